@@ -1,0 +1,1 @@
+"""Access tokens, grants and API keys. Imports nothing of the other packages."""

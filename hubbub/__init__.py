@@ -1,0 +1,1 @@
+"""Hubbub: an SFU media server that speaks LiveKit's protocols."""

@@ -1,0 +1,1 @@
+"""The doors that clients come through: HTTP checks, WebSocket framing, protocol messages."""
