@@ -1,0 +1,242 @@
+"""The engine: the ports, tables, transports and routers of one process. Executes commands, emits events."""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable
+
+from sfu import control
+from sfu.config import MediaConfig
+from sfu.control import Command, Event, RouterId, TransportId
+from sfu.errors import MediaStartError
+from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.forwarder import Forwarder
+from sfu.forwarding.matrix import Lane
+from sfu.forwarding.profile import ProfileRegistry
+from sfu.housekeeping import URGENT_S, Housekeeping
+from sfu.mux import Mux
+from sfu.net.addresses import candidates, offered_addresses
+from sfu.net.dtls import Certificate
+from sfu.net.egress import Egress
+from sfu.net.peers import PeerTable
+from sfu.net.tcp import TcpPeer, TcpPort
+from sfu.net.udp import UdpPort
+from sfu.peer.context import PeerContext
+from sfu.peer.feedback import Feedback
+from sfu.peer.transport import Transport
+from sfu.router import Router
+from sfu.tick import BATCHES_PER_TURN, Tick
+
+logger = logging.getLogger(__name__)
+
+_SMALL_ROW_BYTES = 320
+_LARGE_ROW_BYTES = 1536
+_ROWS = 2048
+_MAX_SSRC = 0xFFFFFFFF
+
+
+class Engine:
+    """Everything of the data plane in one place; the parts do the work."""
+
+    def __init__(self, config: MediaConfig, emit: Callable[[Event], None]) -> None:
+        self.config = config
+        self._emit = emit
+        self.peers = PeerTable()
+        self.down_tracks = DownTrackTable()
+        self.ports: list[UdpPort] = []
+        self._tcp = TcpPort(self._on_tcp, self._on_tcp_closed, config.max_transports)
+        self.egress = Egress(self.peers, self.ports, batch=config.use_sendmmsg, gso=config.use_gso)
+        lanes = [self._lane(_SMALL_ROW_BYTES), self._lane(_LARGE_ROW_BYTES)]
+        self.forwarder = Forwarder(self.down_tracks, lanes, lambda: secrets.randbits(31))
+        self.mux = Mux(self.peers)
+        self.tick = Tick(self.mux, self.forwarder, lanes, self.egress)
+        self.context = PeerContext(
+            config, emit, self.peers, self.down_tracks, ProfileRegistry(), self._new_ssrc
+        )
+        self.routers: dict[RouterId, Router] = {}
+        self.transports: dict[TransportId, Transport] = {}
+        self._housekeeping = Housekeeping(self.tick, self.routers, self.transports, emit)
+        self._timer: asyncio.TimerHandle | None = None
+        self._certificate: Certificate | None = None
+        self._candidates: tuple[str, ...] = ()
+        self._tcp_candidates: tuple[str, ...] = ()
+
+    def _lane(self, stride: int) -> Lane:
+        return Lane(stride, _ROWS, self.down_tracks, lambda: self.peers.twcc, self.egress.send)
+
+    # --- life ---
+
+    async def start(self) -> None:
+        """Open the ports and find out what to offer. Raises MediaStartError."""
+        config = self.config
+        self._certificate = Certificate.generate()
+        udp_port, tcp_port = config.udp_port, config.tcp_port
+        for host in config.bind_addresses:
+            udp_port = self._open_udp(host, udp_port)
+            if config.use_tcp:
+                tcp_port = await self._open_tcp(host, tcp_port)
+        addresses = await offered_addresses(config)
+        tcp = tcp_port if config.use_tcp else 0
+        self._candidates = tuple(candidates(addresses, udp_port, tcp))
+        self._tcp_candidates = tuple(candidates(addresses, 0, tcp))
+        loop = asyncio.get_running_loop()
+        for port in self.ports:
+            loop.add_reader(port.fileno, self._on_readable, port)
+        self._timer = loop.call_later(URGENT_S, self._on_timer)
+
+    async def close(self) -> None:
+        """Close every transport and port."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for router_id in list(self.routers):
+            self.execute(control.CloseRouter(router_id))
+        loop = asyncio.get_running_loop()
+        for port in self.ports:
+            loop.remove_reader(port.fileno)
+            port.close()
+        await self._tcp.close()
+
+    def _open_udp(self, host: str, number: int) -> int:
+        try:
+            port = UdpPort(
+                len(self.ports),
+                host,
+                number,
+                batch_size=self.config.batch_size,
+                buffer_bytes=self.config.socket_buffer_bytes,
+                batch=self.config.use_sendmmsg,
+            )
+        except OSError as error:
+            raise MediaStartError(f"can't open UDP port {number} on {host}: {error.strerror}") from error
+        self.ports.append(port)
+        self.mux.add_port(port)
+        return port.port
+
+    async def _open_tcp(self, host: str, number: int) -> int:
+        try:
+            return await self._tcp.listen(host, number)
+        except OSError as error:
+            raise MediaStartError(f"can't open TCP port {number} on {host}: {error.strerror}") from error
+
+    # --- packets and time ---
+
+    def _on_readable(self, port: UdpPort) -> None:
+        self.tick.begin(time.monotonic(), time.time())
+        for _ in range(BATCHES_PER_TURN):
+            more = self.tick.drain(port)
+            self.tick.finish()
+            if not more:
+                break
+
+    def _on_tcp(self, peer: TcpPeer, data: bytes) -> None:
+        self.tick.begin(time.monotonic(), time.time())
+        self.tick.tcp(peer, data)
+        self.tick.finish()
+
+    def _on_tcp_closed(self, peer: TcpPeer) -> None:
+        self.mux.tcp_closed(peer)
+
+    def _on_timer(self) -> None:
+        now, unix_now = time.monotonic(), time.time()
+        self.tick.begin(now, unix_now)
+        self._housekeeping.run(now, unix_now)
+        self.tick.finish()
+        self._timer = asyncio.get_running_loop().call_later(URGENT_S, self._on_timer)
+
+    def _new_ssrc(self) -> int:
+        return 1 + secrets.randbelow(_MAX_SSRC)
+
+    # --- commands ---
+
+    def execute(self, command: Command) -> None:
+        """Carry out a command. Ids that are gone are ignored."""
+        match command:
+            case control.OpenRouter():
+                self.routers.setdefault(command.router_id, Router(command.router_id))
+            case control.CloseRouter():
+                self._close_router(command.router_id)
+            case control.OpenTransport():
+                self._open_transport(command)
+            case control.SendData():
+                for transport_id in command.transport_ids:
+                    transport = self.transports.get(transport_id)
+                    if transport is not None:
+                        transport.send_data(command.label, command.payload)
+            case control.MuteTrack():
+                self._mute(command)
+            case _:
+                transport = self.transports.get(command.transport_id)
+                if transport is not None:
+                    self._on_transport(transport, command)
+
+    def _on_transport(self, transport: Transport, command: Command) -> None:
+        match command:
+            case control.CloseTransport():
+                self._close_transport(transport)
+            case control.Offer():
+                transport.offer(command)
+                self.mux.register(transport)
+            case control.Answer():
+                transport.answer(command)
+            case control.RestartIce():
+                transport.restart_ice()
+                self.mux.register(transport)
+            case control.ExpectTrack():
+                transport.publishing.expect(command.spec)
+            case control.DropTrack():
+                transport.publishing.drop(command.track_id)
+            case control.Subscribe():
+                transport.subscribe(command)
+            case control.Unsubscribe():
+                transport.unsubscribe(command.track_id)
+            case control.SetLayers():
+                transport.subscribing.set_layers(command)
+
+    def _open_transport(self, command: control.OpenTransport) -> None:
+        router = self.routers.get(command.router_id)
+        if router is None or command.transport_id in self.transports or self._certificate is None:
+            return
+        if len(self.transports) >= self.config.max_transports:
+            self._emit(control.TransportFailed(command.transport_id, "too many transports"))
+            return
+        transport = Transport(
+            self.context,
+            command,
+            self._certificate,
+            self._tcp_candidates if command.tcp_only else self._candidates,
+            self.tick,
+            self.mux.send,
+            secrets.randbits(62),
+            time.monotonic(),
+        )
+        self.transports[transport.id] = transport
+        router.transports[transport.id] = transport
+        self.tick.feedback[transport] = Feedback(transport, self.mux.send)
+        self.mux.register(transport)
+
+    def _close_transport(self, transport: Transport) -> None:
+        del self.transports[transport.id]
+        self.routers[transport.router_id].transports.pop(transport.id, None)
+        self.tick.feedback.pop(transport, None)
+        self.tick.active.discard(transport)
+        self.mux.unregister(transport)
+        transport.close()
+
+    def _close_router(self, router_id: RouterId) -> None:
+        router = self.routers.get(router_id)
+        if router is None:
+            return
+        for transport in list(router.transports.values()):
+            self._close_transport(transport)
+        del self.routers[router_id]
+
+    def _mute(self, command: control.MuteTrack) -> None:
+        track = self.context.tracks.get(command.track_id)
+        if track is None or track.muted == command.muted:
+            return
+        track.muted = command.muted
+        for transport_id, down in track.down_tracks.items():
+            transport = self.transports.get(transport_id)
+            if transport is not None:
+                transport.subscribing.retarget(down)

@@ -1,0 +1,35 @@
+"""Rows of outgoing packets, filled by column and sent in one go."""
+
+import numpy as np
+
+from sfu.net.arrays import BigEndians, Int32s, UInt8s
+
+
+class SendArena:
+    """``capacity`` rows of ``stride`` bytes; each row is one packet for one peer, with room for the SRTP tag."""
+
+    __slots__ = ("be16", "be32", "capacity", "count", "flat", "lengths", "peers", "rows", "stride")
+
+    def __init__(self, capacity: int, stride: int) -> None:
+        if stride % 8:
+            raise ValueError("the stride must be whole words")
+        self.capacity = capacity
+        self.stride = stride
+        self.rows: UInt8s = np.zeros((capacity, stride), np.uint8)
+        self.flat: UInt8s = self.rows.reshape(-1)
+        self.be16: BigEndians = self.rows.view(">u2")
+        """Rows as big-endian 16-bit words: column 1 is the RTP sequence number."""
+        self.be32: BigEndians = self.rows.view(">u4")
+        """Rows as big-endian 32-bit words: column 1 is the RTP timestamp, column 2 the SSRC."""
+        self.lengths: Int32s = np.zeros(capacity, np.int32)
+        self.peers: Int32s = np.zeros(capacity, np.int32)
+        """Row of the destination in the peer table."""
+        self.count = 0
+
+    def append(self, peer: int, packet: bytes) -> None:
+        """Add one finished RTP packet (a retransmission); the caller has checked that there is room."""
+        index = self.count
+        self.rows[index, : len(packet)] = np.frombuffer(packet, np.uint8)
+        self.lengths[index] = len(packet)
+        self.peers[index] = peer
+        self.count = index + 1

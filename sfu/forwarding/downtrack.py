@@ -1,0 +1,251 @@
+"""Subscribed tracks: which rendition a subscriber gets now and next, and how its numbers map to the publisher's."""
+
+from typing import NamedTuple
+
+from sfu.control import TrackId, TransportId
+from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.packet import MediaPacket
+from sfu.forwarding.profile import Profile
+from sfu.forwarding.rendition import ALL_TEMPORAL, Rendition
+from sfu.forwarding.uptrack import UpTrack
+from sfu.rtp.sequence import extend, extend32
+from sfu.streams.retransmit import RetransmitLimiter
+from sfu.streams.sender_report import SenderReports
+from sfu.streams.timeline import Timeline
+
+SWITCHES = 16
+"""Changes of rendition that can still be looked up for retransmission; NACKs reach back a second or two."""
+
+NO_EXTENSIONS = Profile({})
+
+
+class Span(NamedTuple):
+    """From ``first`` on, the subscriber's numbers came from this rendition with these offsets (source minus out)."""
+
+    first: int
+    rendition: Rendition
+    sequence: int
+    timestamp: int
+    picture: int
+    tl0: int
+    key_index: int
+
+
+class _Last(NamedTuple):
+    """The newest numbers that went to the subscriber, extended."""
+
+    sequence: int
+    timestamp: int
+    picture: int
+    tl0: int
+    key_index: int
+
+
+class DownTrack:
+    """One (subscriber, track). Its per-packet numbers are a row of the table; this is what changes now and then."""
+
+    __slots__ = (
+        "_last_out",
+        "_octets_before",
+        "_packets_before",
+        "_sent_before",
+        "_spans",
+        "_table",
+        "_timeline",
+        "bound",
+        "enabled",
+        "limiter",
+        "mid",
+        "peer",
+        "plain",
+        "profile",
+        "rendition",
+        "reports",
+        "row",
+        "rtx_payload_type",
+        "rtx_sequence",
+        "rtx_ssrc",
+        "spatial",
+        "ssrc",
+        "stream_id",
+        "target",
+        "temporal",
+        "track",
+        "transport_id",
+    )
+
+    def __init__(
+        self,
+        table: DownTrackTable,
+        transport_id: TransportId,
+        peer: int,
+        track: UpTrack,
+        stream_id: str,
+        ssrcs: tuple[int, int],
+    ) -> None:
+        self._table = table
+        self.transport_id = transport_id
+        self.peer = peer
+        self.track = track
+        self.stream_id = stream_id
+        self.ssrc, self.rtx_ssrc = ssrcs
+        self.row = table.allocate(peer, self.ssrc)
+        self.profile = NO_EXTENSIONS
+        self.plain = False
+        self.rtx_payload_type = 0
+        """0 while retransmission is not negotiated."""
+        self.rtx_sequence = 0
+        self.mid = ""
+        """The m-line that carries it; empty until negotiated."""
+        self.bound = False
+        self.enabled = True
+        self.spatial = 2
+        self.temporal = ALL_TEMPORAL
+        self.rendition: Rendition | None = None
+        self.target: Rendition | None = None
+        self.limiter: RetransmitLimiter | None = None
+        """Made with the first retransmission."""
+        self.reports = SenderReports(track.clock_rate)
+        self._timeline = Timeline(track.clock_rate)
+        self._spans: list[Span] = []
+        self._last_out = _Last(0, 0, 0, 0, 0)
+        self._sent_before = (0, 0)
+        self._packets_before = 0
+        self._octets_before = 0
+
+    @property
+    def track_id(self) -> TrackId:
+        return self.track.track_id
+
+    @property
+    def negotiated(self) -> bool:
+        return bool(self.mid)
+
+    @property
+    def span(self) -> Span | None:
+        """The mapping in force since the last switch; None before the first packet."""
+        return self._spans[-1] if self._spans else None
+
+    def last_out(self) -> _Last:
+        """The newest numbers sent."""
+        rendition = self.rendition
+        if rendition is None:
+            return self._last_out
+        span = self._spans[-1]
+        return _Last(
+            rendition.numbering.last - span.sequence,
+            rendition.timestamp - span.timestamp,
+            rendition.picture - span.picture,
+            rendition.tl0 - span.tl0,
+            rendition.key_index - span.key_index,
+        )
+
+    def sent(self) -> tuple[int, int]:
+        """Packets and payload octets sent, retransmissions left out."""
+        packets, octets = self._sent_before
+        if self.rendition is not None:
+            packets += self.rendition.packets - self._packets_before
+            octets += self.rendition.octets - self._octets_before
+        return packets, octets
+
+    def aim(self, rendition: Rendition | None) -> None:
+        """Set what to forward next; the switch happens at that rendition's next switching point."""
+        if rendition is self.target:
+            return
+        if self.target is not None and self.target is not self.rendition:
+            self.target.waiting.discard(self)
+        self.target = rendition
+        if rendition is None:
+            self.stop()
+        elif rendition is not self.rendition:
+            rendition.waiting.add(self)
+
+    def stop(self) -> None:
+        """Forward nothing, remembering where the numbers stood."""
+        if self.rendition is not None:
+            self._leave(self.rendition)
+        if self.target is not None:
+            self.target.waiting.discard(self)
+            self.target = None
+
+    def start(self, sequence: int, packet: MediaPacket, now: float, seed: int) -> bool:
+        """Switch to the target rendition at this packet of it (numbered ``sequence`` there).
+
+        False when the switch has to wait for a later key frame, because the timestamps can't be aligned yet.
+        """
+        rendition = self.target
+        assert rendition is not None
+        last = self.last_out()
+        if not self._spans:
+            # A small first number leaves the receiver's rollover counter no doubt (RFC 3711 section 3.3.1).
+            last = _Last(seed & 0x7FFF, seed, seed & 0x7FFF, seed & 0xFF, 0)
+        timestamp = self._timestamp(rendition, packet, last, now)
+        if timestamp is None:
+            return False
+        if self.rendition is not None:
+            self._leave(self.rendition)
+        span = Span(
+            last.sequence + 1,
+            rendition,
+            sequence - (last.sequence + 1),
+            packet.timestamp - timestamp,
+            packet.picture - (last.picture + 1) if packet.picture >= 0 else 0,
+            packet.tl0 - (last.tl0 + 1) if packet.tl0_at else 0,
+            packet.key_index - (last.key_index + 1) if packet.key_index_at else 0,
+        )
+        self._spans = [*self._spans[-(SWITCHES - 1) :], span]
+        self._write(span, sequence)
+        self.rendition = rendition
+        self._packets_before, self._octets_before = rendition.packets - 1, rendition.octets - len(packet.payload)
+        rendition.join(self)
+        return True
+
+    def _timestamp(self, rendition: Rendition, packet: MediaPacket, last: _Last, now: float) -> int | None:
+        """The extended timestamp that the first packet of a rendition goes out with."""
+        clock, wire = rendition.layer.clock, packet.timestamp & 0xFFFFFFFF
+        if not self._spans:
+            self._timeline.start(clock, wire, last.timestamp, now)
+            return last.timestamp
+        if self.rendition is None:
+            out = self._timeline.resume(clock, wire, last.timestamp & 0xFFFFFFFF, now)
+        elif self.rendition.layer is rendition.layer:
+            return packet.timestamp - self._spans[-1].timestamp
+        else:
+            switched = self._timeline.switch(clock, wire, last.timestamp & 0xFFFFFFFF, now)
+            if switched is None:
+                return None
+            out = switched
+        return extend32(last.timestamp, out)
+
+    def find(self, sequence16: int) -> tuple[Span, int, MediaPacket] | None:
+        """The packet that went out under a sequence number, as stored, and its number in its rendition."""
+        if not self._spans:
+            return None
+        out = extend(self.last_out().sequence, sequence16)
+        for span in reversed(self._spans):
+            if out >= span.first:
+                history = span.rendition.history
+                source = out + span.sequence
+                packet = history.find(source) if history is not None else None
+                return (span, source, packet) if packet is not None else None
+        return None
+
+    def release(self) -> None:
+        """Leave everything; the row may be reused afterwards."""
+        self.stop()
+        self._table.release(self.row)
+
+    def _write(self, span: Span, since: int) -> None:
+        table, row = self._table, self.row
+        table.sequence_offset[row] = span.sequence
+        table.timestamp_offset[row] = span.timestamp
+        table.picture_offset[row] = span.picture
+        table.tl0_offset[row] = span.tl0
+        table.key_index_offset[row] = span.key_index
+        table.since[row] = since
+
+    def _leave(self, rendition: Rendition) -> None:
+        self._last_out = self.last_out()
+        self._sent_before = self.sent()
+        rendition.leave(self)
+        self.rendition = None

@@ -1,0 +1,124 @@
+"""From a layer's packet to lanes of the matrix: numbers it per rendition, switches down tracks, picks the lane."""
+
+from collections.abc import Callable, Sequence
+
+from sfu.forwarding.downtrack import DownTrack, Span
+from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.matrix import Lane, Numbers
+from sfu.forwarding.packet import MediaPacket
+from sfu.forwarding.rendition import Rendition
+from sfu.forwarding.uptrack import Layer
+from sfu.net.arrays import Int32s
+
+
+class Forwarder:
+    """One per engine; ``lanes`` are ordered by size."""
+
+    def __init__(self, table: DownTrackTable, lanes: Sequence[Lane], seeds: Callable[[], int]) -> None:
+        self._table = table
+        self._lanes = lanes
+        self._seeds = seeds
+        """Random 31-bit numbers, where a down track's counters begin."""
+        self.oversized = 0
+        """Packets too large for any lane, dropped."""
+
+    def forward(self, layer: Layer, sequence: int, packet: MediaPacket, abs_send_time: bytes, now: float) -> None:
+        """Forward one packet of a layer to all that want it."""
+        for rendition in layer.renditions:
+            taken = rendition.take(sequence, packet)
+            if taken is None:
+                continue
+            number, numbered = taken
+            late = number < rendition.numbering.last
+            if rendition.waiting and not late:
+                self._admit(rendition, number, numbered, now)
+            if rendition.members:
+                self._add(rendition, number, numbered, abs_send_time, late)
+
+    def expand(self) -> None:
+        """Write all copies collected so far; they are sent by whoever empties the lanes' arenas."""
+        for lane in self._lanes:
+            lane.expand()
+
+    def _admit(self, rendition: Rendition, number: int, packet: MediaPacket, now: float) -> None:
+        ready = [down for down in rendition.waiting if _may_start(down, rendition, packet)]
+        if not ready:
+            return
+        self.expand()  # packets before the switch go out under the old offsets
+        for down in ready:
+            if not down.start(number, packet, now, self._seeds()):
+                rendition.layer.keyframes.request(now)
+
+    def _add(
+        self, rendition: Rendition, number: int, packet: MediaPacket, abs_send_time: bytes, late: bool
+    ) -> None:
+        numbers = Numbers(
+            number,
+            packet.timestamp,
+            packet.marker,
+            packet.slot,
+            packet.picture,
+            packet.picture_at,
+            packet.tl0,
+            packet.tl0_at,
+            packet.key_index,
+            packet.key_index_at,
+        )
+        size = len(packet.payload)
+        for profile, downs in rendition.fanout():
+            rows = self._not_before_switch(downs, number) if late else downs
+            if not len(rows):
+                continue
+            header, twcc_at = profile.header(packet.source, packet.elements, abs_send_time)
+            lane = self._lane(len(header) + size)
+            if lane is not None:
+                lane.add(header, packet.payload, twcc_at, numbers, rows)
+
+    def _lane(self, length: int) -> Lane | None:
+        for lane in self._lanes:
+            if length <= lane.largest:
+                return lane
+        self.oversized += 1
+        return None
+
+    def _not_before_switch(self, downs: Int32s, number: int) -> Int32s:
+        return downs[self._table.since[downs] <= number]
+
+
+def retransmission(down: DownTrack, span: Span, number: int, packet: MediaPacket, abs_send_time: bytes) -> bytes:
+    """The RTX packet (RFC 4588) for a stored packet, without the transport-wide number.
+
+    Its payload is the original sequence number as the subscriber knows it, then what was sent first time.
+    """
+    header, _ = down.profile.header(packet.source, packet.elements, abs_send_time)
+    out = bytearray(header)
+    out[1] = packet.marker | down.rtx_payload_type
+    down.rtx_sequence = (down.rtx_sequence + 1) & 0xFFFF
+    out[2:4] = down.rtx_sequence.to_bytes(2, "big")
+    out[4:8] = ((packet.timestamp - span.timestamp) & 0xFFFFFFFF).to_bytes(4, "big")
+    out[8:12] = down.rtx_ssrc.to_bytes(4, "big")
+    out += ((number - span.sequence) & 0xFFFF).to_bytes(2, "big")
+    payload_at = len(out)
+    out += packet.payload
+    if packet.picture >= 0:
+        picture = (packet.picture - span.picture) & 0x7FFF
+        at = payload_at + packet.picture_at
+        out[at : at + 2] = (0x8000 | picture).to_bytes(2, "big")
+        if packet.tl0_at:
+            out[payload_at + packet.tl0_at] = (packet.tl0 - span.tl0) & 0xFF
+        if packet.key_index_at:
+            at = payload_at + packet.key_index_at
+            out[at] = (out[at] & 0xE0) | ((packet.key_index - span.key_index) & 0x1F)
+    return bytes(out)
+
+
+def _may_start(down: DownTrack, rendition: Rendition, packet: MediaPacket) -> bool:
+    """Whether a waiting down track can be decoded from this packet on."""
+    if packet.keyframe:
+        return True
+    current = down.rendition
+    if current is None or current.layer is not rendition.layer or not packet.picture_start:
+        return False
+    if rendition.temporal < current.temporal:
+        return packet.temporal == 0
+    return packet.layer_sync and packet.temporal > current.temporal

@@ -1,0 +1,136 @@
+"""A rendition: one layer as forwarded under one filter, with numbers of its own.
+
+Subscribers that want the same thing of a layer (all of it, or only its lower temporal layers, or audio without
+redundancy) share a rendition. What is filtered out is closed up here, once per incoming packet; the down tracks then
+differ by constant offsets only, which is what lets the matrix write all copies by column.
+"""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sfu.codecs import red
+from sfu.forwarding.numbering import Numbering
+from sfu.forwarding.packet import MediaPacket
+from sfu.forwarding.profile import Profile
+from sfu.net.arrays import Int32s
+from sfu.rtp.errors import RtpError
+from sfu.streams.history import History
+
+if TYPE_CHECKING:
+    from sfu.forwarding.downtrack import DownTrack
+    from sfu.forwarding.uptrack import Layer
+
+ALL_TEMPORAL = 7
+REDUNDANT_SLOT = 1
+
+
+class Rendition:
+    """Members are the down tracks that forward it now, waiting those that will from the next switching point on."""
+
+    __slots__ = (
+        "_fanout",
+        "history",
+        "key_index",
+        "layer",
+        "members",
+        "numbering",
+        "octets",
+        "packets",
+        "picture",
+        "plain",
+        "temporal",
+        "timestamp",
+        "tl0",
+        "waiting",
+    )
+
+    def __init__(self, layer: "Layer", *, temporal: int, plain: bool, history_packets: int) -> None:
+        self.layer = layer
+        self.temporal = temporal
+        """Highest temporal layer that passes."""
+        self.plain = plain
+        """Redundant audio is reduced to its primary block."""
+        self.numbering = Numbering()
+        self.history: History[MediaPacket] | None = History(history_packets) if history_packets else None
+        self.members: set[DownTrack] = set()
+        self.waiting: set[DownTrack] = set()
+        self.packets = 0
+        """Packets of the rendition so far; a down track's count is a difference of two readings."""
+        self.octets = 0
+        self.timestamp = 0
+        """Timestamp of the newest packet, extended."""
+        self.picture = 0
+        """Picture id of the newest packet, after closing gaps."""
+        self.tl0 = 0
+        self.key_index = 0
+        self._fanout: list[tuple[Profile, Int32s]] | None = None
+
+    @property
+    def unused(self) -> bool:
+        """Nobody forwards it or waits for it."""
+        return not self.members and not self.waiting
+
+    def take(self, sequence: int, packet: MediaPacket) -> tuple[int, MediaPacket] | None:
+        """Number a packet for this rendition; None when it is filtered out or too late to place."""
+        if packet.temporal > self.temporal:
+            self.numbering.drop(sequence, new_picture=packet.picture_start)
+            return None
+        if self.plain and packet.slot == REDUNDANT_SLOT:
+            packet = _primary(packet)
+        late = sequence < self.numbering.highest
+        numbers = self.numbering.forward(sequence)
+        if numbers is None:
+            return None
+        out, picture_offset = numbers
+        if packet.picture >= 0 and picture_offset:
+            packet = packet._replace(picture=packet.picture - picture_offset)
+        if not late:
+            self.timestamp = packet.timestamp
+            if packet.picture >= 0:
+                self.picture = packet.picture
+                self.tl0 = packet.tl0
+                self.key_index = packet.key_index
+        self.packets += 1
+        self.octets += len(packet.payload)
+        if self.history is not None:
+            self.history.store(out, packet)
+        return out, packet
+
+    def join(self, down: "DownTrack") -> None:
+        """Forward to a down track from the packet at hand on."""
+        self.waiting.discard(down)
+        self.members.add(down)
+        self._fanout = None
+
+    def leave(self, down: "DownTrack") -> None:
+        """Forward to a down track no longer, and don't wait with it either."""
+        self.waiting.discard(down)
+        if down in self.members:
+            self.members.remove(down)
+            self._fanout = None
+
+    def fanout(self) -> list[tuple[Profile, Int32s]]:
+        """Rows of the members' down tracks, by header extension profile, in order of their destinations."""
+        if self._fanout is None:
+            rows: dict[Profile, list[DownTrack]] = {}
+            for down in self.members:
+                rows.setdefault(down.profile, []).append(down)
+            self._fanout = [
+                (profile, np.array([down.row for down in sorted(downs, key=_destination)], np.int32))
+                for profile, downs in rows.items()
+            ]
+        return self._fanout
+
+
+def _primary(packet: MediaPacket) -> MediaPacket:
+    """Redundant audio without the redundancy; as it is when it makes no sense."""
+    try:
+        _, at, size = red.primary(memoryview(packet.payload))
+    except RtpError:
+        return packet
+    return packet._replace(payload=packet.payload[at : at + size], slot=0)
+
+
+def _destination(down: "DownTrack") -> int:
+    return down.peer

@@ -1,0 +1,108 @@
+"""What happens by the clock and not by the packet: feedback, reports, layer liveness, speakers, quality, dead peers."""
+
+from collections.abc import Callable
+
+from sfu.control import (
+    Event,
+    LayerStarted,
+    Quality,
+    RouterId,
+    Speakers,
+    TransportFailed,
+    TransportId,
+)
+from sfu.forwarding.uptrack import UpTrack
+from sfu.peer.transport import Transport
+from sfu.router import Router
+from sfu.tick import Tick
+
+URGENT_S = 0.01
+"""Between looks for due NACKs, key frame requests and TWCC feedback."""
+SLOTS = 20
+SLOT_S = 0.01
+"""Each transport is visited once in SLOTS slots, so that a large room does not stall the loop at once."""
+QUALITY_S = 5.0
+
+
+class Housekeeping:
+    """Driven by the engine's timer; ``routers`` and ``transports`` are the engine's own."""
+
+    def __init__(
+        self,
+        tick: Tick,
+        routers: dict[RouterId, Router],
+        transports: dict[TransportId, Transport],
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._tick = tick
+        self._routers = routers
+        self._transports = transports
+        self._emit = emit
+        self._slot_at = 0.0
+        self._slot = 0
+        self._quality_at = 0.0
+        self._failed: set[TransportId] = set()
+
+    def run(self, now: float, unix_now: float) -> None:
+        """Do what is due; the caller sends afterwards."""
+        self._announce_layers()
+        for transport in self._tick.active:
+            if not transport.closed:
+                self._tick.feedback[transport].ask(now)
+        self._tick.active = {t for t in self._tick.active if not t.closed and t.ingress.arrivals.pending}
+        while now - self._slot_at >= SLOT_S:
+            self._slot_at = max(self._slot_at + SLOT_S, now - SLOTS * SLOT_S)
+            self._slot = (self._slot + 1) % SLOTS
+            self._run_slot(now, unix_now)
+        for router in self._routers.values():
+            if router.speakers.due(now) and router.speakers.update(router.levels(now), now):
+                self._emit(Speakers(router.id, router.speakers.speaking))
+        if now - self._quality_at >= QUALITY_S:
+            self._quality_at = now
+            self._report_quality(now)
+
+    def _announce_layers(self) -> None:
+        layers, self._tick.started_layers = self._tick.started_layers, []
+        for layer in layers:
+            self._emit(LayerStarted(layer.track.track_id, layer.info))
+            self._retarget(layer.track)
+
+    def _run_slot(self, now: float, unix_now: float) -> None:
+        """Visit one slot's transports: each is visited five times a second."""
+        for transport in list(self._transports.values()):
+            if transport.row % SLOTS != self._slot:
+                continue
+            reason = transport.failed(now)
+            if reason and transport.id not in self._failed:
+                self._failed.add(transport.id)
+                self._emit(TransportFailed(transport.id, reason))
+                continue
+            if transport.connected:
+                self._tick.feedback[transport].report(now, unix_now)
+                self._tick.feedback[transport].ask(now)
+            for track in list(transport.publishing.tracks.values()):
+                self._check_layers(track, now)
+        self._failed &= self._transports.keys()
+
+    def _check_layers(self, track: UpTrack, now: float) -> None:
+        stopped = [layer.stopped(now) for layer in reversed(track.layers)]
+        for layer in track.layers:
+            layer.sweep()
+        if any(stopped):
+            self._retarget(track)
+
+    def _retarget(self, track: UpTrack) -> None:
+        for transport_id, down in list(track.down_tracks.items()):
+            transport = self._transports.get(transport_id)
+            if transport is not None:
+                transport.subscribing.retarget(down)
+
+    def _report_quality(self, now: float) -> None:
+        for router in self._routers.values():
+            scores = {}
+            for transport in router.transports.values():
+                if transport.connected:
+                    feedback = self._tick.feedback[transport]
+                    scores[transport.id] = feedback.quality.take(transport, feedback.rtt_s)
+            if scores:
+                self._emit(Quality(router.id, scores))

@@ -1,0 +1,122 @@
+"""Whose datagram is it: transports by address once ICE has validated it, and by user fragment before.
+
+Only a validated address reaches DTLS or SRTP; anything else but a signed STUN check is dropped (RFC 7983, and the
+ClientHello race that let strangers break calls elsewhere).
+"""
+
+from collections.abc import Hashable
+
+from sfu.net import stun
+from sfu.net.peers import PeerTable, address_of
+from sfu.net.tcp import TcpPeer
+from sfu.net.udp import AddressKey, UdpPort
+from sfu.peer.transport import Transport
+
+UdpAddress = tuple[int, AddressKey]
+"""Index of the port, and the peer's address on it."""
+
+
+class Mux:
+    """Addresses and user fragments of all transports of an engine."""
+
+    def __init__(self, peers: PeerTable) -> None:
+        self._peers = peers
+        self._ports: list[UdpPort] = []
+        self.by_udp: list[dict[AddressKey, Transport]] = []
+        """Transports by validated address, for each UDP port."""
+        self.by_tcp: dict[TcpPeer, Transport] = {}
+        self._by_ufrag: dict[str, Transport] = {}
+        self.strangers = 0
+        """Datagrams from addresses that nobody has validated."""
+
+    def add_port(self, port: UdpPort) -> None:
+        self._ports.append(port)
+        self.by_udp.append({})
+
+    def register(self, transport: Transport) -> None:
+        """Know a transport by its (new) ICE credentials."""
+        for ufrag in transport.ice.ufrags:
+            self._by_ufrag[ufrag] = transport
+
+    def unregister(self, transport: Transport) -> None:
+        """Forget a transport."""
+        self._by_ufrag = {ufrag: t for ufrag, t in self._by_ufrag.items() if t is not transport}
+        for address in transport.ice.addresses:
+            self._forget(address)
+
+    def udp_check(self, port: UdpPort, key: AddressKey, data: bytes, now: float) -> None:
+        """Take a STUN datagram from a UDP address and answer it."""
+        host, number = address_of(port.raw_address(key))
+        response = self._check((port.index, key), data, host, number, now)
+        if response is not None:
+            port.send(response, key)
+
+    def tcp_check(self, peer: TcpPeer, data: bytes, now: float) -> None:
+        """Take a STUN message from an ICE-TCP connection and answer it."""
+        response = self._check(peer, data, peer.host, peer.port, now)
+        if response is not None:
+            peer.validated()
+            peer.send(response)
+
+    def tcp_closed(self, peer: TcpPeer) -> None:
+        """An ICE-TCP connection has ended."""
+        transport = self.by_tcp.pop(peer, None)
+        if transport is not None:
+            transport.ice.forget(peer)
+            self._select(transport)
+
+    def _check(self, address: Hashable, data: bytes, host: str, port: int, now: float) -> bytes | None:
+        names = stun.username_of(data)
+        transport = self._by_ufrag.get(names[0]) if names is not None else None
+        if transport is None:
+            self.strangers += 1
+            return None
+        selected = transport.ice.selected
+        response = transport.check(data, address, host, port, now)
+        if transport.ice.evicted is not None:
+            self._forget(transport.ice.evicted)
+        if transport.ice.added is not None:
+            self._remember(transport.ice.added, transport)
+        if transport.ice.selected != selected:
+            self._select(transport)
+        return response
+
+    def _remember(self, address: Hashable, transport: Transport) -> None:
+        if isinstance(address, TcpPeer):
+            self.by_tcp[address] = transport
+        else:
+            index, key = _udp(address)
+            self.by_udp[index][key] = transport
+
+    def _forget(self, address: Hashable) -> None:
+        if isinstance(address, TcpPeer):
+            self.by_tcp.pop(address, None)
+            address.close()
+        else:
+            index, key = _udp(address)
+            self.by_udp[index].pop(key, None)
+
+    def _select(self, transport: Transport) -> None:
+        """Send to where ICE now points."""
+        address = transport.ice.selected
+        if address is None:
+            self._peers.forget_address(transport.row)
+        elif isinstance(address, TcpPeer):
+            self._peers.use_tcp(transport.row, address)
+        else:
+            index, key = _udp(address)
+            self._peers.use_udp(transport.row, index, self._ports[index].raw_address(key))
+
+    def send(self, transport: Transport, data: bytes) -> None:
+        """Send one datagram (DTLS, RTCP) to the selected address, if there is one."""
+        address = transport.ice.selected
+        if isinstance(address, TcpPeer):
+            address.send(data)
+        elif address is not None:
+            index, key = _udp(address)
+            self._ports[index].send(data, key)
+
+
+def _udp(address: Hashable) -> UdpAddress:
+    assert isinstance(address, tuple)
+    return address

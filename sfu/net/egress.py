@@ -1,0 +1,141 @@
+"""The way out: protects the rows of the send arenas in place and hands them to the kernel in batches."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sfu.forwarding.arena import SendArena
+from sfu.net import mmsg, srtp
+from sfu.net.arrays import Int64s
+from sfu.net.peers import PeerTable
+from sfu.net.udp import UdpPort
+
+
+@dataclass(slots=True)
+class EgressCounters:
+    """Totals since the start."""
+
+    packets: int = 0
+    octets: int = 0
+    dropped: int = 0
+    """Refused by the kernel (a full socket buffer) or without a destination."""
+    unprotected: int = 0
+    """Refused by libsrtp."""
+    calls: int = 0
+
+
+class Egress:
+    """Sends arenas over the engine's UDP ports and TCP peers."""
+
+    def __init__(self, peers: PeerTable, ports: Sequence[UdpPort], *, batch: bool, gso: bool) -> None:
+        self._peers = peers
+        self._ports = ports
+        self._batch = batch and mmsg.supported()
+        self._gso = gso
+        self._pointers: dict[int, tuple[list[Any], list[Any]]] = {}
+        self._sender: mmsg.Sender | None = None
+        self.counters = EgressCounters()
+
+    def send(self, arena: SendArena) -> None:
+        """Protect and send all rows, then empty the arena."""
+        count = arena.count
+        arena.count = 0
+        if not count:
+            return
+        rows, lengths = self._pointers_of(arena)
+        peers = arena.peers[:count].tolist()
+        sessions = [self._peers.srtp[peer] for peer in peers]
+        if None in sessions:
+            keep = [index for index, session in enumerate(sessions) if session is not None]
+            self.counters.dropped += count - len(keep)
+            sessions = [sessions[index] for index in keep]
+            results = list(
+                map(srtp.protect, sessions, [rows[i] for i in keep], [lengths[i] for i in keep], strict=True)
+            ) if keep else []
+            kept = np.array(keep, np.int64)
+        else:
+            results = list(map(srtp.protect, sessions, rows[:count], lengths[:count]))
+            kept = np.arange(count)
+        if any(results):
+            failed = np.array(results) != 0
+            self.counters.unprotected += int(failed.sum())
+            kept = kept[~failed]
+        if len(kept):
+            self._hand_over(arena, kept)
+
+    def _hand_over(self, arena: SendArena, rows: Int64s) -> None:
+        """Send the given (protected) rows."""
+        destinations = arena.peers[rows]
+        if self._peers.tcp_count:
+            rows, destinations = self._over_tcp(arena, rows, destinations)
+        ports = self._peers.port[destinations]
+        for index, port in enumerate(self._ports):
+            chosen = ports == index
+            if chosen.all():
+                self._over_udp(port, arena, rows, destinations)
+                return
+            if chosen.any():
+                self._over_udp(port, arena, rows[chosen], destinations[chosen])
+        self.counters.dropped += int((ports < 0).sum())
+
+    def _over_udp(self, port: UdpPort, arena: SendArena, rows: Int64s, destinations: Any) -> None:
+        lengths = arena.lengths[rows].astype(np.int64)
+        if not self._batch:
+            self._one_by_one(port, arena, rows, destinations)
+            return
+        if self._sender is None or self._sender.size < len(rows):
+            self._sender = mmsg.Sender(max(arena.capacity, len(rows)))
+        sent, calls = self._sender.send(
+            port.fileno,
+            arena.rows.ctypes.data + rows * arena.stride,
+            lengths,
+            self._peers.addresses.ctypes.data + destinations.astype(np.int64) * mmsg.ADDRESS_BYTES,
+            self._peers.address_lengths[destinations],
+            gso=self._gso and port.gso,
+        )
+        self.counters.calls += calls
+        self.counters.packets += sent
+        self.counters.octets += int(lengths.sum())
+        self.counters.dropped += len(rows) - sent
+
+    def _one_by_one(self, port: UdpPort, arena: SendArena, rows: Int64s, destinations: Any) -> None:
+        """The fallback for systems without ``sendmmsg``."""
+        for row, peer in zip(rows.tolist(), destinations.tolist(), strict=True):
+            length = int(arena.lengths[row])
+            raw = self._peers.addresses[peer, : self._peers.address_lengths[peer]].tobytes()
+            if port.send_raw(arena.rows[row, :length].data, raw):
+                self.counters.packets += 1
+                self.counters.octets += length
+            else:
+                self.counters.dropped += 1
+            self.counters.calls += 1
+
+    def _over_tcp(self, arena: SendArena, rows: Int64s, destinations: Any) -> tuple[Int64s, Any]:
+        rest = []
+        for index, peer in enumerate(destinations.tolist()):
+            connection = self._peers.tcp[peer]
+            if connection is None:
+                rest.append(index)
+                continue
+            row = int(rows[index])
+            if connection.send(arena.rows[row, : arena.lengths[row]].tobytes()):
+                self.counters.packets += 1
+                self.counters.octets += int(arena.lengths[row])
+            else:
+                self.counters.dropped += 1
+        return rows[rest], destinations[rest]
+
+    def _pointers_of(self, arena: SendArena) -> tuple[list[Any], list[Any]]:
+        """libsrtp wants C pointers to each row and to its length; they are made once per arena."""
+        found = self._pointers.get(id(arena))
+        if found is None:
+            rows = srtp.ffi.cast("unsigned char *", arena.rows.ctypes.data)
+            lengths = srtp.ffi.cast("int *", arena.lengths.ctypes.data)
+            found = (
+                [rows + index * arena.stride for index in range(arena.capacity)],
+                [lengths + index for index in range(arena.capacity)],
+            )
+            self._pointers[id(arena)] = found
+        return found

@@ -1,0 +1,206 @@
+"""Batches of datagrams in one system call: ``recvmmsg``, ``sendmmsg`` and UDP GSO through cffi's ABI mode.
+
+The kernel's ``struct mmsghdr`` is eight 64-bit words on every 64-bit Linux, so headers, vectors, addresses and control
+messages live in numpy arrays that are filled by column. :func:`supported` says whether this system has all that;
+``sfu.net.udp`` falls back to one call per datagram where it has not.
+"""
+
+import errno
+import socket
+import struct
+import sys
+
+import numpy as np
+from cffi import FFI
+
+from sfu.net.arrays import Int64s, UInt8s, UInt64s
+
+ADDRESS_BYTES = 32
+"""Room for one ``sockaddr_in6`` (28 bytes), padded to whole words."""
+
+_CONTROL_BYTES = 64
+_SOL_UDP = 17
+_UDP_SEGMENT = 103
+_SO_TIMESTAMPNS = 35
+_MSG_TRUNC = 0x20
+_NAME, _NAME_LENGTH, _IOV, _IOV_LENGTH, _CONTROL, _CONTROL_LENGTH, _FLAGS, _LENGTH = range(8)
+
+MAX_SEGMENTS = 60
+"""Segments in one GSO message; the kernel's UDP_MAX_SEGMENTS is 64 before Linux 6.9."""
+MAX_GSO_BYTES = 65_000
+"""Payload of one GSO message; a UDP datagram carries at most 65,507."""
+
+_ffi = FFI()
+_ffi.cdef(
+    """
+    int recvmmsg(int fd, void *messages, unsigned int count, int flags, void *timeout);
+    int sendmmsg(int fd, void *messages, unsigned int count, int flags);
+    """
+)
+try:
+    _lib = _ffi.dlopen(None) if sys.platform == "linux" and struct.calcsize("P") == 8 else None
+except OSError:
+    _lib = None
+
+
+def supported() -> bool:
+    """Whether this system can send and receive batches."""
+    return _lib is not None and hasattr(_lib, "sendmmsg") and hasattr(_lib, "recvmmsg")
+
+
+def gso_supported(sock: socket.socket) -> bool:
+    """Whether the kernel cuts one large message into datagrams for us (Linux 4.18 and later)."""
+    try:
+        sock.setsockopt(_SOL_UDP, _UDP_SEGMENT, 0)
+    except OSError:
+        return False
+    return True
+
+
+def enable_timestamps(sock: socket.socket) -> None:
+    """Ask for the kernel's arrival time of each datagram; TWCC must not see the event loop's jitter."""
+    sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+
+
+class Receiver:
+    """Drains a socket into an arena of fixed rows."""
+
+    __slots__ = (
+        "_addresses",
+        "_control",
+        "_control_words",
+        "_headers",
+        "_headers_pointer",
+        "_vectors",
+        "address_words",
+        "rows",
+        "size",
+        "stride",
+    )
+
+    def __init__(self, size: int, stride: int) -> None:
+        self.size = size
+        self.stride = stride
+        self.rows: UInt8s = np.zeros((size, stride), np.uint8)
+        """One datagram a row."""
+        self._addresses: UInt8s = np.zeros((size, ADDRESS_BYTES), np.uint8)
+        self.address_words: UInt64s = self._addresses.view(np.uint64)
+        """Raw socket addresses, four words a row; an IPv4 address is all in the first."""
+        self._control: UInt8s = np.zeros((size, _CONTROL_BYTES), np.uint8)
+        self._control_words: Int64s = self._control.view(np.int64)
+        self._vectors: Int64s = np.zeros((size, 2), np.int64)
+        index = np.arange(size, dtype=np.int64)
+        self._vectors[:, 0] = self.rows.ctypes.data + index * stride
+        self._vectors[:, 1] = stride
+        self._headers: Int64s = np.zeros((size, 8), np.int64)
+        self._headers[:, _NAME] = self._addresses.ctypes.data + index * ADDRESS_BYTES
+        self._headers[:, _IOV] = self._vectors.ctypes.data + index * 16
+        self._headers[:, _IOV_LENGTH] = 1
+        self._headers[:, _CONTROL] = self._control.ctypes.data + index * _CONTROL_BYTES
+        self._headers_pointer = _ffi.cast("void *", self._headers.ctypes.data)
+
+    def receive(self, fd: int) -> int:
+        """Fill rows with what waits in the socket's buffer; returns how many, 0 when nothing does."""
+        self._headers[:, _NAME_LENGTH] = ADDRESS_BYTES
+        self._headers[:, _CONTROL_LENGTH] = _CONTROL_BYTES
+        count: int = _lib.recvmmsg(fd, self._headers_pointer, self.size, socket.MSG_DONTWAIT, _ffi.NULL)
+        return max(count, 0)
+
+    def lengths(self, count: int) -> list[int]:
+        """Bytes in each of the first ``count`` rows; 0 for a datagram that was cut off."""
+        lengths = self._headers[:count, _LENGTH] & 0xFFFFFFFF
+        lengths[(self._headers[:count, _FLAGS] & _MSG_TRUNC) != 0] = 0
+        return lengths.tolist()  # type: ignore[no-any-return]
+
+    def arrivals_us(self, count: int, fallback_us: int) -> list[int]:
+        """Kernel arrival times (Unix microseconds); ``fallback_us`` for rows that carry none."""
+        words = self._control_words[:count]
+        times = words[:, 2] * 1_000_000 + words[:, 3] // 1_000
+        times[self._headers[:count, _CONTROL_LENGTH] < 32] = fallback_us
+        return times.tolist()  # type: ignore[no-any-return]
+
+
+class Sender:
+    """Sends rows of an arena; runs of equal size to one destination as one GSO message."""
+
+    __slots__ = ("_control", "_control_sizes", "_headers", "_headers_address", "_vectors", "size")
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._vectors: Int64s = np.zeros((size, 2), np.int64)
+        self._headers: Int64s = np.zeros((size, 8), np.int64)
+        self._headers_address = self._headers.ctypes.data
+        # struct cmsghdr {size_t len; int level; int type; uint16_t segment size}
+        self._control: UInt8s = np.zeros((size, 24), np.uint8)
+        self._control[:] = np.frombuffer(struct.pack("=QiiH6x", 18, _SOL_UDP, _UDP_SEGMENT, 0), np.uint8)
+        self._control_sizes = self._control.view(np.uint16)
+
+    def send(
+        self,
+        fd: int,
+        pointers: Int64s,
+        lengths: Int64s,
+        names: Int64s,
+        name_lengths: Int64s,
+        *,
+        gso: bool,
+    ) -> tuple[int, int]:
+        """Send datagrams given by column: address of the bytes, size, address and size of the destination.
+
+        Consecutive datagrams of equal size to one destination share a GSO message when ``gso``. Returns how many
+        datagrams were sent and how many system calls that took; the rest was refused and is dropped.
+        """
+        count = len(pointers)
+        self._vectors[:count, 0] = pointers
+        self._vectors[:count, 1] = lengths
+        starts = _runs(lengths, names) if gso else np.arange(count, dtype=np.int64)
+        runs = np.diff(starts, append=count)
+        messages = len(starts)
+        headers = self._headers[:messages]
+        headers[:, _NAME] = names[starts]
+        headers[:, _NAME_LENGTH] = name_lengths[starts]
+        headers[:, _IOV] = self._vectors.ctypes.data + starts * 16
+        headers[:, _IOV_LENGTH] = runs
+        if messages < count:
+            segmented = runs > 1
+            self._control_sizes[:messages, 8] = lengths[starts]
+            headers[:, _CONTROL] = (self._control.ctypes.data + np.arange(messages) * 24) * segmented
+            headers[:, _CONTROL_LENGTH] = 24 * segmented
+        else:
+            headers[:, _CONTROL] = 0
+            headers[:, _CONTROL_LENGTH] = 0
+        return self._flush(fd, messages, runs)
+
+    def _flush(self, fd: int, messages: int, runs: Int64s) -> tuple[int, int]:
+        done = sent = calls = 0
+        while done < messages:
+            pointer = _ffi.cast("void *", self._headers_address + done * 64)
+            result: int = _lib.sendmmsg(fd, pointer, messages - done, socket.MSG_DONTWAIT)
+            calls += 1
+            if result > 0:
+                sent += int(runs[done : done + result].sum())
+                done += result
+            elif _ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
+                break  # the socket's buffer is full: later packets are worth more than these
+            elif _ffi.errno != errno.EINTR:
+                done += 1  # this destination alone can't be reached
+        return sent, calls
+
+
+def _runs(lengths: Int64s, names: Int64s) -> Int64s:
+    """First index of each run of equal size and destination, cut where a GSO message would be too large."""
+    count = len(lengths)
+    change = np.empty(count, np.bool_)
+    change[0] = True
+    np.not_equal(lengths[1:], lengths[:-1], out=change[1:])
+    change[1:] |= names[1:] != names[:-1]
+    starts = np.flatnonzero(change)
+    runs = np.diff(starts, append=count)
+    allowed = np.minimum(MAX_SEGMENTS, MAX_GSO_BYTES // lengths[starts])
+    if (runs > allowed).any():
+        pieces = [
+            np.arange(start, start + run, step)
+            for start, run, step in zip(starts.tolist(), runs.tolist(), allowed.tolist(), strict=True)
+        ]
+        starts = np.concatenate(pieces)
+    return starts

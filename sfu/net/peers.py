@@ -1,0 +1,95 @@
+"""The table of peers: where each transport's packets go and under which key, by row."""
+
+import socket
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sfu.net.arrays import Int64s, UInt8s
+from sfu.net.mmsg import ADDRESS_BYTES
+
+if TYPE_CHECKING:
+    from sfu.net.tcp import TcpPeer
+    from sfu.net.udp import UdpPort
+
+_IPV4 = struct.Struct("!H4s")
+_FAMILY = struct.Struct("=H")
+
+
+class PeerTable:
+    """Rows are transports. A row without a port or TCP peer can't be sent to, and what is sent to it is dropped."""
+
+    def __init__(self, capacity: int = 64) -> None:
+        self.addresses: UInt8s = np.zeros((capacity, ADDRESS_BYTES), np.uint8)
+        self.address_lengths: Int64s = np.zeros(capacity, np.int64)
+        self.port: Int64s = np.full(capacity, -1, np.int64)
+        """Index of the UDP port to send from; -1 for none."""
+        self.twcc: Int64s = np.zeros(capacity, np.int64)
+        """Next transport-wide sequence number."""
+        self.srtp: list[Any] = [None] * capacity
+        """libsrtp session for sending; None until DTLS is done."""
+        self.tcp: list[TcpPeer | None] = [None] * capacity
+        self.tcp_count = 0
+        self._free = list(range(capacity - 1, -1, -1))
+
+    def __len__(self) -> int:
+        return len(self.port) - len(self._free)
+
+    def allocate(self) -> int:
+        """Take a row."""
+        if not self._free:
+            self._grow()
+        row = self._free.pop()
+        self.port[row] = -1
+        self.twcc[row] = 1
+        return row
+
+    def release(self, row: int) -> None:
+        """Give a row back; its session must not be used any more."""
+        self.forget_address(row)
+        self.srtp[row] = None
+        self._free.append(row)
+
+    def use_udp(self, row: int, port: int, raw_address: bytes) -> None:
+        """Send to a socket address (as the kernel writes it) from the UDP port of that index."""
+        self.forget_address(row)
+        self.addresses[row, : len(raw_address)] = np.frombuffer(raw_address, np.uint8)
+        self.address_lengths[row] = len(raw_address)
+        self.port[row] = port
+
+    def use_tcp(self, row: int, peer: "TcpPeer") -> None:
+        """Send over an ICE-TCP connection."""
+        self.forget_address(row)
+        self.tcp[row] = peer
+        self.tcp_count += 1
+
+    def forget_address(self, row: int) -> None:
+        """Send nowhere."""
+        self.port[row] = -1
+        if self.tcp[row] is not None:
+            self.tcp[row] = None
+            self.tcp_count -= 1
+
+    def _grow(self) -> None:
+        old = len(self.port)
+        self.addresses = np.concatenate([self.addresses, np.zeros_like(self.addresses)])
+        self.address_lengths = np.concatenate([self.address_lengths, np.zeros_like(self.address_lengths)])
+        self.port = np.concatenate([self.port, np.full_like(self.port, -1)])
+        self.twcc = np.concatenate([self.twcc, np.zeros_like(self.twcc)])
+        self.srtp += [None] * old
+        self.tcp += [None] * old
+        self._free = list(range(2 * old - 1, old - 1, -1))
+
+
+def address_of(raw: bytes) -> tuple[str, int]:
+    """Host and port of a kernel socket address; IPv4-mapped addresses as IPv4."""
+    (family,) = _FAMILY.unpack_from(raw)
+    if family == socket.AF_INET:
+        port, host = _IPV4.unpack_from(raw, 2)
+        return socket.inet_ntoa(host), port
+    port = int.from_bytes(raw[2:4], "big")
+    host = raw[8:24]
+    if host[:12] == b"\0" * 10 + b"\xff\xff":
+        return socket.inet_ntoa(host[12:]), port
+    return socket.inet_ntop(socket.AF_INET6, host), port

@@ -1,0 +1,26 @@
+"""What every transport of an engine shares."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sfu.config import MediaConfig
+from sfu.control import Event, TrackId
+from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.profile import ProfileRegistry
+from sfu.forwarding.uptrack import UpTrack
+from sfu.net.peers import PeerTable
+
+
+@dataclass(slots=True)
+class PeerContext:
+    """Tables and outlets, made by the engine."""
+
+    config: MediaConfig
+    emit: Callable[[Event], None]
+    peers: PeerTable
+    down_tracks: DownTrackTable
+    profiles: ProfileRegistry
+    new_ssrc: Callable[[], int]
+    """A random SSRC that no other stream of the engine uses."""
+    tracks: dict[TrackId, UpTrack] = field(default_factory=dict)
+    """Started tracks of all routers."""

@@ -1,0 +1,202 @@
+"""RTCP of one transport: what clients tell us of what they receive and send, and what we tell them."""
+
+from collections.abc import Callable
+
+from sfu.control import MediaKind
+from sfu.forwarding.downtrack import DownTrack
+from sfu.forwarding.forwarder import retransmission
+from sfu.forwarding.ingress import InStream, Repair
+from sfu.net.errors import SrtpError
+from sfu.peer.quality import TransportQuality
+from sfu.peer.transport import Transport
+from sfu.rtp import ntp, rtcp, twcc
+from sfu.rtp.errors import RtpError
+from sfu.streams.receive import ReceiveStream
+from sfu.streams.retransmit import RetransmitLimiter
+from sfu.streams.sender_report import rtt_from_report
+
+MAX_COMPOUND_BYTES = 1150
+REPORTS_PER_PACKET = 31
+RECEIVER_REPORT_S = 1.0
+
+
+class Feedback:
+    """Reads and writes the RTCP of a transport."""
+
+    def __init__(self, transport: Transport, send: Callable[[Transport, bytes], None]) -> None:
+        self._transport = transport
+        self._send = send
+        self.rtt_s = 0.0
+        self.malformed = 0
+        self.quality = TransportQuality()
+        self._reported_at = 0.0
+
+    # --- from the client ---
+
+    def receive(self, data: bytes, now: float, unix_now: float, resend: Callable[[int, bytes], None]) -> None:
+        """Take a decrypted compound packet. ``resend`` sends a retransmission to a peer row."""
+        try:
+            packets = rtcp.parse_compound(data)
+        except RtpError:
+            self.malformed += 1
+            return
+        for packet in packets:
+            match packet:
+                case rtcp.SenderReport():
+                    self._sender_report(packet, now)
+                    self._reports(packet.reports, now, unix_now)
+                case rtcp.ReceiverReport():
+                    self._reports(packet.reports, now, unix_now)
+                case rtcp.Nack():
+                    self._nack(packet, now, unix_now, resend)
+                case rtcp.Pli():
+                    self._keyframe_wanted(packet.media_ssrc, now)
+                case rtcp.Fir():
+                    for request in packet.requests:
+                        self._keyframe_wanted(request.ssrc, now)
+                case _:
+                    pass
+
+    def _sender_report(self, report: rtcp.SenderReport, now: float) -> None:
+        stream = self._transport.ingress.streams.get(report.ssrc)
+        if stream is not None and stream.stats.sender_report(report.ntp, report.rtp_timestamp, now):
+            clock = stream.stats.sender_clock
+            assert clock is not None
+            stream.layer.clock.report = clock
+            stream.track.clock.observe(clock)
+
+    def _reports(self, reports: tuple[rtcp.ReportBlock, ...], now: float, unix_now: float) -> None:
+        for block in reports:
+            down = self._transport.subscribing.by_ssrc.get(block.ssrc)
+            if down is None:
+                continue
+            rtt_s = rtt_from_report(ntp.middle32(ntp.from_unix(unix_now)), block.last_report, block.delay)
+            if rtt_s is not None:
+                self.rtt_s = rtt_s if not self.rtt_s else 0.75 * rtt_s + 0.25 * self.rtt_s
+            self.quality.received(block)
+
+    def _nack(
+        self, nack: rtcp.Nack, now: float, unix_now: float, resend: Callable[[int, bytes], None]
+    ) -> None:
+        down = self._transport.subscribing.by_ssrc.get(nack.media_ssrc)
+        if down is None or not down.rtx_payload_type:
+            return
+        abs_send_time = ntp.abs_send_time(unix_now)
+        for sequence in nack.lost:
+            found = down.find(sequence)
+            if found is None:
+                continue
+            span, number, packet = found
+            if down.limiter is None:
+                down.limiter = RetransmitLimiter()
+            if down.limiter.allow(number, len(packet.payload), now, self.rtt_s):
+                resend(self._transport.row, retransmission(down, span, number, packet, abs_send_time))
+
+    def _keyframe_wanted(self, ssrc: int, now: float) -> None:
+        down = self._transport.subscribing.by_ssrc.get(ssrc)
+        if down is None or down.track.kind is not MediaKind.VIDEO or down.rendition is None:
+            return
+        if self._transport.subscribing.keyframe_limits[down.track_id].allow(now):
+            down.rendition.layer.keyframes.request(now)
+
+    # --- to the client as publisher ---
+
+    def ask(self, now: float) -> None:
+        """Send what is urgent: NACKs, key frame requests, TWCC feedback."""
+        ingress = self._transport.ingress
+        ssrc = self._transport.rtcp_ssrc
+        for media_ssrc, stream in ingress.streams.items():
+            if stream.nacks is not None:
+                self._ask_again(media_ssrc, stream, now)
+            layer = stream.layer
+            if layer.wanted:
+                layer.keyframes.request(now)
+            if layer.ssrc == media_ssrc and layer.track.kind is MediaKind.VIDEO and layer.keyframes.due(now):
+                self._rtcp(rtcp.build_pli(ssrc, media_ssrc))
+        if ingress.arrivals.due(now):
+            arrivals, fb_count = ingress.arrivals.take(now)
+            messages = twcc.build_feedback(ssrc, self._any_ssrc(), arrivals, fb_count)
+            ingress.arrivals.skip(len(messages) - 1)
+            for message in messages:
+                self._rtcp(message)
+
+    def _ask_again(self, media_ssrc: int, stream: InStream, now: float) -> None:
+        assert stream.nacks is not None
+        if not any(rendition.members for rendition in stream.layer.renditions):
+            stream.nacks.clear()
+            return
+        missing, hopeless = stream.nacks.due(now, self.rtt_s)
+        if missing:
+            self._rtcp(rtcp.build_nack(self._transport.rtcp_ssrc, media_ssrc, [s & 0xFFFF for s in missing]))
+        if hopeless:
+            stream.layer.keyframes.request(now)
+
+    def _any_ssrc(self) -> int:
+        return next(iter(self._transport.ingress.streams), 0)
+
+    def report(self, now: float, unix_now: float) -> None:
+        """Send receiver reports for what the client publishes and sender reports for what it is sent, as due."""
+        if now - self._reported_at >= RECEIVER_REPORT_S:
+            self._reported_at = now
+            self._report_received(now)
+        compound = b""
+        for down in self._transport.subscribing.down_tracks.values():
+            report = self._sender_report_for(down, now, unix_now)
+            if report is None:
+                continue
+            packet = rtcp.build_sender_report(report, self._cname(down))
+            if len(compound) + len(packet) > MAX_COMPOUND_BYTES:
+                self._rtcp(compound)
+                compound = b""
+            compound += packet
+        if compound:
+            self._rtcp(compound)
+
+    def _report_received(self, now: float) -> None:
+        ingress = self._transport.ingress
+        streams: dict[int, InStream | Repair] = {**ingress.streams, **ingress.repairs}
+        blocks = [_block(ssrc, s.stats, now) for ssrc, s in streams.items() if s.stats.packets]
+        for start in range(0, len(blocks), REPORTS_PER_PACKET):
+            part = tuple(blocks[start : start + REPORTS_PER_PACKET])
+            self._rtcp(rtcp.build_receiver_report(rtcp.ReceiverReport(self._transport.rtcp_ssrc, part)))
+
+    def _sender_report_for(self, down: DownTrack, now: float, unix_now: float) -> rtcp.SenderReport | None:
+        span = down.span
+        if down.rendition is None or span is None or not down.reports.due(now):
+            return None
+        layer = down.rendition.layer
+        timestamp = down.reports.timestamp(
+            now,
+            down.last_out().timestamp,
+            layer.last_packet_at,
+            layer.clock.report,
+            down.track.clock,
+            span.timestamp,
+        )
+        if timestamp is None:
+            return None
+        packets, octets = down.sent()
+        return rtcp.SenderReport(
+            down.ssrc, ntp.from_unix(unix_now), timestamp, packets & 0xFFFFFFFF, octets & 0xFFFFFFFF
+        )
+
+    def _cname(self, down: DownTrack) -> str:
+        """One name for all streams of a publisher, so that the subscriber plays them in step."""
+        return down.stream_id.partition("|")[0]
+
+    def _rtcp(self, packet: bytes) -> None:
+        pair = self._transport.srtp
+        if pair is None:
+            return
+        try:
+            protected = pair.protect_rtcp(packet)
+        except SrtpError:
+            return
+        self._send(self._transport, protected)
+
+
+def _block(ssrc: int, stats: ReceiveStream, now: float) -> rtcp.ReportBlock:
+    fields = stats.report(now)
+    return rtcp.ReportBlock(
+        ssrc, fields.fraction, fields.cumulative, fields.highest32, fields.jitter, fields.lsr, fields.dlsr
+    )

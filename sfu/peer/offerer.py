@@ -1,0 +1,121 @@
+"""Negotiation of a SUBSCRIBER transport: the server offers, one offer at a time, and m-lines are reused."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import count
+
+from sfu.control import MediaKind, OfferReady, TransportId
+from sfu.forwarding.downtrack import DownTrack
+from sfu.peer.context import PeerContext
+from sfu.peer.subscribing import Subscribing, mimes
+from sfu.sdp import codecs, extensions
+from sfu.sdp.answer import LocalTransport
+from sfu.sdp.description import Codec, Description
+from sfu.sdp.offer import OfferSection, write_offer
+
+DATA_MID = "data"
+
+
+@dataclass(slots=True)
+class _Line:
+    kind: MediaKind
+    mid: str
+    down: DownTrack | None = None
+    codecs: tuple[Codec, ...] = ()
+
+
+class Offerer:
+    """Keeps the m-lines of one subscriber peer connection."""
+
+    def __init__(
+        self,
+        context: PeerContext,
+        transport_id: TransportId,
+        subscribing: Subscribing,
+        session_id: int,
+        first_offer_id: int,
+        offer_soon: Callable[[], None],
+    ) -> None:
+        self._context = context
+        self._transport_id = transport_id
+        self._subscribing = subscribing
+        self._session_id = session_id
+        self._versions = count(1)
+        self._offer_ids = count(first_offer_id)
+        self._offer_soon = offer_soon
+        self._lines: list[_Line] = []
+        self._outstanding: int | None = None
+        self._changed = True
+
+    @property
+    def outstanding(self) -> bool:
+        """An offer waits for its answer."""
+        return self._outstanding is not None
+
+    def changed(self) -> None:
+        """Something needs a new offer."""
+        self._changed = True
+        if self._outstanding is None:
+            self._offer_soon()
+
+    def unsubscribed(self, down: DownTrack) -> None:
+        """A down track is gone; its m-line becomes free."""
+        for line in self._lines:
+            if line.down is down:
+                line.down = None
+                self.changed()
+
+    def offer(self, local: LocalTransport) -> OfferReady | None:
+        """The next offer; None while one is outstanding or nothing changed."""
+        if self._outstanding is not None or not self._changed:
+            return None
+        self._changed = False
+        for kind in MediaKind:
+            for down in self._subscribing.unnegotiated(kind):
+                self._place(down)
+        sections = [self._section(line) for line in self._lines]
+        self._outstanding = next(self._offer_ids)
+        text = write_offer(sections, local, self._session_id, next(self._versions), DATA_MID)
+        mid_to_track = {line.mid: line.down.track_id for line in self._lines if line.down is not None}
+        return OfferReady(self._transport_id, self._outstanding, text, mid_to_track)
+
+    def answered(self, answer: Description) -> None:
+        """Take the client's answer to the outstanding offer."""
+        self._outstanding = None
+        for line in self._lines:
+            section = answer.section(line.mid)
+            down = line.down
+            if down is None or section is None:
+                continue
+            accepted = () if section.rejected else self._subscribing.accept(down, section)
+            if not accepted:
+                self._subscribing.unsubscribe(down.track_id)
+                line.down = None
+                self._changed = True
+        self._subscribing.bind_negotiated()
+        if self._changed:
+            self._offer_soon()
+
+    def _place(self, down: DownTrack) -> None:
+        if any(line.down is down for line in self._lines):
+            return
+        kind = down.track.kind
+        line = next((line for line in self._lines if line.down is None and line.kind is kind), None)
+        if line is None:
+            line = _Line(kind, str(len(self._lines)))
+            self._lines.append(line)
+        line.down = down
+        line.codecs = codecs.offer_codecs(mimes(down.track), down.track.main.fmtp, down.track.spec.stereo)
+        down.rtx_payload_type = next((c.payload_type for c in line.codecs if c.mime.endswith("/rtx")), 0)
+
+    def _section(self, line: _Line) -> OfferSection:
+        sending = self._subscribing.sending(line.down) if line.down is not None else None
+        return OfferSection(
+            kind=line.kind.value,
+            mid=line.mid,
+            direction="sendonly" if sending is not None else "inactive",
+            codecs=line.codecs,
+            extensions=extensions.offered(line.kind.value),
+            sending=sending,
+        )
+

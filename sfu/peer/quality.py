@@ -1,0 +1,88 @@
+"""Connection quality of one transport: the worst of its streams, both ways, by window."""
+
+from dataclasses import dataclass
+
+from sfu.control import MediaKind
+from sfu.forwarding.ingress import InStream
+from sfu.forwarding.uptrack import UpTrack
+from sfu.peer.transport import Transport
+from sfu.rtp.rtcp import ReportBlock
+from sfu.streams.quality import (
+    BEST,
+    OPUS_LOSS_WEIGHT,
+    RED_LOSS_WEIGHT,
+    VIDEO_LOSS_WEIGHT,
+    QualityScorer,
+    StreamWindow,
+)
+
+
+@dataclass(slots=True)
+class _Stream:
+    scorer: QualityScorer
+    expected: int = 0
+    lost: int = 0
+
+
+class TransportQuality:
+    """Remembers the counters of the last window; streams that are gone are forgotten with it."""
+
+    def __init__(self) -> None:
+        self._streams: dict[int, _Stream] = {}
+        self._received: dict[int, ReportBlock] = {}
+
+    def received(self, block: ReportBlock) -> None:
+        """Note what the client reports of a stream that we send it."""
+        self._received[block.ssrc] = block
+
+    def take(self, transport: Transport, rtt_s: float) -> float:
+        """The score of the window that ends now, 0 to 100; full marks when nothing flows."""
+        before, self._streams = self._streams, {}
+        scores = [BEST]
+        for ssrc, stream in transport.ingress.streams.items():
+            if not stream.track.muted and stream.stats.packets:
+                scores.append(self._upward(ssrc, stream, before, rtt_s))
+        received, self._received = self._received, {}
+        for ssrc, block in received.items():
+            down = transport.subscribing.by_ssrc.get(ssrc)
+            if down is not None and down.rendition is not None:
+                scores.append(self._downward(block, down.track, before, rtt_s))
+        return min(scores)
+
+    def _upward(self, ssrc: int, stream: InStream, before: dict[int, _Stream], rtt_s: float) -> float:
+        stats = stream.stats
+        expected, lost = stats.packets + stats.lost, stats.lost
+        jitter_s = stats.jitter / stats.clock_rate
+        return self._score(ssrc, stream.track, before, expected, lost, jitter_s, rtt_s)
+
+    def _downward(
+        self, block: ReportBlock, track: UpTrack, before: dict[int, _Stream], rtt_s: float
+    ) -> float:
+        jitter_s = block.jitter / track.clock_rate
+        return self._score(
+            block.ssrc, track, before, block.highest_sequence, block.cumulative_lost, jitter_s, rtt_s
+        )
+
+    def _score(
+        self,
+        ssrc: int,
+        track: UpTrack,
+        before: dict[int, _Stream],
+        expected: int,
+        lost: int,
+        jitter_s: float,
+        rtt_s: float,
+    ) -> float:
+        known = before.get(ssrc)
+        entry = self._streams[ssrc] = known or _Stream(QualityScorer(_weight(track)), expected, lost)
+        packets, gone = expected - entry.expected, lost - entry.lost
+        entry.expected, entry.lost = expected, lost
+        if packets <= 0:
+            return entry.scorer.score
+        return entry.scorer.update(StreamWindow(packets, max(0, gone), rtt_s=rtt_s, jitter_s=jitter_s))
+
+
+def _weight(track: UpTrack) -> float:
+    if track.kind is MediaKind.VIDEO:
+        return VIDEO_LOSS_WEIGHT
+    return RED_LOSS_WEIGHT if track.redundant else OPUS_LOSS_WEIGHT

@@ -1,0 +1,292 @@
+"""One peer connection: ICE, DTLS, SRTP and SCTP in one bundle, with what is published and subscribed over it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable
+
+from sfu import control
+from sfu.control import TransportRole
+from sfu.forwarding.ingress import Ingress, MediaSink
+from sfu.net.credentials import new_credentials
+from sfu.net.dtls import Certificate, DtlsTransport, Role
+from sfu.net.errors import DtlsError, SrtpError
+from sfu.net.ice import IceLite, IceState
+from sfu.net.sctp import SctpAssociation
+from sfu.net.srtp import SrtpPair
+from sfu.peer.answerer import Answerer
+from sfu.peer.context import PeerContext
+from sfu.peer.offerer import Offerer
+from sfu.peer.publishing import Publishing
+from sfu.peer.subscribing import Subscribing
+from sfu.sdp.answer import LocalTransport
+from sfu.sdp.description import Description
+from sfu.sdp.errors import SdpError
+from sfu.sdp.parse import Parser
+
+logger = logging.getLogger(__name__)
+
+_ASK_DELAY_S = 0.01
+"""Changes are collected for so long before the client is asked to negotiate (LiveKit waits 10 ms as well)."""
+_CHANNELS = (
+    (control.RELIABLE, True, None),
+    (control.LOSSY, False, 0),
+    (control.DATA_TRACK, False, 0),
+)
+
+
+class Transport:
+    """Glue of the parts; each does one thing and knows no other."""
+
+    def __init__(
+        self,
+        context: PeerContext,
+        command: control.OpenTransport,
+        certificate: Certificate,
+        candidates: tuple[str, ...],
+        sink: MediaSink,
+        send: Callable[["Transport", bytes], None],
+        session_id: int,
+        now: float,
+    ) -> None:
+        self._context = context
+        self.id = command.transport_id
+        self.router_id = command.router_id
+        self.role = command.role
+        self.cname = command.cname
+        self._certificate = certificate
+        self._candidates = candidates
+        self._send = send
+        self.row = context.peers.allocate()
+        self.ice = IceLite(
+            new_credentials(),
+            now,
+            disconnected_after_s=context.config.ice_disconnect_s,
+            failed_after_s=context.config.ice_failed_s,
+        )
+        self._dtls: DtlsTransport | None = None
+        self._dtls_role: Role = "server"
+        self._handshake: asyncio.Task[None] | None = None
+        self.srtp: SrtpPair | None = None
+        self.sctp: SctpAssociation | None = None
+        self._sctp_port: int | None = None
+        self._max_message_size = 0
+        self.connected = False
+        self.closed = False
+        self._parser = Parser()
+        self._timer: asyncio.TimerHandle | None = None
+        self.rtcp_ssrc = context.new_ssrc()
+        """Who sends our receiver reports and feedback."""
+        self.ingress = Ingress(sink, context.profiles.source)
+        self.publishing = Publishing(context, self.id, self.ingress)
+        self.subscribing = Subscribing(context, self.id, self.row, command.cname)
+        self._answerer = Answerer(
+            context, self.id, self.publishing, self.subscribing, session_id, self._negotiate_soon
+        )
+        self._offerer: Offerer | None = None
+        if command.role is TransportRole.SUBSCRIBER:
+            self._offerer = Offerer(
+                context, self.id, self.subscribing, session_id, command.first_offer_id, self._negotiate_soon
+            )
+            self._sctp_port = 5000
+            self._negotiate()
+
+    # --- negotiation ---
+
+    def offer(self, command: control.Offer) -> None:
+        """Answer the client's offer."""
+        try:
+            offer = self._parser.parse(command.sdp)
+            if self._offerer is not None:
+                raise SdpError("the server offers on this transport")
+            self._take_remote(offer)
+            event = self._answerer.answer(command.offer_id, offer, self._local(offer))
+        except SdpError as error:
+            self._context.emit(control.NegotiationFailed(self.id, str(error)))
+            return
+        self._context.emit(event)
+        self._start_dtls(offer)
+
+    def answer(self, command: control.Answer) -> None:
+        """Take the client's answer to our offer."""
+        try:
+            answer = self._parser.parse(command.sdp)
+            if self._offerer is None or not self._offerer.outstanding:
+                raise SdpError("no offer is waiting for an answer")
+            self._take_remote(answer)
+        except SdpError as error:
+            self._context.emit(control.NegotiationFailed(self.id, str(error)))
+            return
+        self._offerer.answered(answer)
+        self._start_dtls(answer)
+
+    def restart_ice(self) -> None:
+        """Offer again with new ICE credentials."""
+        if self._offerer is not None:
+            self.ice.restart(new_credentials())
+            self._offerer.changed()
+
+    def subscribe(self, command: control.Subscribe) -> None:
+        down = self.subscribing.subscribe(command)
+        if down is None:
+            return
+        if self._offerer is not None:
+            self._offerer.changed()
+        else:
+            self._answerer.subscribed()
+
+    def unsubscribe(self, track_id: control.TrackId) -> None:
+        down = self.subscribing.unsubscribe(track_id)
+        if down is None:
+            return
+        if self.srtp is not None:
+            self.srtp.remove_stream(down.ssrc)
+            self.srtp.remove_stream(down.rtx_ssrc)
+        if self._offerer is not None:
+            self._offerer.unsubscribed(down)
+        else:
+            self._answerer.unsubscribed(down)
+
+    def _negotiate_soon(self) -> None:
+        if self._timer is None and not self.closed:
+            self._timer = asyncio.get_running_loop().call_later(_ASK_DELAY_S, self._negotiate)
+
+    def _negotiate(self) -> None:
+        self._timer = None
+        if self.closed:
+            return
+        if self._offerer is None:
+            self._answerer.ask()
+            return
+        event = self._offerer.offer(self._local(None))
+        if event is not None:
+            self._context.emit(event)
+
+    def _local(self, offer: Description | None) -> LocalTransport:
+        """Our side of the transport; we wait for the DTLS handshake unless the client insists on waiting itself."""
+        setup = "actpass" if offer is None else "active" if offer.setup == "passive" else "passive"
+        credentials = self.ice.credentials
+        return LocalTransport(
+            ice_ufrag=credentials.ufrag,
+            ice_pwd=credentials.pwd,
+            fingerprint=("sha-256", self._certificate.fingerprint),
+            candidates=self._candidates,
+            setup=setup,
+            ice_lite=True,
+        )
+
+    def _take_remote(self, remote: Description) -> None:
+        """Note what the client says of ICE, and of data channels."""
+        if not remote.fingerprints or not remote.ice_ufrag:
+            raise SdpError("an m-line in use needs ICE credentials and a DTLS fingerprint")
+        if self._remote_ufrag and self._remote_ufrag != remote.ice_ufrag and self._offerer is None:
+            self.ice.restart(new_credentials())
+        self._remote_ufrag = remote.ice_ufrag
+        if remote.data is not None:
+            self._sctp_port = remote.data.sctp_port or 5000
+            self._max_message_size = remote.data.max_message_size
+
+    _remote_ufrag = ""
+
+    # --- connection ---
+
+    def _start_dtls(self, remote: Description) -> None:
+        if self._dtls is not None:
+            if self.connected:
+                self._start_sctp()
+            return
+        self._dtls_role = "client" if remote.setup == "passive" else "server"
+        self._dtls = DtlsTransport(
+            self._certificate,
+            self._dtls_role,
+            lambda data: self._send(self, data),
+            self._on_data,
+        )
+        self._handshake = asyncio.get_running_loop().create_task(self._connect(remote.fingerprints))
+
+    async def _connect(self, fingerprints: tuple[tuple[str, str], ...]) -> None:
+        assert self._dtls is not None
+        try:
+            keys = await self._dtls.handshake(fingerprints, self._context.config.dtls_timeout_s)
+            self.srtp = SrtpPair(keys.profile, keys.rx_key, keys.tx_key)
+        except (DtlsError, SrtpError) as error:
+            if not self.closed:
+                self._context.emit(control.TransportFailed(self.id, f"DTLS: {error}"))
+            return
+        self._context.peers.srtp[self.row] = self.srtp.tx_ptr
+        self.connected = True
+        self._start_sctp()
+        self._context.emit(control.TransportConnected(self.id))
+        self.subscribing.connected()
+
+    def _start_sctp(self) -> None:
+        if self.sctp is not None or self._sctp_port is None or self._dtls is None:
+            return
+        self.sctp = SctpAssociation(self._dtls.send_data, self._dtls_role, self)
+        self.sctp.start(self._sctp_port, self._max_message_size)
+        if self._offerer is not None:
+            for label, ordered, max_retransmits in _CHANNELS:
+                self.sctp.open_channel(label, ordered=ordered, max_retransmits=max_retransmits)
+
+    def _on_data(self, data: bytes) -> None:
+        if self.sctp is not None:
+            self.sctp.feed(data)
+
+    def dtls_record(self, record: bytes) -> None:
+        """Take a DTLS datagram from a validated address."""
+        if self._dtls is not None:
+            self._dtls.feed(record)
+
+    def check(self, data: bytes, key: Hashable, host: str, port: int, now: float) -> bytes | None:
+        """Take a STUN datagram; returns the response."""
+        return self.ice.receive(data, key, host, port, now)
+
+    def failed(self, now: float) -> str:
+        """Why the transport is beyond hope, or an empty string."""
+        if self.ice.state(now) is IceState.FAILED:
+            return "ICE: the peer is silent"
+        if self._dtls is not None and self.connected and self._dtls.state == "closed":
+            return "DTLS: closed by the peer"
+        return ""
+
+    # --- data channels ---
+
+    def channel_opened(self, label: str) -> None:
+        self._context.emit(control.ChannelOpened(self.id, label))
+
+    def message(self, label: str, payload: bytes, binary: bool) -> None:
+        if binary and len(payload) <= self._context.config.max_message_bytes:
+            self._context.emit(control.DataReceived(self.id, label, payload))
+
+    def send_data(self, label: str, payload: bytes) -> None:
+        """Send a message, unless the receiver is too slow for it."""
+        if self.sctp is None:
+            return
+        backlog = self.sctp.buffered(label) + len(payload)
+        if label == control.RELIABLE:
+            if backlog > self._context.config.reliable_buffer_bytes:
+                self._context.emit(control.ReceiverOverflow(self.id))
+                return
+        elif backlog > self._context.config.lossy_buffer_bytes:
+            return
+        self.sctp.send(label, payload)
+
+    # --- end ---
+
+    def close(self) -> None:
+        """Let go of everything; safe to call twice."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._timer is not None:
+            self._timer.cancel()
+        self.publishing.close()
+        self.subscribing.close()
+        if self.sctp is not None:
+            self.sctp.close()
+        if self._dtls is not None:
+            self._dtls.close()
+        if self._handshake is not None:
+            self._handshake.cancel()
+        self._context.peers.release(self.row)
+        if self.srtp is not None:
+            self.srtp.close()
