@@ -1,0 +1,47 @@
+"""Settings of rooms and participants."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RoomConfig:
+    """Limits and timers; those that LiveKit has too have its defaults. Durations in seconds."""
+
+    auto_create: bool = True
+    """Whether a join creates its room. Where it doesn't, a token with the roomCreate grant still does."""
+    empty_timeout_s: float = 300.0
+    """How long a room waits for its first participant."""
+    departure_timeout_s: float = 20.0
+    """How long a room stays after its last participant left."""
+    max_participants: int = 0
+    """Most participants of a room, agents and recorders not counted. 0 for no limit."""
+    max_rooms: int = 10_000
+    """Most rooms at a time."""
+    join_timeout_s: float = 60.0
+    """How long a participant may take from its join to a connected transport."""
+    signal_loss_grace_s: float = 30.0
+    """How long a participant without signal connection stays (LiveKit: until its media fails)."""
+    reconnect_grace_s: float = 5.0
+    """How long a participant whose media failed may take to come back."""
+    token_refresh_s: float = 300.0
+    """How often a participant gets a fresh token to reconnect with."""
+    max_metadata_bytes: int = 512 * 1024
+    """Longest metadata of a room or participant."""
+    max_attributes_bytes: int = 64 * 1024
+    """Keys and values of a participant's attributes together."""
+    max_name_chars: int = 256
+    """Longest name of a participant."""
+    max_identity_chars: int = 256
+    """Longest identity."""
+    max_room_name_chars: int = 256
+    """Longest name of a room."""
+    max_pending_tracks: int = 20
+    """Tracks that a participant may have announced whose media has not come yet."""
+    max_tracks: int = 64
+    """Tracks that a participant may publish."""
+    max_data_tracks: int = 64
+    """Data tracks that a participant may publish."""
+    reliable_cache_s: float = 2.0
+    """How long reliable data is kept for receivers that are just connecting."""
+    reliable_cache_bytes: int = 100_000
+    """How much of it is kept."""
