@@ -73,6 +73,8 @@ class ReportBlock(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class SenderReport:
+    """What a source has sent, and at which time its RTP clock stood where (RFC 3550 section 6.4.1)."""
+
     ssrc: int
     ntp: int
     """64 bits."""
@@ -84,11 +86,15 @@ class SenderReport:
 
 @dataclass(frozen=True, slots=True)
 class ReceiverReport:
+    """How sources are received."""
+
     ssrc: int
     reports: tuple[ReportBlock, ...] = ()
 
 
 class SdesChunk(NamedTuple):
+    """Name of one source."""
+
     ssrc: int
     cname: str
     """Empty when the chunk has other items only."""
@@ -96,11 +102,15 @@ class SdesChunk(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sdes:
+    """Names of sources; only the canonical name is read."""
+
     chunks: tuple[SdesChunk, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Bye:
+    """Sources that end."""
+
     ssrcs: tuple[int, ...]
     reason: str = ""
 
@@ -123,6 +133,8 @@ class Pli:
 
 
 class FirRequest(NamedTuple):
+    """Command to one source."""
+
     ssrc: int
     sequence: int
     """8 bits; the same number again is a repeat, not a new request (RFC 5104 section 4.3.1)."""
@@ -130,6 +142,8 @@ class FirRequest(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Fir:
+    """Commands to send key frames (RFC 5104 section 4.3.1)."""
+
     sender_ssrc: int
     requests: tuple[FirRequest, ...]
 

@@ -81,17 +81,15 @@ def _parse(packet: bytes, packet_type: int, count: int, *, padded: bool) -> Pack
         if not 0 < padding <= len(body):
             raise RtpError("RTCP padding out of bounds")
         body = body[:-padding]
-    reader = _READERS.get(packet_type)
-    if reader is not None:
-        try:
-            return reader(body, count)
-        except struct.error as error:
-            raise RtpError("RTCP packet too short for what it holds") from error
     if packet_type == PacketType.RTPFB and count == TransportFormat.TRANSPORT_CC:
-        if len(body) < 8:
-            raise RtpError("RTCP packet too short for what it holds")
-        return TransportFeedback(*_TWO_SSRCS.unpack_from(body), packet)
-    return Unknown(packet_type, count)
+        return TransportFeedback(_ssrc(body, 0), _ssrc(body, 4), packet)
+    reader = _READERS.get(packet_type)
+    if reader is None:
+        return Unknown(packet_type, count)
+    try:
+        return reader(body, count)
+    except struct.error as error:
+        raise RtpError("RTCP packet too short for what it holds") from error
 
 
 def _reports(body: bytes, start: int, count: int) -> tuple[ReportBlock, ...]:
