@@ -1,0 +1,119 @@
+"""When each transport-wide numbered packet arrived, until feedback tells the sender (draft-holmer-rmcat
+TWCC-01).
+"""
+
+from math import inf
+
+MIN_INTERVAL_S = 0.050
+"""Between feedbacks when there is something to say ..."""
+BUSY_PACKETS = 20
+"""... that is, so many packets."""
+MAX_INTERVAL_S = 0.100
+"""Between feedbacks otherwise, while packets come."""
+FLUSH_PACKETS = 100
+"""So many unreported packets are reported at once."""
+LIMIT = 2000
+"""Arrivals kept; more before feedback is taken are not reported."""
+MAX_GAP = 2048
+"""A longer step of the numbers, either way, starts the log afresh: no sane network loses that much in a row.
+"""
+WINDOW_US = 500_000
+"""Reported arrivals are kept so long, to be repeated around a packet that came late."""
+
+
+class ArrivalLog:
+    """Arrivals on one transport, all its streams together."""
+
+    __slots__ = (
+        "_arrivals",
+        "_fresh",
+        "_highest",
+        "_start",
+        "_taken_at",
+        "duplicates",
+        "fb_count",
+        "restarts",
+    )
+
+    def __init__(self) -> None:
+        self.fb_count = 0
+        """Number of the next feedback message, modulo 256."""
+        self.duplicates = 0
+        self.restarts = 0
+        self._highest = -1
+        self._start = 0  # lowest number not reported yet
+        self._arrivals: dict[int, int] = {}
+        self._fresh = 0
+        self._taken_at = -inf
+
+    def record(self, seq16: int, arrival_us: int) -> None:
+        """Note one packet. ``arrival_us`` is when its batch was read, on one steady clock."""
+        highest = self._highest
+        delta = ((seq16 - highest + 0x8000) & 0xFFFF) - 0x8000
+        if highest < 0 or not -MAX_GAP <= delta <= MAX_GAP:
+            ext_seq = self._restart(seq16)
+        else:
+            ext_seq = highest + delta
+            if delta > 0:
+                self._highest = ext_seq
+        if ext_seq in self._arrivals:  # a resent packet must not look as if it had been slow
+            self.duplicates += 1
+            return
+        if self._fresh >= LIMIT:
+            return
+        self._arrivals[ext_seq] = arrival_us
+        self._fresh += 1
+        if ext_seq < self._start:
+            self._start = ext_seq
+
+    def due(self, now: float) -> bool:
+        """Whether feedback should be sent now."""
+        fresh = self._fresh
+        if not fresh:
+            return False
+        waited_s = now - self._taken_at
+        return (
+            fresh >= FLUSH_PACKETS
+            or waited_s >= MAX_INTERVAL_S
+            or (fresh >= BUSY_PACKETS and waited_s >= MIN_INTERVAL_S)
+        )
+
+    def take(self, now: float) -> tuple[list[tuple[int, int]], int]:
+        """The (extended sequence, arrival µs) pairs to report, in sequence order without repeats, and their
+        fb_count.
+
+        A late packet pulls the start back, and then what was already reported after it is repeated: leaving
+        it out would call it lost. If the pairs need more than one message, :meth:`skip` the further numbers
+        used.
+        """
+        start = self._start
+        pairs = sorted(pair for pair in self._arrivals.items() if pair[0] >= start)
+        fb_count = self.fb_count
+        self._fresh = 0
+        self._taken_at = now
+        if pairs:
+            self.skip(1)
+            self._start = pairs[-1][0] + 1
+            self._prune(pairs[-1][1] - WINDOW_US)
+        return pairs, fb_count
+
+    def skip(self, messages: int) -> None:
+        """Count further messages that the last feedback was split into."""
+        self.fb_count = (self.fb_count + messages) & 0xFF
+
+    def _restart(self, seq16: int) -> int:
+        if self._highest >= 0:
+            self.restarts += 1
+            ext_seq = self._highest + ((seq16 - self._highest) & 0xFFFF)
+        else:
+            ext_seq = (1 << 16) + seq16
+        self._highest = self._start = ext_seq
+        self._arrivals.clear()
+        self._fresh = 0
+        return ext_seq
+
+    def _prune(self, before_us: int) -> None:
+        kept = {ext_seq: at_us for ext_seq, at_us in self._arrivals.items() if at_us >= before_us}
+        if len(kept) > LIMIT:
+            kept = dict(sorted(kept.items())[-LIMIT:])
+        self._arrivals = kept

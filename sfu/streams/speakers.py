@@ -1,0 +1,107 @@
+"""Who speaks how loud, from RFC 6464 levels, the way LiveKit's clients expect to hear it.
+
+Constants are LiveKit's defaults: level 35 counts as active, 40 % of a 400 ms window must be, and levels go
+out in eighths so that small changes stay quiet.
+"""
+
+from collections.abc import Hashable, Iterable
+from math import ceil, inf, log10
+from typing import Generic, TypeVar
+
+ACTIVE_LEVEL = 35
+"""Quietest level (-dBov) that counts as speech."""
+WINDOW_MS = 400.0
+ACTIVE_SHARE = 0.4
+SMOOTHING = 2 / 3
+"""Weight of the newest window: an exponential mean over two."""
+STALE_S = 0.8
+"""Silence after so long without packets (muted, DTX, gone)."""
+UPDATE_S = 0.4
+STEPS = 8
+MAX_PACKET_MS = 120.0
+"""The longest Opus packet; a longer timestamp step is a pause, not speech."""
+THRESHOLD = 10 ** (-ACTIVE_LEVEL / 20)
+
+_SILENCE = 127
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+class LevelMeter:
+    """Smoothed linear level of one audio stream."""
+
+    __slots__ = ("_active_ms", "_loudest", "_observed_ms", "_seen_at", "_smoothed")
+
+    def __init__(self) -> None:
+        self._observed_ms = 0.0
+        self._active_ms = 0.0
+        self._loudest = _SILENCE
+        self._smoothed = 0.0
+        self._seen_at = -inf
+
+    def observe(self, level: int, duration_ms: float, now: float) -> None:
+        """Take one packet's level, 0 (loudest) to 127 (silence), and how much audio it holds."""
+        self._seen_at = now
+        if duration_ms <= 0:
+            return
+        duration_ms = min(duration_ms, MAX_PACKET_MS)
+        self._observed_ms += duration_ms
+        if level <= ACTIVE_LEVEL:
+            self._active_ms += duration_ms
+            if level < self._loudest:
+                self._loudest = level
+        if self._observed_ms >= WINDOW_MS:
+            self._close_window()
+
+    def level(self, now: float) -> float:
+        """Linear level, 0 to 1; 0 when silent or without packets for 800 ms."""
+        if now - self._seen_at >= STALE_S:
+            self._reset()
+            self._smoothed = 0.0
+        return self._smoothed
+
+    def _close_window(self) -> None:
+        active_ms = min(self._active_ms, WINDOW_MS)
+        if active_ms >= ACTIVE_SHARE * WINDOW_MS:
+            decibels = max(0, self._loudest) - 20 * log10(active_ms / WINDOW_MS)
+            self._smoothed += (10 ** (-decibels / 20) - self._smoothed) * SMOOTHING
+        else:
+            self._smoothed = 0.0
+        self._reset()
+
+    def _reset(self) -> None:
+        self._observed_ms = self._active_ms = 0.0
+        self._loudest = _SILENCE
+
+
+class SpeakerBoard(Generic[Key]):
+    """What of a room's levels is news. Holds nothing of those who don't speak."""
+
+    __slots__ = ("_speaking", "_updated_at")
+
+    def __init__(self) -> None:
+        self._speaking: dict[Key, float] = {}
+        self._updated_at = -inf
+
+    @property
+    def speaking(self) -> dict[Key, float]:
+        """Everybody who speaks as of the last update, with the level in eighths."""
+        return dict(self._speaking)
+
+    def due(self, now: float) -> bool:
+        return now - self._updated_at >= UPDATE_S
+
+    def update(self, levels: Iterable[tuple[Key, float]], now: float) -> dict[Key, float]:
+        """Take all current linear levels; returns those that changed, 0 for who stopped or is gone."""
+        self._updated_at = now
+        speaking = {key: quantise(level) for key, level in levels if level >= THRESHOLD}
+        before = self._speaking
+        changed = {key: level for key, level in speaking.items() if before.get(key) != level}
+        changed.update((key, 0.0) for key in before if key not in speaking)
+        self._speaking = speaking
+        return changed
+
+
+def quantise(level: float) -> float:
+    """The level rounded up to eighths, at most 1."""
+    return min(1.0, ceil(level * STEPS) / STEPS)
