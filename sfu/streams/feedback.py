@@ -1,5 +1,6 @@
-"""When each transport-wide numbered packet arrived, until feedback tells the sender (draft-holmer-rmcat
-TWCC-01).
+"""When each transport-wide numbered packet arrived, until feedback tells the sender.
+
+Wire form: draft-holmer-rmcat-transport-wide-cc-extensions-01.
 """
 
 from math import inf
@@ -15,8 +16,7 @@ FLUSH_PACKETS = 100
 LIMIT = 2000
 """Arrivals kept; more before feedback is taken are not reported."""
 MAX_GAP = 2048
-"""A longer step of the numbers, either way, starts the log afresh: no sane network loses that much in a row.
-"""
+"""A longer step of the numbers, either way, starts the log afresh: no network loses that much in a row."""
 WINDOW_US = 500_000
 """Reported arrivals are kept so long, to be repeated around a packet that came late."""
 

@@ -65,7 +65,7 @@ class SequenceMap:
         return self._layers[at], out_ext + self._offsets[at]
 
     def out_of(self, layer_key: int, source_ext: int) -> int | None:
-        """The number that a late packet goes out with; None if it was filtered, not part of it, or forgotten."""
+        """The number a late packet goes out with; None if it was filtered, never part of it, or forgotten."""
         firsts, offsets, layers = self._firsts, self._offsets, self._layers
         end: int | None = None
         for at in range(len(firsts) - 1, -1, -1):

@@ -1,0 +1,130 @@
+"""The log of transport-wide arrivals (fault 44: duplicates, jumps, missing numbers)."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfu.streams.feedback import LIMIT, ArrivalLog
+
+
+def numbers(pairs: list[tuple[int, int]]) -> list[int]:
+    return [ext_seq & 0xFFFF for ext_seq, _ in pairs]
+
+
+def test_arrivals_come_out_in_order_with_a_counter():
+    log = ArrivalLog()
+    for seq, at_us in ((5, 1000), (7, 3000), (6, 2000)):
+        log.record(seq, at_us)
+    pairs, fb_count = log.take(0.0)
+    assert [(ext_seq - pairs[0][0], at_us) for ext_seq, at_us in pairs] == [(0, 1000), (1, 2000), (2, 3000)]
+    assert fb_count == 0
+    log.record(8, 4000)
+    assert log.take(0.1)[1] == 1
+
+
+def test_numbers_go_on_past_the_wrap():
+    log = ArrivalLog()
+    for seq in (65534, 65535, 0, 1):
+        log.record(seq, seq)
+    pairs, _ = log.take(0.0)
+    assert [ext_seq - pairs[0][0] for ext_seq, _ in pairs] == [0, 1, 2, 3]
+
+
+def test_the_first_arrival_of_a_duplicate_counts_even_when_reported():
+    log = ArrivalLog()
+    log.record(1, 1000)
+    log.record(1, 9000)
+    assert log.take(0.0)[0][0][1] == 1000
+    log.record(1, 10_000)
+    assert log.duplicates == 2
+    assert not log.due(10.0)
+
+
+def test_a_late_packet_repeats_what_was_reported_after_it():
+    log = ArrivalLog()
+    for seq in (1, 2, 4, 5):
+        log.record(seq, seq * 1000)
+    log.take(0.0)
+    log.record(6, 6000)
+    log.record(3, 7000)
+    assert numbers(log.take(0.1)[0]) == [3, 4, 5, 6]
+    log.record(7, 8000)
+    assert numbers(log.take(0.2)[0]) == [7]
+
+
+def test_when_it_is_due():
+    log = ArrivalLog()
+    assert not log.due(0.0)
+    log.record(0, 0)
+    assert log.due(0.0), "the first at once"
+    log.take(0.0)
+    for seq in range(1, 20):
+        log.record(seq, seq)
+    assert not log.due(0.099)
+    assert log.due(0.1)
+    log.record(20, 20)
+    assert log.due(0.05), "a busy transport sooner"
+    assert not log.due(0.049)
+    for seq in range(21, 101):
+        log.record(seq, seq)
+    assert log.due(0.001), "a burst at once"
+
+
+def test_silence_is_not_due():
+    log = ArrivalLog()
+    log.record(0, 0)
+    log.take(0.0)
+    assert not log.due(100.0)
+    assert log.take(100.0)[0] == []
+
+
+def test_the_counter_wraps_and_counts_split_messages():
+    log = ArrivalLog()
+    log.skip(255)
+    log.record(0, 0)
+    assert log.take(0.0)[1] == 255
+    log.skip(2)
+    log.record(1, 1)
+    assert log.take(0.1)[1] == 2
+
+
+def test_a_jump_of_32k_starts_afresh():
+    log = ArrivalLog()
+    log.record(10, 0)
+    log.record(32_778, 1000)
+    log.record(32_779, 2000)
+    pairs, _ = log.take(0.0)
+    assert numbers(pairs) == [32_778, 32_779]
+    assert log.restarts == 1
+
+
+def test_a_flood_without_feedback_stays_bounded():
+    log = ArrivalLog()
+    for n in range(3 * LIMIT):
+        log.record(n & 0xFFFF, n)
+    pairs, _ = log.take(0.0)
+    assert len(pairs) == LIMIT
+    log.record(3 * LIMIT, 3 * LIMIT)
+    assert numbers(log.take(0.1)[0]) == [3 * LIMIT]
+
+
+def test_reported_arrivals_are_forgotten():
+    log = ArrivalLog()
+    for n in range(10_000):
+        log.record(n & 0xFFFF, n * 1000)
+        if n % 50 == 49:
+            log.take(n / 1000)
+    assert len(log._arrivals) <= 600
+
+
+@given(st.lists(st.tuples(st.integers(0, 0xFFFF), st.booleans()), max_size=300))
+def test_whatever_comes_each_report_is_ordered_and_without_repeats(script: list[tuple[int, bool]]):
+    log, at_us = ArrivalLog(), 0
+    for seq, take in script:
+        at_us += 1000
+        log.record(seq, at_us)
+        if take:
+            pairs, _ = log.take(at_us / 1e6)
+            found = [ext_seq for ext_seq, _ in pairs]
+            assert found == sorted(set(found))
+            assert seq in numbers(pairs) or not pairs or log.duplicates
+            assert not found or found[-1] - found[0] <= 0xFFFF
