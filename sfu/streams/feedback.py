@@ -17,6 +17,8 @@ LIMIT = 2000
 """Arrivals kept; more before feedback is taken are not reported."""
 MAX_GAP = 2048
 """A longer step of the numbers, either way, starts the log afresh: no network loses that much in a row."""
+MAX_REPEAT = 256
+"""Numbers that one late packet may cause to be reported again; later ones stay lost."""
 WINDOW_US = 500_000
 """Reported arrivals are kept so long, to be repeated around a packet that came late."""
 
@@ -28,7 +30,8 @@ class ArrivalLog:
         "_arrivals",
         "_fresh",
         "_highest",
-        "_start",
+        "_prune_at",
+        "_reported",
         "_taken_at",
         "duplicates",
         "fb_count",
@@ -41,9 +44,10 @@ class ArrivalLog:
         self.duplicates = 0
         self.restarts = 0
         self._highest = -1
-        self._start = 0  # lowest number not reported yet
-        self._arrivals: dict[int, int] = {}
-        self._fresh = 0
+        self._reported = 0  # everything below was in some feedback, or lost
+        self._arrivals: dict[int, int] = {}  # reported and fresh
+        self._fresh: list[tuple[int, int]] = []
+        self._prune_at = FLUSH_PACKETS
         self._taken_at = -inf
 
     def record(self, seq16: int, arrival_us: int) -> None:
@@ -58,17 +62,13 @@ class ArrivalLog:
                 self._highest = ext_seq
         if ext_seq in self._arrivals:  # a resent packet must not look as if it had been slow
             self.duplicates += 1
-            return
-        if self._fresh >= LIMIT:
-            return
-        self._arrivals[ext_seq] = arrival_us
-        self._fresh += 1
-        if ext_seq < self._start:
-            self._start = ext_seq
+        elif len(self._fresh) < LIMIT and ext_seq >= self._reported - MAX_REPEAT:
+            self._arrivals[ext_seq] = arrival_us
+            self._fresh.append((ext_seq, arrival_us))
 
     def due(self, now: float) -> bool:
         """Whether feedback should be sent now."""
-        fresh = self._fresh
+        fresh = len(self._fresh)
         if not fresh:
             return False
         waited_s = now - self._taken_at
@@ -79,22 +79,23 @@ class ArrivalLog:
         )
 
     def take(self, now: float) -> tuple[list[tuple[int, int]], int]:
-        """The (extended sequence, arrival µs) pairs to report, in sequence order without repeats, and their
-        fb_count.
+        """What to report: (extended sequence, arrival µs) pairs in sequence order, and their fb_count.
 
         A late packet pulls the start back, and then what was already reported after it is repeated: leaving
         it out would call it lost. If the pairs need more than one message, :meth:`skip` the further numbers
         used.
         """
-        start = self._start
-        pairs = sorted(pair for pair in self._arrivals.items() if pair[0] >= start)
-        fb_count = self.fb_count
-        self._fresh = 0
+        pairs, self._fresh = sorted(self._fresh), []
         self._taken_at = now
+        fb_count = self.fb_count
         if pairs:
+            start = pairs[0][0]
+            if start < self._reported:
+                pairs = sorted(pair for pair in self._arrivals.items() if pair[0] >= start)
+            self._reported = pairs[-1][0] + 1
             self.skip(1)
-            self._start = pairs[-1][0] + 1
-            self._prune(pairs[-1][1] - WINDOW_US)
+            if len(self._arrivals) >= self._prune_at:
+                self._prune(pairs[-1][1] - WINDOW_US)
         return pairs, fb_count
 
     def skip(self, messages: int) -> None:
@@ -107,9 +108,9 @@ class ArrivalLog:
             ext_seq = self._highest + ((seq16 - self._highest) & 0xFFFF)
         else:
             ext_seq = (1 << 16) + seq16
-        self._highest = self._start = ext_seq
+        self._highest = self._reported = ext_seq
         self._arrivals.clear()
-        self._fresh = 0
+        self._fresh.clear()
         return ext_seq
 
     def _prune(self, before_us: int) -> None:
@@ -117,3 +118,4 @@ class ArrivalLog:
         if len(kept) > LIMIT:
             kept = dict(sorted(kept.items())[-LIMIT:])
         self._arrivals = kept
+        self._prune_at = 2 * len(kept) + FLUSH_PACKETS
