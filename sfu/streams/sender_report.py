@@ -18,6 +18,8 @@ STEP_S = 1.0
 """A publisher's clock off by more was set; a smaller error is followed slowly."""
 FOLLOW = 1 / 32
 MAX_RTT_S = 10.0
+MAX_DELAY_S = 60
+"""A report answered later than this says nothing of now, and a delay near 2^32 would pass for negative."""
 RTT_TOLERANCE = 64
 """Ticks of 1/65536 s that a round trip may come out negative by rounding."""
 
@@ -35,9 +37,10 @@ def ntp_difference_s(later: int, earlier: int) -> float:
 def rtt_from_report(now_ntp32: int, lsr: int, dlsr: int) -> float | None:
     """Round trip in seconds from a report block; ``now_ntp32`` is the middle of the NTP time of its arrival.
 
-    None if it answers no report of ours, or claims less than nothing or more than ten seconds.
+    None if it answers no report of ours or one long ago, or claims less than nothing or more than ten
+    seconds.
     """
-    if lsr == 0:
+    if lsr == 0 or dlsr > MAX_DELAY_S * 65536:
         return None
     ticks = ((now_ntp32 - lsr - dlsr + 0x80000000) & 0xFFFFFFFF) - 0x80000000
     if not -RTT_TOLERANCE <= ticks <= MAX_RTT_S * 65536:
