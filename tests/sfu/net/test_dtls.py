@@ -1,0 +1,288 @@
+"""DTLS pairs joined in memory: keys, data, roles, profiles, ends, and what a transport costs."""
+
+import asyncio
+import gc
+import tracemalloc
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from aiortc.rtcdtlstransport import RTCCertificate, RTCDtlsFingerprint, RTCDtlsParameters, RTCDtlsTransport
+
+from sfu.net.dtls import MTU, Certificate, DtlsTransport
+from sfu.net.errors import DtlsError
+from sfu.net.srtp import (
+    AEAD_AES_128_GCM,
+    AEAD_AES_256_GCM,
+    AES128_CM_SHA1_80,
+    PROFILES,
+    SrtpKeys,
+    SrtpProfile,
+)
+
+SERVER = Certificate.generate()
+CLIENT = Certificate.generate()
+
+
+def fingerprints(certificate: Certificate) -> list[tuple[str, str]]:
+    return [("sha-256", certificate.fingerprint)]
+
+
+class Pair:
+    """A server and a client; what one sends the other gets in the next turn of the loop."""
+
+    def __init__(
+        self,
+        server_profiles: Sequence[SrtpProfile] = PROFILES,
+        client_profiles: Sequence[SrtpProfile] = PROFILES,
+    ) -> None:
+        self.sent: list[bytes] = []
+        self.at_server: list[bytes] = []
+        self.at_client: list[bytes] = []
+        self.closed: list[str] = []
+        self.server = DtlsTransport(
+            SERVER,
+            "server",
+            self.to_client,
+            self.at_server.append,
+            server_profiles,
+            lambda: self.closed.append("server"),
+        )
+        self.client = DtlsTransport(CLIENT, "client", self.to_server, self.at_client.append, client_profiles)
+
+    def to_client(self, datagram: bytes) -> None:
+        self.sent.append(datagram)
+        asyncio.get_running_loop().call_soon(self.client.feed, datagram)
+
+    def to_server(self, datagram: bytes) -> None:
+        self.sent.append(datagram)
+        asyncio.get_running_loop().call_soon(self.server.feed, datagram)
+
+    async def handshake(self, timeout_s: float = 5.0) -> tuple[SrtpKeys, SrtpKeys]:
+        return await asyncio.gather(
+            self.server.handshake(fingerprints(CLIENT), timeout_s),
+            self.client.handshake(fingerprints(SERVER), timeout_s),
+        )
+
+    def close(self) -> None:
+        self.server.close()
+        self.client.close()
+
+
+async def settle(turns: int = 5) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+async def test_both_ends_derive_the_same_keys_and_prefer_aes_128_gcm() -> None:
+    pair = Pair()
+    server, client = await pair.handshake()
+    assert server.profile == client.profile == AEAD_AES_128_GCM
+    assert (server.rx_key, server.tx_key) == (client.tx_key, client.rx_key)
+    assert len(server.rx_key) == 28
+    assert server.rx_key != server.tx_key
+    assert pair.server.state == pair.client.state == "connected"
+    pair.close()
+    await settle()
+
+
+async def test_data_flows_both_ways_and_several_records_per_datagram_all_arrive() -> None:
+    pair = Pair()
+    await pair.handshake()
+    joined: list[bytes] = []
+    pair.server._peer._deliver = joined.append
+    for number in range(3):
+        pair.server.send_data(bytes([number]) * 100)
+    pair.client.feed(b"".join(joined))
+    assert pair.at_client == [bytes([number]) * 100 for number in range(3)]
+    pair.client.send_data(b"hello")
+    await settle()
+    assert pair.at_server == [b"hello"]
+    pair.close()
+    await settle()
+
+
+async def test_handshake_datagrams_stay_within_the_mtu_in_unfragmented_records() -> None:
+    pair = Pair()
+    await pair.handshake()
+    assert max(map(len, pair.sent)) <= MTU
+    assert any(len(datagram) > 300 for datagram in pair.sent)
+    pair.close()
+    await settle()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "chosen"),
+    [
+        (PROFILES, (AES128_CM_SHA1_80, AEAD_AES_256_GCM, AEAD_AES_128_GCM), AEAD_AES_128_GCM),
+        (PROFILES, (AEAD_AES_256_GCM, AES128_CM_SHA1_80), AES128_CM_SHA1_80),
+        (PROFILES, (AEAD_AES_256_GCM,), AEAD_AES_256_GCM),
+    ],
+)
+async def test_the_servers_preference_decides(
+    ours: Sequence[SrtpProfile], theirs: Sequence[SrtpProfile], chosen: SrtpProfile
+) -> None:
+    pair = Pair(ours, theirs)
+    server, client = await pair.handshake()
+    assert server.profile == client.profile == chosen
+    assert len(server.rx_key) == chosen.key_size + chosen.salt_size
+    assert server.rx_key == client.tx_key
+    pair.close()
+    await settle()
+
+
+async def test_every_fingerprint_algorithm_of_the_certificate_is_accepted() -> None:
+    pair = Pair()
+    every = [(one.algorithm.upper(), one.value.lower()) for one in CLIENT.getFingerprints()]
+    await asyncio.gather(pair.server.handshake(every), pair.client.handshake(fingerprints(SERVER)))
+    pair.close()
+    await settle()
+
+
+async def test_close_tells_the_peer_and_ends_every_task() -> None:
+    before = asyncio.all_tasks()
+    pair = Pair()
+    await pair.handshake()
+    pair.client.close()
+    await settle()
+    assert pair.closed == ["server"]
+    assert pair.server.state == pair.client.state == "closed"
+    assert asyncio.all_tasks() == before
+    pair.client.send_data(b"late")
+    pair.client.feed(b"late")
+    pair.client.close()
+
+
+async def test_close_during_the_handshake_ends_it() -> None:
+    before = asyncio.all_tasks()
+    lonely = DtlsTransport(CLIENT, "client", lambda _: None, lambda _: None)
+    waiting = asyncio.ensure_future(lonely.handshake(fingerprints(SERVER)))
+    await settle()
+    lonely.close()
+    with pytest.raises(DtlsError, match="closed"):
+        await waiting
+    assert asyncio.all_tasks() == before
+
+
+async def test_cancelling_the_handshake_leaves_nothing_behind() -> None:
+    before = asyncio.all_tasks()
+    lonely = DtlsTransport(CLIENT, "client", lambda _: None, lambda _: None)
+    waiting = asyncio.ensure_future(lonely.handshake(fingerprints(SERVER)))
+    await settle()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert lonely.state == "closed"
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_handshake_without_a_peer_times_out() -> None:
+    lonely = DtlsTransport(SERVER, "server", lambda _: None, lambda _: None)
+    with pytest.raises(DtlsError, match="timed out"):
+        await lonely.handshake(fingerprints(CLIENT), timeout_s=0.01)
+    assert lonely.state == "failed"
+
+
+async def test_a_transport_shakes_hands_once() -> None:
+    pair = Pair()
+    await pair.handshake()
+    with pytest.raises(DtlsError):
+        await pair.server.handshake(fingerprints(CLIENT))
+    pair.close()
+    await settle()
+
+
+class StockWire:
+    """An ICE transport for an unmodified aiortc peer."""
+
+    role = "controlling"
+
+    def __init__(self) -> None:
+        self.inbox: asyncio.Queue[bytes] = asyncio.Queue()
+        self.deliver: Any = None
+
+    async def _recv(self) -> bytes:
+        return await self.inbox.get()
+
+    async def _send(self, data: bytes) -> None:
+        asyncio.get_running_loop().call_soon(self.deliver, data)
+
+
+class StockReceiver:
+    def __init__(self) -> None:
+        self.received: list[bytes] = []
+
+    async def _handle_data(self, data: bytes) -> None:
+        self.received.append(data)
+
+
+@pytest.mark.parametrize("ours", ["server", "client"])
+async def test_an_unmodified_aiortc_peer(ours: Any) -> None:
+    wire, receiver, received = StockWire(), StockReceiver(), []
+    stock = RTCDtlsTransport(wire, [RTCCertificate.generateCertificate()])
+    stock._register_data_receiver(receiver)
+    stock._set_role("client" if ours == "server" else "server")
+    transport = DtlsTransport(SERVER, ours, wire.inbox.put_nowait, received.append)
+    wire.deliver = transport.feed
+    theirs = [(one.algorithm, one.value) for one in stock.getLocalParameters().fingerprints]
+    keys, _ = await asyncio.gather(
+        transport.handshake(theirs, 5.0),
+        stock.start(RTCDtlsParameters([RTCDtlsFingerprint("sha-256", SERVER.fingerprint)])),
+    )
+    assert stock.state == "connected"
+    assert keys.profile in PROFILES
+    transport.send_data(b"to aiortc")
+    await stock._send_data(b"from aiortc")
+    await asyncio.sleep(0.01)
+    assert received == [b"from aiortc"]
+    assert receiver.received == [b"to aiortc"]
+    await stock.stop()
+    await asyncio.sleep(0.01)
+    assert transport.state == "closed"
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm") as statm:  # noqa: PTH123
+        return int(statm.read().split()[1]) * 4096
+
+
+async def test_memory_per_transport_is_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    """OpenSSL's part is in the resident size, ours in tracemalloc; one pair is two transports."""
+
+    async def connect(count: int) -> list[Pair]:
+        pairs = [Pair() for _ in range(count)]
+        for pair in pairs:
+            await pair.handshake()
+            pair.sent.clear()
+        return pairs
+
+    warm_up = await connect(20)
+    before = resident_bytes()
+    pairs = await connect(60)
+    each_kb = (resident_bytes() - before) / (2 * len(pairs)) / 1000
+    with capsys.disabled():
+        print(f"\nDTLS transport: {each_kb:.0f} kB resident")
+    assert each_kb < 60
+    for pair in [*warm_up, *pairs]:
+        pair.close()
+    await settle()
+
+
+async def test_python_objects_of_closed_transports_are_freed() -> None:
+    async def churn(count: int) -> None:
+        for _ in range(count):
+            pair = Pair()
+            await pair.handshake()
+            pair.close()
+            await settle()
+
+    await churn(5)
+    gc.collect()
+    tracemalloc.start()
+    await churn(5)
+    gc.collect()
+    before, _ = tracemalloc.get_traced_memory()
+    await churn(20)
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert after - before < 100_000
