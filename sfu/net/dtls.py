@@ -41,6 +41,7 @@ _RESEND_AFTER_S = 0.1
 _RESEND_AT_MOST_S = 3.2
 """A flight is sent again after 100 ms, then 200, and so on; OpenSSL's own timer would wait for a second."""
 
+_MAX_FLIGHT_SIZE = 1 << 14
 _RECORD_HEADER_SIZE = 13
 _ALERT = 21
 
@@ -48,7 +49,7 @@ _ALERT = 21
 class Certificate(RTCCertificate):  # type: ignore[misc]
     """A self-signed ECDSA P-256 certificate, with one SSL context for all its connections.
 
-    A context of its own would cost each connection 88 kB and 0.3 ms.
+    A context of its own would cost each connection 88 kB and 0.3 ms. Sessions aren't cached: nobody resumes one.
     """
 
     def __init__(self, key: Any, cert: Any) -> None:
@@ -70,6 +71,8 @@ class Certificate(RTCCertificate):  # type: ignore[misc]
         if offered not in self._contexts:
             context = super()._create_ssl_context(srtp_profiles)
             context.set_options(SSL.OP_NO_RENEGOTIATION)
+            context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+            context.set_mode(SSL.MODE_RELEASE_BUFFERS)
             self._contexts[offered] = context
         return self._contexts[offered]
 
@@ -259,7 +262,7 @@ class _Handshake(RTCDtlsTransport):  # type: ignore[misc]
     def flush(self) -> list[bytes]:
         """Send what OpenSSL has written, whole records per datagram, and return the datagrams."""
         try:
-            written = self._ssl.bio_read(1 << 17)
+            written = self._ssl.bio_read(_MAX_FLIGHT_SIZE)
         except SSL.Error:
             return []
         datagrams = list(_datagrams(written))
