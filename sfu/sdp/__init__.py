@@ -1,0 +1,1 @@
+"""Session descriptions: parse what clients send, choose codecs and extensions, write answers and offers."""
