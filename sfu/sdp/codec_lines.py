@@ -83,7 +83,7 @@ def _feedback(lines: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
 
 
 def _tidy(fmtp: str) -> str:
-    """Without spaces around the parts (``; key=v`` is legal). Answers repeat it: what isn't ASCII is dropped."""
+    """Without spaces around the parts (``; key=v`` is legal); dropped when not ASCII: answers repeat it."""
     if not fmtp.isascii():
         return ""
     return ";".join(part.strip() for part in fmtp.split(";")) if " " in fmtp else fmtp

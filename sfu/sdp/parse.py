@@ -166,9 +166,9 @@ def _bundle(attributes: Attributes, mids: set[str]) -> tuple[str, ...]:
 def _reject_unusable(sections: list[Section], bundle: tuple[str, ...]) -> tuple[Section, ...]:
     """Mark sections outside the transport: not bundled with its owner, or data a second time."""
     live = [section.mid for section in sections if not section.rejected]
-    carried = set(bundle) if not set(bundle).isdisjoint(live) else set(live[:1])
+    carried = set([mid for mid in bundle if mid in live] or live[:1])
     data = [section.mid for section in sections if section.kind == "application" and section.mid in carried]
-    carried -= {mid for mid in data if mid in live} - set([mid for mid in data if mid in live][:1])
+    carried -= set(data[1:])
     return tuple(s if s.rejected or s.mid in carried else replace(s, rejected=True) for s in sections)
 
 
