@@ -49,7 +49,7 @@ def write_answer(
     """The answer as SDP text, one section for each of the offer's.
 
     Sections that the offer rejects, that can't be carried or that have no codec in common are answered with
-    port 0 and left out of the bundle. Raises ValueError when the answers don't fit the offer: the caller's fault.
+    port 0 and left out of the bundle. Raises ValueError when the answers don't fit the offer, a caller's bug.
     """
     if len(sections) != len(offer.sections):
         raise ValueError(f"{len(sections)} answers to {len(offer.sections)} sections")
