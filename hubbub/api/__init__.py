@@ -1,0 +1,1 @@
+"""Everything that Hubbub answers over HTTP."""

@@ -1,0 +1,54 @@
+"""The HTTP application: signalling, health and whatever else is given, behind one set of middlewares."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from hubbub.api.cors import allow_every_origin, answer_preflights
+from hubbub.api.errors import errors_as_http
+from signaling.config import SignalingConfig
+
+MAX_BODY_BYTES = 10 * 1024 * 1024
+"""Larger request bodies are answered 413 (LiveKit's limit)."""
+MAX_HEADERS = 64
+KEEPALIVE_S = 30.0
+"""A connection without a complete request for so long is closed: idle, or dribbling its headers."""
+LINGERING_S = 2.0
+"""How long the rest of a body that nobody wants is read."""
+SHUTDOWN_TIMEOUT_S = 2.0
+"""How long open connections may flush when the server stops."""
+
+
+def build_app(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
+    """An aiohttp application with these routes; errors are answered and CORS is allowed on all of them."""
+    app = web.Application(
+        middlewares=[answer_preflights, refuse_large_bodies, errors_as_http], client_max_size=MAX_BODY_BYTES
+    )
+    app.on_response_prepare.append(allow_every_origin)
+    app.add_routes(routes)
+    return app
+
+
+@web.middleware
+async def refuse_large_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a body that announces itself as too large unread; undeclared ones are cut off when read."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        return web.Response(status=413, text="request body too large")
+    return await handler(request)
+
+
+def runner_for(app: web.Application, config: SignalingConfig, **options: Any) -> web.AppRunner:
+    """An aiohttp runner with Hubbub's limits: long URLs, no slow connection kept, a quick shutdown."""
+    limits: dict[str, Any] = {
+        "max_line_size": config.max_url_bytes,
+        "max_field_size": config.max_url_bytes,
+        "max_headers": MAX_HEADERS,
+        "keepalive_timeout": KEEPALIVE_S,
+        "lingering_time": LINGERING_S,
+        "shutdown_timeout": SHUTDOWN_TIMEOUT_S,
+        "access_log": None,
+        "handle_signals": False,
+    }
+    return web.AppRunner(app, **(limits | options))

@@ -1,0 +1,124 @@
+"""The HTTP side of signalling: ``/rtc`` and ``/rtc/v1`` with their ``validate`` twins.
+
+Whatever can be refused is refused before the upgrade, as an HTTP error that the SDKs understand; the errors
+raised here become answers in ``hubbub.api.errors``. A path prefix, doubled slashes included, is tolerated:
+SDKs append ``/rtc…`` to whatever URL they are given.
+"""
+
+import time
+from collections.abc import Callable
+
+from aiohttp import web
+from livekit.protocol import models, rtc
+
+from auth.keys import KeyRing
+from rooms.join import JoinRequest
+from signaling import access, client_info, join_request
+from signaling.config import SignalingConfig
+from signaling.errors import BadRequest, NotAWebSocket
+from signaling.framing import Framing
+from signaling.ports import Rooms
+from signaling.websocket import CLOSE_TIMEOUT_S, Connection, QueueSink
+
+PREFIX = "/{prefix:(?:.*/)?}"
+
+
+class Door:
+    """Handlers of the four signalling routes."""
+
+    def __init__(
+        self, rooms: Rooms, keys: KeyRing, config: SignalingConfig, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._rooms = rooms
+        self._keys = keys
+        self._config = config
+        self._clock = clock
+
+    def routes(self) -> list[web.RouteDef]:
+        """Routes for an aiohttp application."""
+        return [
+            web.route("*", PREFIX + "rtc", self.connect),
+            web.route("*", PREFIX + "rtc/v1", self.connect_v1),
+            web.route("*", PREFIX + "rtc/validate", self.validate),
+            web.route("*", PREFIX + "rtc/v1/validate", self.validate_v1),
+        ]
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """``/rtc``: two peer connections, unless a ``join_request`` asks for one."""
+        return await self._connect(request, v1=False)
+
+    async def connect_v1(self, request: web.Request) -> web.StreamResponse:
+        """``/rtc/v1``: one peer connection."""
+        return await self._connect(request, v1=True)
+
+    async def validate(self, request: web.Request) -> web.Response:
+        """``/rtc/validate``: the checks of ``/rtc`` without a session."""
+        return self._validate(request, v1=False)
+
+    async def validate_v1(self, request: web.Request) -> web.Response:
+        """``/rtc/v1/validate``: the checks of ``/rtc/v1`` without a session."""
+        return self._validate(request, v1=True)
+
+    def _validate(self, request: web.Request, *, v1: bool) -> web.Response:
+        wanted = self._read(request, v1=v1, strict=True)
+        self._rooms.check(wanted)
+        return web.Response(text="success")
+
+    async def _connect(self, request: web.Request, *, v1: bool) -> web.StreamResponse:
+        if not _asks_for_upgrade(request):
+            raise NotAWebSocket
+        wanted = self._read(request, v1=v1, strict=False)
+        # No compression: it would cost each idle client's memory more than the rest of its session.
+        socket = web.WebSocketResponse(
+            timeout=CLOSE_TIMEOUT_S,
+            autoping=False,
+            compress=False,
+            max_msg_size=self._config.max_message_bytes + 1,
+        )
+        if request.headers.get("Sec-WebSocket-Version") != "13" or not socket.can_prepare(request):
+            raise BadRequest("not a WebSocket version 13 handshake")
+        framing = Framing()
+        sink = QueueSink(self._config, framing)
+        session = self._rooms.resume(wanted, sink) if wanted.reconnect else self._rooms.join(wanted, sink)
+        if session is None:
+            sink.send(_start_over())
+            sink.close()
+        try:
+            await socket.prepare(request)
+            await Connection(request, socket, sink, framing, session, self._config).run()
+        finally:
+            if session is not None:
+                session.signal_lost(sink)
+        return socket
+
+    def _read(self, request: web.Request, *, v1: bool, strict: bool) -> JoinRequest:
+        """What the client wants, as far as its token allows it."""
+        query = request.query
+        claims = access.authenticate(request.headers, query, self._keys, self._clock())
+        wrapped = query.get("join_request", "")
+        if v1 and not wrapped:
+            raise BadRequest("join_request is required")
+        if wrapped:
+            limit = self._config.max_join_request_bytes
+            wanted = join_request.from_wrapped(wrapped, claims, max_bytes=limit)
+        else:
+            wanted = join_request.from_query(query, claims, strict=strict)
+        access.authorize(wanted)
+        client_info.complete(wanted.client, request.headers.get("User-Agent", ""), request.remote or "")
+        return wanted
+
+
+def _asks_for_upgrade(request: web.Request) -> bool:
+    connection = request.headers.get("Connection", "").lower()
+    upgrade = request.headers.get("Upgrade", "").lower()
+    return request.method == "GET" and "upgrade" in connection and upgrade.strip() == "websocket"
+
+
+def _start_over() -> rtc.SignalResponse:
+    """The answer to resuming a session that is no more: begin a new one."""
+    leave = rtc.LeaveRequest(
+        reason=models.DisconnectReason.STATE_MISMATCH,
+        action=rtc.LeaveRequest.Action.RECONNECT,
+        can_reconnect=True,
+    )
+    return rtc.SignalResponse(leave=leave)

@@ -1,0 +1,43 @@
+"""What the doors need of the model behind them (``rooms`` has it)."""
+
+from typing import Protocol
+
+from livekit.protocol import rtc
+
+from rooms.join import JoinRequest
+
+
+class SignalSink(Protocol):
+    """One client's end of the signal connection, as the session sees it. Neither call blocks or fails."""
+
+    def send(self, response: rtc.SignalResponse) -> None:
+        """Queue one message."""
+
+    def close(self) -> None:
+        """Close normally once everything queued is written; nothing more is taken."""
+
+
+class Session(Protocol):
+    """One participant's session."""
+
+    def handle(self, request: rtc.SignalRequest) -> None:
+        """Take one message of the client."""
+
+    def signal_lost(self, sink: SignalSink) -> None:
+        """The connection behind this sink is gone, whoever closed it.
+
+        Late news of a replaced sink are ignored.
+        """
+
+
+class Rooms(Protocol):
+    """Where sessions begin. All raise ``rooms.errors.JoinRefused``."""
+
+    def check(self, request: JoinRequest) -> None:
+        """Refuse what ``join`` would refuse, without making anything."""
+
+    def join(self, request: JoinRequest, sink: SignalSink) -> Session:
+        """Begin a session; its first messages are already in the sink."""
+
+    def resume(self, request: JoinRequest, sink: SignalSink) -> Session | None:
+        """Carry a session on over a new connection, or None if there is none such."""

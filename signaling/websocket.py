@@ -1,0 +1,179 @@
+"""One signal connection: frames between a WebSocket and a session.
+
+A reader hands requests to the session; a writer empties the sink's queue. The session never waits: what it
+sends is queued, and a client that doesn't keep up (queue past its limits, or a write stuck for
+``ping_timeout_s``) is cut off. So is one from which nothing is heard for ``ping_timeout_s``: a control ping
+every ``control_ping_s`` makes any living client's WebSocket layer answer. Losing the connection is not
+leaving: the session hears ``signal_lost`` and decides.
+"""
+
+import asyncio
+import time
+from collections import deque
+
+import structlog
+from aiohttp import WSMsgType, web
+from livekit.protocol import rtc
+
+from signaling.config import SignalingConfig
+from signaling.errors import BadFrame
+from signaling.framing import Framing
+from signaling.ports import Session
+
+log = structlog.get_logger(__name__)
+
+CLOSE_TIMEOUT_S = 2.0
+"""How long the client may take to answer a close frame."""
+
+
+class QueueSink:
+    """A SignalSink: a bounded queue of encoded frames."""
+
+    def __init__(self, config: SignalingConfig, framing: Framing) -> None:
+        self._max_messages = config.send_queue_messages
+        self._max_bytes = config.send_queue_bytes
+        self._framing = framing
+        self._frames: deque[bytes | str] = deque()
+        self._bytes = 0
+        self._changed = asyncio.Event()
+        self.closing = False
+        self.overflowed = False
+
+    def send(self, response: rtc.SignalResponse) -> None:
+        """Queue one message; ignored when closing or when too much is waiting already."""
+        if self.closing or self.overflowed:
+            return
+        frame = self._framing.encode(response)
+        self._frames.append(frame)
+        self._bytes += len(frame)
+        if len(self._frames) > self._max_messages or self._bytes > self._max_bytes:
+            self.overflowed = True
+            self._frames.clear()
+        self._changed.set()
+
+    def close(self) -> None:
+        """Close once the queue is written."""
+        self.closing = True
+        self._changed.set()
+
+    def take(self) -> bytes | str | None:
+        """The next frame to write, if any."""
+        if not self._frames:
+            return None
+        frame = self._frames.popleft()
+        self._bytes -= len(frame)
+        return frame
+
+    async def changed(self) -> None:
+        """Wait for a frame, for ``close`` or for an overflow."""
+        await self._changed.wait()
+        self._changed.clear()
+
+
+class Connection:
+    """The two loops of one upgraded WebSocket."""
+
+    def __init__(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        sink: QueueSink,
+        framing: Framing,
+        session: Session | None,
+        config: SignalingConfig,
+    ) -> None:
+        self._request = request
+        self._socket = socket
+        self._sink = sink
+        self._framing = framing
+        self._session = session
+        self._config = config
+
+    async def run(self) -> None:
+        """Serve the connection until either side ends it."""
+        writer = asyncio.create_task(self._write())
+        try:
+            await self._read()
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+    async def _read(self) -> None:
+        while True:
+            try:
+                message = await self._socket.receive(timeout=self._config.ping_timeout_s)
+                if message.type is WSMsgType.PING:
+                    async with asyncio.timeout(self._config.ping_timeout_s):
+                        await self._socket.pong(message.data)
+                elif message.type in (WSMsgType.BINARY, WSMsgType.TEXT):
+                    self._handle(self._framing.decode(message.data))
+                elif message.type is not WSMsgType.PONG:
+                    return
+            except TimeoutError:
+                self._cut_off("silent")
+                return
+            except ConnectionError:
+                return
+            except BadFrame as error:
+                log.info("bad frame", error=str(error), remote=self._request.remote)
+                await self._socket.close()
+                return
+
+    def _handle(self, request: rtc.SignalRequest) -> None:
+        """Answer pings here, at once; leave everything else to the session."""
+        kind = request.WhichOneof("message")
+        if kind == "ping":
+            self._sink.send(rtc.SignalResponse(pong=_now_ms()))
+        elif kind == "ping_req":
+            pong = rtc.Pong(last_ping_timestamp=request.ping_req.timestamp, timestamp=_now_ms())
+            self._sink.send(rtc.SignalResponse(pong_resp=pong))
+        elif kind is not None and self._session is not None:
+            self._session.handle(request)
+
+    async def _write(self) -> None:
+        try:
+            await self._write_until_closed()
+        except TimeoutError:
+            self._cut_off("slow reader")
+        except ConnectionError:
+            self._cut_off("connection lost")
+
+    async def _write_until_closed(self) -> None:
+        ping_at = time.monotonic() + self._config.control_ping_s
+        while not self._sink.overflowed:
+            frame = self._sink.take()
+            wait_s = ping_at - time.monotonic()
+            if wait_s <= 0:
+                await self._send(b"", WSMsgType.PING)
+                ping_at = time.monotonic() + self._config.control_ping_s
+            if frame is not None:
+                text = isinstance(frame, str)
+                data = frame.encode() if isinstance(frame, str) else frame
+                await self._send(data, WSMsgType.TEXT if text else WSMsgType.BINARY)
+            elif self._sink.closing:
+                await self._socket.close()
+                return
+            elif wait_s > 0:
+                await self._wait(wait_s)
+        self._cut_off("send queue full")
+
+    async def _send(self, data: bytes, kind: WSMsgType) -> None:
+        async with asyncio.timeout(self._config.ping_timeout_s):
+            await self._socket.send_frame(data, kind)
+
+    async def _wait(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._sink.changed()
+        except TimeoutError:
+            pass
+
+    def _cut_off(self, why: str) -> None:
+        """Drop the TCP connection without waiting for anything in it."""
+        if self._request.transport is not None:
+            log.info("signal connection cut off", why=why, remote=self._request.remote)
+            self._request.transport.abort()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
