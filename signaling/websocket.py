@@ -10,6 +10,7 @@ leaving: the session hears ``signal_lost`` and decides.
 import asyncio
 import time
 from collections import deque
+from collections.abc import Callable
 
 import structlog
 from aiohttp import WSMsgType, web
@@ -38,6 +39,8 @@ class QueueSink:
         self._changed = asyncio.Event()
         self.closing = False
         self.overflowed = False
+        self.on_overflow: Callable[[], None] = lambda: None
+        """Called when a message doesn't fit; the writer may be stuck in a write just then."""
 
     def send(self, response: rtc.SignalResponse) -> None:
         """Queue one message; ignored when closing or when too much is waiting already."""
@@ -49,6 +52,7 @@ class QueueSink:
         if len(self._frames) > self._max_messages or self._bytes > self._max_bytes:
             self.overflowed = True
             self._frames.clear()
+            self.on_overflow()
         self._changed.set()
 
     def close(self) -> None:
@@ -88,6 +92,7 @@ class Connection:
         self._framing = framing
         self._session = session
         self._config = config
+        sink.on_overflow = lambda: self._cut_off("send queue full")
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
