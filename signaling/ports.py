@@ -5,16 +5,7 @@ from typing import Protocol
 from livekit.protocol import rtc
 
 from rooms.join import JoinRequest
-
-
-class SignalSink(Protocol):
-    """One client's end of the signal connection, as the session sees it. Neither call blocks or fails."""
-
-    def send(self, response: rtc.SignalResponse) -> None:
-        """Queue one message."""
-
-    def close(self) -> None:
-        """Close normally once everything queued is written; nothing more is taken."""
+from rooms.ports import SignalSink
 
 
 class Session(Protocol):

@@ -38,6 +38,7 @@ class QueueSink:
         self._bytes = 0
         self._changed = asyncio.Event()
         self.closing = False
+        self.close_code = 1000
         self.overflowed = False
         self.on_overflow: Callable[[], None] = lambda: None
         """Called when a message doesn't fit; the writer may be stuck in a write just then."""
@@ -55,10 +56,11 @@ class QueueSink:
             self.on_overflow()
         self._changed.set()
 
-    def close(self) -> None:
-        """Close once the queue is written."""
-        self.closing = True
-        self._changed.set()
+    def close(self, code: int = 1000) -> None:
+        """Close with this code once the queue is written; nothing more is taken."""
+        if not self.closing:
+            self.closing, self.close_code = True, code
+            self._changed.set()
 
     def take(self) -> bytes | str | None:
         """The next frame to write, if any."""
@@ -156,7 +158,7 @@ class Connection:
                 data = frame.encode() if isinstance(frame, str) else frame
                 await self._send(data, WSMsgType.TEXT if text else WSMsgType.BINARY)
             elif self._sink.closing:
-                await self._socket.close()
+                await self._socket.close(code=self._sink.close_code)
                 return
             elif wait_s > 0:
                 await self._wait(wait_s)

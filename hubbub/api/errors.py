@@ -8,7 +8,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from auth.errors import AuthError
-from rooms.errors import JoinRefused, RoomFull, RoomNotFound
+from rooms.errors import InvalidJoin, LimitExceeded, NotAllowed, RoomFull, RoomNotFound, ShuttingDown
 from signaling.errors import BadRequest, NotAWebSocket, Unauthorized
 
 STATUS: tuple[tuple[type[Exception], int], ...] = (
@@ -17,9 +17,12 @@ STATUS: tuple[tuple[type[Exception], int], ...] = (
     (BadRequest, 400),
     (NotAWebSocket, 404),
     (RoomNotFound, 404),
-    # A client that is refused with 503 tries again, and a full room may have a place by then.
+    (NotAllowed, 401),
+    (InvalidJoin, 400),
+    (LimitExceeded, 400),
+    # Clients try again after a 503, and a full room may have a place by then.
     (RoomFull, 503),
-    (JoinRefused, 403),
+    (ShuttingDown, 503),
 )
 """Error classes and their status, the narrower first."""
 

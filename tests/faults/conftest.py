@@ -1,4 +1,4 @@
-"""What the fault tests of the signalling doors share: a server, and somebody whom the fault must not touch."""
+"""What fault tests of the signalling doors share: a server, and somebody whom the fault must not touch."""
 
 import asyncio
 import time

@@ -7,7 +7,7 @@ from livekit.protocol import models, rtc
 
 from rooms.errors import RoomFull, RoomNotFound
 from rooms.join import JoinRequest
-from signaling.ports import SignalSink
+from rooms.ports import SignalSink
 
 JOIN = rtc.SignalResponse(
     join=rtc.JoinResponse(participant=models.ParticipantInfo(sid="PA_test", identity="u"), ping_interval=5)
