@@ -1,0 +1,38 @@
+"""Waiting for what must come, with a deadline."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+POLL_S = 0.02
+
+
+async def eventually(
+    condition: Callable[[], T | Awaitable[T]], what: str = "", *, within_s: float = 10.0
+) -> T:
+    """The first truthy value of ``condition``, asked again and again (it may be a coroutine function).
+
+    Raises AssertionError naming ``what`` and the last value when the deadline passes.
+    """
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + within_s
+    while True:
+        value = condition()
+        value = await value if inspect.isawaitable(value) else value
+        if value:
+            return value
+        if loop.time() > deadline:
+            raise AssertionError(f"not within {within_s} s: {what or condition} (last value: {value!r})")
+        await asyncio.sleep(POLL_S)
+
+
+async def stays(condition: Callable[[], object], what: str = "", *, for_s: float) -> None:
+    """Assert that ``condition`` holds now and all through the next ``for_s`` seconds."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + for_s
+    while loop.time() < end:
+        assert condition(), f"no longer: {what or condition}"
+        await asyncio.sleep(POLL_S)

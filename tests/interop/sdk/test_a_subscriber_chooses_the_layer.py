@@ -1,0 +1,22 @@
+from livekit import rtc
+
+from tests.harness.clients import joined
+from tests.harness.server import Server
+
+
+async def test_quality_wishes_change_the_resolution(server: Server, room: str, single_pc: bool) -> None:
+    async with (
+        joined(server, room, "alice", single_pc=single_pc) as alice,
+        joined(server, room, "bob", single_pc=single_pc) as bob,
+        joined(server, room, "carol", single_pc=single_pc) as carol,
+    ):
+        await alice.publish_video((640, 360), shade=180, simulcast=True)
+        bobs, carols = await bob.video_of("alice"), await carol.video_of("alice")
+        await bobs.becomes((640, 360))
+        publication = await bob.publication_of("alice")
+        publication.set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_LOW)
+        await bobs.becomes((320, 180))
+        publication.set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_HIGH)
+        await bobs.becomes((640, 360))
+        await bobs.shows(180)
+        assert carols.size == (640, 360)

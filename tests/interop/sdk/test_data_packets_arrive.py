@@ -1,0 +1,58 @@
+import asyncio
+
+import pytest
+from livekit import rtc
+
+from tests.harness.clients import joined
+from tests.harness.server import Server
+
+
+@pytest.mark.parametrize("reliable", [True, False], ids=["reliable", "lossy"])
+async def test_everyone_else_gets_a_packet_with_its_topic_and_sender(
+    server: Server, room: str, single_pc: bool, reliable: bool
+) -> None:
+    async with (
+        joined(server, room, "alice", single_pc=single_pc) as alice,
+        joined(server, room, "bob", single_pc=single_pc) as bob,
+        joined(server, room, "carol", single_pc=single_pc) as carol,
+    ):
+        await alice.hears("participant_active", lambda participant: participant.identity == "bob")
+        await alice.hears("participant_active", lambda participant: participant.identity == "carol")
+        await alice.me.publish_data(b"hello", reliable=reliable, topic="greeting")
+        kind = rtc.DataPacketKind.KIND_RELIABLE if reliable else rtc.DataPacketKind.KIND_LOSSY
+        for client in (bob, carol):
+            (packet,) = await client.hears("data_received")
+            assert (packet.data, packet.topic, packet.kind) == (b"hello", "greeting", kind)
+            assert packet.participant.identity == "alice"
+        assert not alice.heard("data_received")
+
+
+async def test_only_the_destinations_get_an_addressed_packet(server: Server, room: str) -> None:
+    async with (
+        joined(server, room, "alice") as alice,
+        joined(server, room, "bob") as bob,
+        joined(server, room, "carol") as carol,
+    ):
+        await alice.me.publish_data(b"for carol", destination_identities=["carol", "nobody"])
+        await alice.me.publish_data(b"for all")
+        await bob.hears("data_received", lambda packet: packet.data == b"for all")
+        await carol.hears("data_received", lambda packet: packet.data == b"for all")
+        assert [packet.data for (packet,) in bob.heard("data_received")] == [b"for all"]
+        assert [packet.data for (packet,) in carol.heard("data_received")] == [b"for carol", b"for all"]
+
+
+async def test_reliable_packets_arrive_complete_and_in_order(server: Server, room: str) -> None:
+    sent = [number.to_bytes(2, "big") * (1 + number % 50 * 100) for number in range(300)]
+    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+        await asyncio.gather(bob.sees("alice"), alice.sees("bob"))
+        for payload in sent:
+            await alice.me.publish_data(payload)
+        await bob.hears("data_received", lambda packet: packet.data == sent[-1], within_s=20)
+        assert [packet.data for (packet,) in bob.heard("data_received")] == sent
+
+
+async def test_a_dtmf_digit_arrives(server: Server, room: str) -> None:
+    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+        await alice.me.publish_dtmf(code=5, digit="5")
+        (digit,) = await bob.hears("sip_dtmf_received")
+        assert (digit.code, digit.digit, digit.participant.identity) == (5, "5", "alice")
