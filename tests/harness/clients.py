@@ -70,7 +70,7 @@ class SdkClient:
 
     async def hears(self, name: str, where: Anything = lambda *_: True, *, within_s: float = 10) -> Any:
         """Wait for the first event ``name`` for which ``where`` holds, past ones included."""
-        return (await eventually(lambda: self.heard(name, where), f"event {name}", within_s=within_s))[0]
+        return (await eventually(lambda: self.heard(name, where), lambda: f"event {name} in {[event for event, _ in self.events]}", within_s=within_s))[0]
 
     async def sees(self, identity: str, *, within_s: float = 10) -> Any:
         """Wait until that participant is in the room; its ``rtc.RemoteParticipant``."""
@@ -195,11 +195,11 @@ class VideoSink:
         def seen() -> bool:
             return self.frames >= goal and abs(self.shade - shade) <= SHADE_TOLERANCE
 
-        await eventually(seen, f"{frames} frames of shade {shade}, not {self}", within_s=within_s)
+        await eventually(seen, lambda: f"{frames} frames of shade {shade}, not {self}", within_s=within_s)
 
     async def becomes(self, size: tuple[int, int], *, within_s: float = 10) -> None:
         """Wait until frames have that size."""
-        await eventually(lambda: self.size == size, f"frames of {size}", within_s=within_s)
+        await eventually(lambda: self.size == size, lambda: f"frames of {size}, not {self}", within_s=within_s)
 
     def __repr__(self) -> str:
         return f"<{self.frames} frames, last {self.size} of shade {self.shade:.0f}>"
@@ -222,7 +222,10 @@ class AudioSink:
 
     async def hears(self, frequency_hz: float, *, within_s: float = 10) -> None:
         """Wait for a clear tone of that frequency."""
-        await eventually(lambda: self.ear.hears(frequency_hz), f"a tone of {frequency_hz} Hz", within_s=within_s)
+        await eventually(lambda: self.ear.hears(frequency_hz), self._wanted(frequency_hz), within_s=within_s)
+
+    def _wanted(self, frequency_hz: float) -> Callable[[], str]:
+        return lambda: f"a tone of {frequency_hz} Hz, not {self.ear.frequency_hz:.0f} Hz"
 
     async def falls_silent(self, *, within_s: float = 10) -> None:
         """Wait until what is played has no energy."""

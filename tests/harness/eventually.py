@@ -11,11 +11,11 @@ POLL_S = 0.02
 
 
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], what: str = "", *, within_s: float = 10.0
+    condition: Callable[[], T | Awaitable[T]], what: str | Callable[[], str] = "", *, within_s: float = 10.0
 ) -> T:
     """The first truthy value of ``condition``, asked again and again (it may be a coroutine function).
 
-    Raises AssertionError naming ``what`` and the last value when the deadline passes.
+    Raises AssertionError when the deadline passes, naming ``what`` (a function for what only then is known).
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
@@ -25,14 +25,14 @@ async def eventually(
         if value:
             return value
         if loop.time() > deadline:
-            raise AssertionError(f"not within {within_s} s: {what or condition} (last value: {value!r})")
+            raise AssertionError(f"not within {within_s} s: {what() if callable(what) else what}")
         await asyncio.sleep(POLL_S)
 
 
-async def stays(condition: Callable[[], object], what: str = "", *, for_s: float) -> None:
+async def stays(condition: Callable[[], object], what: str, *, for_s: float) -> None:
     """Assert that ``condition`` holds now and all through the next ``for_s`` seconds."""
     loop = asyncio.get_running_loop()
     end = loop.time() + for_s
     while loop.time() < end:
-        assert condition(), f"no longer: {what or condition}"
+        assert condition(), f"no longer: {what}"
         await asyncio.sleep(POLL_S)

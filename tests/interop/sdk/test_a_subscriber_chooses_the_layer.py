@@ -3,6 +3,8 @@ from livekit import rtc
 from tests.harness.clients import joined
 from tests.harness.server import Server
 
+LOW, MEDIUM, HIGH = (320, 180), (640, 360), (960, 540)
+
 
 async def test_quality_wishes_change_the_resolution(server: Server, room: str, single_pc: bool) -> None:
     async with (
@@ -10,13 +12,13 @@ async def test_quality_wishes_change_the_resolution(server: Server, room: str, s
         joined(server, room, "bob", single_pc=single_pc) as bob,
         joined(server, room, "carol", single_pc=single_pc) as carol,
     ):
-        await alice.publish_video((640, 360), shade=180, simulcast=True)
+        await alice.publish_video(HIGH, fps=10, shade=180, simulcast=True)
         bobs, carols = await bob.video_of("alice"), await carol.video_of("alice")
-        await bobs.becomes((640, 360))
+        await bobs.becomes(HIGH)
         publication = await bob.publication_of("alice")
         publication.set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_LOW)
-        await bobs.becomes((320, 180))
-        publication.set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_HIGH)
-        await bobs.becomes((640, 360))
+        await bobs.becomes(LOW)
+        publication.set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_MEDIUM)
+        await bobs.becomes(MEDIUM)
         await bobs.shows(180)
-        assert carols.size == (640, 360)
+        assert carols.size == HIGH

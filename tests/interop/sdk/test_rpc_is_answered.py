@@ -1,0 +1,34 @@
+import asyncio
+
+import pytest
+from livekit import rtc
+
+from tests.harness.clients import joined
+from tests.harness.server import Server
+
+
+async def test_a_call_reaches_its_method_and_comes_back(server: Server, room: str, single_pc: bool) -> None:
+    async with (
+        joined(server, room, "alice", single_pc=single_pc) as alice,
+        joined(server, room, "bob", single_pc=single_pc) as bob,
+    ):
+        bob.me.register_rpc_method("shout", lambda call: f"{call.caller_identity}: {call.payload.upper()}")
+        await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
+        for payload in ("hello", "x" * 40_000):
+            answer = await alice.me.perform_rpc(destination_identity="bob", method="shout", payload=payload)
+            assert answer == f"alice: {payload.upper()}"
+
+
+async def test_an_error_of_the_method_reaches_the_caller(server: Server, room: str) -> None:
+    async def refuse(call: rtc.RpcInvocationData) -> str:
+        raise rtc.RpcError(1234, "no", "details")
+
+    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+        bob.me.register_rpc_method("refuse", refuse)
+        await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
+        with pytest.raises(rtc.RpcError) as refused:
+            await alice.me.perform_rpc(destination_identity="bob", method="refuse", payload="")
+        assert (refused.value.code, refused.value.message, refused.value.data) == (1234, "no", "details")
+        with pytest.raises(rtc.RpcError) as unknown:
+            await alice.me.perform_rpc(destination_identity="bob", method="missing", payload="")
+        assert unknown.value.code == rtc.RpcError.ErrorCode.UNSUPPORTED_METHOD

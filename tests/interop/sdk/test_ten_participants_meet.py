@@ -1,0 +1,37 @@
+import asyncio
+from contextlib import AsyncExitStack
+
+from tests.harness.clients import SdkClient, joined
+from tests.harness.server import Server
+
+PEOPLE = 10
+
+
+async def test_everyone_sees_and_hears_everyone(server: Server, room: str) -> None:
+    async with AsyncExitStack() as stack:
+        names = [f"p{number}" for number in range(PEOPLE)]
+        people = [await stack.enter_async_context(joined(server, room, name)) for name in names]
+        for number, person in enumerate(people):
+            await person.publish_video((160, 90), fps=8, shade=_shade(number))
+            await person.publish_tone(_frequency_hz(number))
+        await asyncio.gather(*(_meets(person, me) for me, person in enumerate(people)))
+
+
+async def _meets(person: SdkClient, me: int) -> None:
+    """Watch and listen to the others, one after the other: ten decoded rooms at once need a big machine."""
+    for other in range(PEOPLE):
+        if other != me:
+            video = await person.video_of(f"p{other}", within_s=30)
+            await video.shows(_shade(other), frames=3, within_s=30)
+            await video.close()
+            audio = await person.audio_of(f"p{other}", within_s=30)
+            await audio.hears(_frequency_hz(other), within_s=30)
+            await audio.close()
+
+
+def _shade(number: int) -> int:
+    return 40 + 18 * number
+
+
+def _frequency_hz(number: int) -> int:
+    return 400 + 100 * number
