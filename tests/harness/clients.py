@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, get_args
 
 import numpy as np
+import pytest
 from livekit import rtc
 from livekit.rtc.room import EventTypes
 
@@ -24,7 +25,8 @@ CODECS = {
     "h265": rtc.VideoCodec.H265,
 }
 AUDIO_CHUNK_S = 0.02
-SILENCE_RMS = 50
+SILENCE_PEAK = 100
+SILENCE_S = 0.5
 
 
 class SdkClient:
@@ -70,7 +72,13 @@ class SdkClient:
 
     async def hears(self, name: str, where: Anything = lambda *_: True, *, within_s: float = 10) -> Any:
         """Wait for the first event ``name`` for which ``where`` holds, past ones included."""
-        return (await eventually(lambda: self.heard(name, where), lambda: f"event {name} in {[event for event, _ in self.events]}", within_s=within_s))[0]
+        found = await eventually(
+            lambda: self.heard(name, where), lambda: self._missing(name), within_s=within_s
+        )
+        return found[0]
+
+    def _missing(self, name: str) -> str:
+        return f"event {name} among {[event for event, _ in self.events]}"
 
     async def sees(self, identity: str, *, within_s: float = 10) -> Any:
         """Wait until that participant is in the room; its ``rtc.RemoteParticipant``."""
@@ -86,6 +94,15 @@ class SdkClient:
             return next((publication for publication in found if publication.kind == wanted), None)
 
         return await eventually(published, f"{kind} publication of {identity}", within_s=within_s)
+
+    async def transport_protocol(self) -> str:
+        """``udp`` or ``tcp``: what the selected candidate pair of the first connected transport runs over."""
+        stats = await self.room.get_rtc_stats()
+        every = [*stats.publisher_stats, *stats.subscriber_stats]
+        remote = {item.remote_candidate.rtc.id: item.remote_candidate.candidate for item in every}
+        pairs = {item.candidate_pair.rtc.id: item.candidate_pair.candidate_pair for item in every}
+        chosen = (item.transport.transport.selected_candidate_pair_id for item in every)
+        return next(str(remote[pairs[pair].remote_candidate_id].protocol) for pair in chosen if pair)
 
     # --- publishing
 
@@ -195,11 +212,15 @@ class VideoSink:
         def seen() -> bool:
             return self.frames >= goal and abs(self.shade - shade) <= SHADE_TOLERANCE
 
-        await eventually(seen, lambda: f"{frames} frames of shade {shade}, not {self}", within_s=within_s)
+        await eventually(
+            seen, partial("{} frames of shade {}, not {}".format, frames, shade, self), within_s=within_s
+        )
 
     async def becomes(self, size: tuple[int, int], *, within_s: float = 10) -> None:
         """Wait until frames have that size."""
-        await eventually(lambda: self.size == size, lambda: f"frames of {size}, not {self}", within_s=within_s)
+        await eventually(
+            lambda: self.size == size, lambda: f"frames of {size}, not {self}", within_s=within_s
+        )
 
     def __repr__(self) -> str:
         return f"<{self.frames} frames, last {self.size} of shade {self.shade:.0f}>"
@@ -213,23 +234,29 @@ class AudioSink:
 
     def __init__(self, track: Any) -> None:
         self.ear = Ear()
+        self._loud_at = 0.0
         self._stream = rtc.AudioStream(track, sample_rate=SAMPLE_RATE_HZ, num_channels=1)
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
         async for event in self._stream:
-            self.ear.take(np.frombuffer(event.frame.data, np.int16).copy())
+            samples = np.frombuffer(event.frame.data, np.int16).copy()
+            self.ear.take(samples)
+            if np.abs(samples).max(initial=0) > SILENCE_PEAK:
+                self._loud_at = asyncio.get_running_loop().time()
 
     async def hears(self, frequency_hz: float, *, within_s: float = 10) -> None:
         """Wait for a clear tone of that frequency."""
-        await eventually(lambda: self.ear.hears(frequency_hz), self._wanted(frequency_hz), within_s=within_s)
 
-    def _wanted(self, frequency_hz: float) -> Callable[[], str]:
-        return lambda: f"a tone of {frequency_hz} Hz, not {self.ear.frequency_hz:.0f} Hz"
+        def wanted() -> str:
+            return f"a tone of {frequency_hz} Hz, not {self.ear.frequency_hz:.0f} Hz"
+
+        await eventually(lambda: self.ear.hears(frequency_hz), wanted, within_s=within_s)
 
     async def falls_silent(self, *, within_s: float = 10) -> None:
-        """Wait until what is played has no energy."""
-        await eventually(lambda: self.ear.rms < SILENCE_RMS, "silence", within_s=within_s)
+        """Wait until nothing audible has come for :data:`SILENCE_S`."""
+        now = asyncio.get_running_loop().time
+        await eventually(lambda: now() - self._loud_at > SILENCE_S, "silence", within_s=within_s)
 
     async def close(self) -> None:
         await _end(self._task, self._stream)
@@ -260,3 +287,10 @@ async def joined(
         yield client
     finally:
         await client.leave()
+
+
+Join = Callable[..., AbstractAsyncContextManager[SdkClient]]
+"""What the fixture ``join`` gives: :func:`joined` with the server and the room filled in."""
+
+both_modes = pytest.mark.parametrize("join", ["v1", "v0"], indirect=True)
+"""Run the test with one peer connection (``/rtc/v1``) and with two (``/rtc``)."""

@@ -1,4 +1,4 @@
-"""Synthetic media whose origin can be told at the other end: a shade of grey per picture, a frequency per tone."""
+"""Synthetic media whose origin can be told at the other end: pictures by their grey, tones by their pitch."""
 
 from collections import deque
 
@@ -39,7 +39,7 @@ class Tone:
     def next(self, count: int) -> Samples:
         angles = (self._position + np.arange(count)) * self._step
         self._position += count
-        return (np.sin(angles) * 8000).astype(np.int16)
+        return np.asarray(np.sin(angles) * 8000, np.int16)
 
 
 class Ear:

@@ -1,9 +1,9 @@
 """The server under test, as a process of its own.
 
-By default :func:`running_server` starts ``python -P -m hubbub serve --dev`` on free ports of the loopback. To develop
-these tests (or to see how LiveKit itself behaves) they can be pointed at a server that already runs::
-
-    HUBBUB_TEST_PEER_URL=ws://127.0.0.1:7980 HUBBUB_TEST_PEER_KEY=… HUBBUB_TEST_PEER_SECRET=… pytest tests/interop
+By default :func:`running_server` starts ``python -P -m hubbub serve --dev`` on free ports of the loopback. To
+develop these tests, or to see how LiveKit itself behaves, name a server that already runs, such as
+``HUBBUB_TEST_PEER_URL=ws://127.0.0.1:7980``, its API key in ``HUBBUB_TEST_PEER_KEY`` and the key's secret in
+``HUBBUB_TEST_PEER_SECRET``.
 """
 
 import os
@@ -125,6 +125,8 @@ def _stop(server: Server, process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-        raise RuntimeError(f"the server did not stop in {STOP_WITHIN_S} s; its log:\n{server.log()}") from None
+        raise RuntimeError(
+            f"the server did not stop in {STOP_WITHIN_S} s; its log:\n{server.log()}"
+        ) from None
     if status != 0:
         raise RuntimeError(f"the server ended with status {status}; its log:\n{server.log()}")

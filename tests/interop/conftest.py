@@ -18,9 +18,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.interop)
             if pytest_asyncio.is_async_test(item):
                 item.add_marker(one_loop, append=False)
-
-
-@pytest.fixture(params=[True, False], ids=["v1", "v0"])
-def single_pc(request: pytest.FixtureRequest) -> bool:
-    """Both modes: one peer connection over ``/rtc/v1``, and two over ``/rtc``."""
-    return bool(request.param)

@@ -1,12 +1,12 @@
-from tests.harness.clients import joined
-from tests.harness.server import Server
+from tests.harness.clients import Join, both_modes
 
 
-async def test_media_published_before_is_seen_and_heard(server: Server, room: str, single_pc: bool) -> None:
-    async with joined(server, room, "alice", single_pc=single_pc, name="Alice") as alice:
+@both_modes
+async def test_media_published_before_is_seen_and_heard(join: Join) -> None:
+    async with join("alice", name="Alice") as alice:
         await alice.publish_video(shade=70)
         await alice.publish_tone(500)
-        async with joined(server, room, "carol", single_pc=single_pc) as carol:
+        async with join("carol") as carol:
             await (await carol.video_of("alice")).shows(70)
             await (await carol.audio_of("alice")).hears(500)
             assert carol.other("alice").name == "Alice"

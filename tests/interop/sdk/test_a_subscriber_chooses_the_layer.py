@@ -1,17 +1,13 @@
 from livekit import rtc
 
-from tests.harness.clients import joined
-from tests.harness.server import Server
+from tests.harness.clients import Join, both_modes
 
 LOW, MEDIUM, HIGH = (320, 180), (640, 360), (960, 540)
 
 
-async def test_quality_wishes_change_the_resolution(server: Server, room: str, single_pc: bool) -> None:
-    async with (
-        joined(server, room, "alice", single_pc=single_pc) as alice,
-        joined(server, room, "bob", single_pc=single_pc) as bob,
-        joined(server, room, "carol", single_pc=single_pc) as carol,
-    ):
+@both_modes
+async def test_quality_wishes_change_the_resolution(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob, join("carol") as carol:
         await alice.publish_video(HIGH, fps=10, shade=180, simulcast=True)
         bobs, carols = await bob.video_of("alice"), await carol.video_of("alice")
         await bobs.becomes(HIGH)

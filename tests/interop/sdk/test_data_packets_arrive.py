@@ -3,19 +3,13 @@ import asyncio
 import pytest
 from livekit import rtc
 
-from tests.harness.clients import joined
-from tests.harness.server import Server
+from tests.harness.clients import Join, both_modes
 
 
 @pytest.mark.parametrize("reliable", [True, False], ids=["reliable", "lossy"])
-async def test_everyone_else_gets_a_packet_with_its_topic_and_sender(
-    server: Server, room: str, single_pc: bool, reliable: bool
-) -> None:
-    async with (
-        joined(server, room, "alice", single_pc=single_pc) as alice,
-        joined(server, room, "bob", single_pc=single_pc) as bob,
-        joined(server, room, "carol", single_pc=single_pc) as carol,
-    ):
+@both_modes
+async def test_everyone_else_gets_a_packet_with_its_topic_and_sender(join: Join, reliable: bool) -> None:
+    async with join("alice") as alice, join("bob") as bob, join("carol") as carol:
         await alice.hears("participant_active", lambda participant: participant.identity == "bob")
         await alice.hears("participant_active", lambda participant: participant.identity == "carol")
         await alice.me.publish_data(b"hello", reliable=reliable, topic="greeting")
@@ -27,12 +21,8 @@ async def test_everyone_else_gets_a_packet_with_its_topic_and_sender(
         assert not alice.heard("data_received")
 
 
-async def test_only_the_destinations_get_an_addressed_packet(server: Server, room: str) -> None:
-    async with (
-        joined(server, room, "alice") as alice,
-        joined(server, room, "bob") as bob,
-        joined(server, room, "carol") as carol,
-    ):
+async def test_only_the_destinations_get_an_addressed_packet(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob, join("carol") as carol:
         await alice.me.publish_data(b"for carol", destination_identities=["carol", "nobody"])
         await alice.me.publish_data(b"for all")
         await bob.hears("data_received", lambda packet: packet.data == b"for all")
@@ -41,9 +31,9 @@ async def test_only_the_destinations_get_an_addressed_packet(server: Server, roo
         assert [packet.data for (packet,) in carol.heard("data_received")] == [b"for carol", b"for all"]
 
 
-async def test_reliable_packets_arrive_complete_and_in_order(server: Server, room: str) -> None:
+async def test_reliable_packets_arrive_complete_and_in_order(join: Join) -> None:
     sent = [number.to_bytes(2, "big") * (1 + number % 50 * 100) for number in range(300)]
-    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+    async with join("alice") as alice, join("bob") as bob:
         await asyncio.gather(bob.sees("alice"), alice.sees("bob"))
         for payload in sent:
             await alice.me.publish_data(payload)
@@ -51,8 +41,8 @@ async def test_reliable_packets_arrive_complete_and_in_order(server: Server, roo
         assert [packet.data for (packet,) in bob.heard("data_received")] == sent
 
 
-async def test_a_dtmf_digit_arrives(server: Server, room: str) -> None:
-    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+async def test_a_dtmf_digit_arrives(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         await alice.me.publish_dtmf(code=5, digit="5")
         (digit,) = await bob.hears("sip_dtmf_received")
         assert (digit.code, digit.digit, digit.participant.identity) == (5, "5", "alice")

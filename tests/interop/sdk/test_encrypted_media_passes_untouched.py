@@ -1,19 +1,18 @@
 from livekit import rtc
 
-from tests.harness.clients import joined
+from tests.harness.clients import Join
 from tests.harness.eventually import stays
-from tests.harness.server import Server
 
 
 def _encrypted(key: bytes) -> dict[str, rtc.E2EEOptions]:
     return {"encryption": rtc.E2EEOptions(key_provider_options=rtc.KeyProviderOptions(shared_key=key))}
 
 
-async def test_holders_of_the_key_see_and_hear_and_others_do_not(server: Server, room: str) -> None:
+async def test_holders_of_the_key_see_and_hear_and_others_do_not(join: Join) -> None:
     async with (
-        joined(server, room, "alice", options=_encrypted(b"key")) as alice,
-        joined(server, room, "bob", options=_encrypted(b"key")) as bob,
-        joined(server, room, "eve", options=_encrypted(b"guess")) as eve,
+        join("alice", options=_encrypted(b"key")) as alice,
+        join("bob", options=_encrypted(b"key")) as bob,
+        join("eve", options=_encrypted(b"guess")) as eve,
     ):
         await alice.publish_video(shade=200)
         await alice.publish_tone(440)

@@ -1,12 +1,12 @@
 from livekit import rtc
 
-from tests.harness.clients import joined
-from tests.harness.server import Server
+from tests.harness.clients import Join, both_modes
 
 
-async def test_a_participant_that_leaves_is_gone_for_others(server: Server, room: str, single_pc: bool) -> None:
-    async with joined(server, room, "bob", single_pc=single_pc) as bob:
-        async with joined(server, room, "alice", single_pc=single_pc) as alice:
+@both_modes
+async def test_a_participant_that_leaves_is_gone_for_others(join: Join) -> None:
+    async with join("bob") as bob:
+        async with join("alice") as alice:
             await alice.publish_tone()
             await bob.audio_of("alice")
         (gone,) = await bob.hears("participant_disconnected")

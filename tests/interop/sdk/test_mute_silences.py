@@ -1,13 +1,10 @@
-from tests.harness.clients import SdkClient, joined
+from tests.harness.clients import Join, SdkClient, both_modes
 from tests.harness.eventually import eventually
-from tests.harness.server import Server
 
 
-async def test_a_muted_tone_is_silent_and_comes_back(server: Server, room: str, single_pc: bool) -> None:
-    async with (
-        joined(server, room, "alice", single_pc=single_pc) as alice,
-        joined(server, room, "bob", single_pc=single_pc) as bob,
-    ):
+@both_modes
+async def test_a_muted_tone_is_silent_and_comes_back(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         publication = await alice.publish_tone(440)
         audio = await bob.audio_of("alice")
         await audio.hears(440)
@@ -20,8 +17,8 @@ async def test_a_muted_tone_is_silent_and_comes_back(server: Server, room: str, 
         await audio.hears(440)
 
 
-async def test_a_muted_picture_freezes_and_comes_back(server: Server, room: str) -> None:
-    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+async def test_a_muted_picture_freezes_and_comes_back(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         publication = await alice.publish_video(shade=70)
         video = await bob.video_of("alice")
         await video.shows(70)
@@ -33,10 +30,10 @@ async def test_a_muted_picture_freezes_and_comes_back(server: Server, room: str)
         await video.shows(70)
 
 
-async def test_a_late_joiner_learns_that_a_track_is_muted(server: Server, room: str) -> None:
-    async with joined(server, room, "alice") as alice:
+async def test_a_late_joiner_learns_that_a_track_is_muted(join: Join) -> None:
+    async with join("alice") as alice:
         (await alice.publish_tone()).track.mute()
-        async with joined(server, room, "carol") as carol:
+        async with join("carol") as carol:
             await eventually(lambda: _muted(carol), "the track muted for carol")
 
 

@@ -1,18 +1,17 @@
-from tests.harness.clients import joined
-from tests.harness.server import Server
+from tests.harness.clients import Join
 
 
-async def test_name_metadata_and_attributes_of_the_token_are_seen(server: Server, room: str) -> None:
+async def test_name_metadata_and_attributes_of_the_token_are_seen(join: Join) -> None:
     profile = {"name": "Alice", "metadata": "m", "attributes": {"colour": "red"}}
-    async with joined(server, room, "bob") as bob, joined(server, room, "alice", **profile):
+    async with join("bob") as bob, join("alice", **profile):
         alice = await bob.sees("alice")
         assert (alice.name, alice.metadata, alice.attributes) == ("Alice", "m", {"colour": "red"})
 
 
-async def test_a_participant_changes_its_own_profile(server: Server, room: str) -> None:
+async def test_a_participant_changes_its_own_profile(join: Join) -> None:
     async with (
-        joined(server, room, "alice", attributes={"a": "1", "b": "2"}, can_update_own_metadata=True) as alice,
-        joined(server, room, "bob") as bob,
+        join("alice", attributes={"a": "1", "b": "2"}, can_update_own_metadata=True) as alice,
+        join("bob") as bob,
     ):
         await alice.me.set_name("Alice L.")
         await alice.me.set_metadata("new")
@@ -26,8 +25,8 @@ async def test_a_participant_changes_its_own_profile(server: Server, room: str) 
             assert changed == {"a": "", "b": "3", "c": "4"}
 
 
-async def test_without_the_grant_nothing_changes(server: Server, room: str) -> None:
-    async with joined(server, room, "alice", name="Alice") as alice, joined(server, room, "bob") as bob:
+async def test_without_the_grant_nothing_changes(join: Join) -> None:
+    async with join("alice", name="Alice") as alice, join("bob") as bob:
         await alice.me.set_name("Mallory")
         await alice.me.publish_data(b"after")
         await bob.hears("data_received")

@@ -3,15 +3,12 @@ import asyncio
 import pytest
 from livekit import rtc
 
-from tests.harness.clients import joined
-from tests.harness.server import Server
+from tests.harness.clients import Join, both_modes
 
 
-async def test_a_call_reaches_its_method_and_comes_back(server: Server, room: str, single_pc: bool) -> None:
-    async with (
-        joined(server, room, "alice", single_pc=single_pc) as alice,
-        joined(server, room, "bob", single_pc=single_pc) as bob,
-    ):
+@both_modes
+async def test_a_call_reaches_its_method_and_comes_back(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         bob.me.register_rpc_method("shout", lambda call: f"{call.caller_identity}: {call.payload.upper()}")
         await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
         for payload in ("hello", "x" * 40_000):
@@ -19,11 +16,11 @@ async def test_a_call_reaches_its_method_and_comes_back(server: Server, room: st
             assert answer == f"alice: {payload.upper()}"
 
 
-async def test_an_error_of_the_method_reaches_the_caller(server: Server, room: str) -> None:
+async def test_an_error_of_the_method_reaches_the_caller(join: Join) -> None:
     async def refuse(call: rtc.RpcInvocationData) -> str:
         raise rtc.RpcError(1234, "no", "details")
 
-    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+    async with join("alice") as alice, join("bob") as bob:
         bob.me.register_rpc_method("refuse", refuse)
         await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
         with pytest.raises(rtc.RpcError) as refused:

@@ -3,17 +3,14 @@ import asyncio
 import pytest
 from livekit import rtc
 
-from tests.harness.clients import SdkClient, joined
-from tests.harness.server import Server
+from tests.harness.clients import Join, both_modes
 
 Scenario = rtc.SimulateScenarioKind
 
 
-async def test_a_lost_signal_connection_is_resumed(server: Server, room: str, single_pc: bool) -> None:
-    async with (
-        joined(server, room, "alice", single_pc=single_pc, can_update_own_metadata=True) as alice,
-        joined(server, room, "bob", single_pc=single_pc) as bob,
-    ):
+@both_modes
+async def test_a_lost_signal_connection_is_resumed(join: Join) -> None:
+    async with join("alice", can_update_own_metadata=True) as alice, join("bob") as bob:
         await alice.publish_video(shade=180)
         await bob.publish_tone(440)
         video, audio = await bob.video_of("alice"), await alice.audio_of("bob")
@@ -33,8 +30,8 @@ async def test_a_lost_signal_connection_is_resumed(server: Server, room: str, si
         await alice.hears("data_received")
 
 
-async def test_reliable_data_sent_around_a_resume_arrives_once(server: Server, room: str) -> None:
-    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+async def test_reliable_data_sent_around_a_resume_arrives_once(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
         sent = [b"%d" % number for number in range(100)]
         for number, payload in enumerate(sent):
@@ -49,45 +46,28 @@ async def test_reliable_data_sent_around_a_resume_arrives_once(server: Server, r
 
 @pytest.mark.parametrize(
     "scenario",
-    ["SIMULATE_FULL_RECONNECT", "SIMULATE_MIGRATION", "SIMULATE_NODE_FAILURE"],
+    ["FULL_RECONNECT", "MIGRATION", "NODE_FAILURE", "DISCONNECT_SIGNAL_ON_RESUME"],
 )
-async def test_a_full_reconnect_publishes_again(
-    server: Server, room: str, single_pc: bool, scenario: str
-) -> None:
-    async with (
-        joined(server, room, "alice", single_pc=single_pc) as alice,
-        joined(server, room, "bob", single_pc=single_pc) as bob,
-    ):
+@both_modes
+async def test_a_full_reconnect_publishes_again(join: Join, scenario: str) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         await alice.publish_tone(440)
         await bob.publish_tone(880)
         await (await bob.audio_of("alice")).hears(440)
         await alice.audio_of("bob")
-        await _reconnects(alice, bob, scenario)
-        await (await alice.audio_of("bob")).hears(880)
-
-
-async def test_a_resume_that_is_cut_becomes_a_full_reconnect(server: Server, room: str) -> None:
-    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
-        await alice.publish_tone(440)
-        await (await bob.audio_of("alice")).hears(440)
-        await alice.room.simulate_scenario(Scenario.SIMULATE_DISCONNECT_SIGNAL_ON_RESUME)
+        sid = alice.me.sid
+        bob.events.clear()
+        await alice.room.simulate_scenario(Scenario.Value(f"SIMULATE_{scenario}"))
         await alice.hears("reconnected", within_s=20)
-        await (await bob.audio_of("alice")).hears(440)
+        track, *_ = await bob.hears("track_subscribed")
+        await bob.listen(track).hears(440)
+        await (await alice.audio_of("bob")).hears(880)
+        assert bob.other("alice").sid != sid
+        assert list(bob.room.remote_participants) == ["alice"]
 
 
-async def _reconnects(alice: SdkClient, bob: SdkClient, scenario: str) -> None:
-    sid = alice.me.sid
-    bob.events.clear()
-    await alice.room.simulate_scenario(getattr(Scenario, scenario))
-    await alice.hears("reconnected", within_s=20)
-    track, *_ = await bob.hears("track_subscribed")
-    await bob.listen(track).hears(440)
-    assert bob.other("alice").sid != sid
-    assert list(bob.room.remote_participants) == ["alice"]
-
-
-async def test_a_server_that_sends_everyone_away_is_obeyed(server: Server, room: str) -> None:
-    async with joined(server, room, "alice") as alice:
+async def test_a_server_that_sends_everyone_away_is_obeyed(join: Join) -> None:
+    async with join("alice") as alice:
         await alice.room.simulate_scenario(Scenario.SIMULATE_SERVER_LEAVE)
         (reason,) = await alice.hears("disconnected")
         assert reason == rtc.DisconnectReason.SERVER_SHUTDOWN

@@ -2,9 +2,8 @@ import asyncio
 import random
 from typing import Any
 
-from tests.harness.clients import SdkClient, joined
+from tests.harness.clients import Join, SdkClient, both_modes
 from tests.harness.eventually import eventually
-from tests.harness.server import Server
 
 
 def collect(client: SdkClient) -> dict[str, Any]:
@@ -24,9 +23,9 @@ def collect(client: SdkClient) -> dict[str, Any]:
     return arrived
 
 
-async def test_sent_text_and_bytes_arrive_with_their_attributes(server: Server, room: str) -> None:
+async def test_sent_text_and_bytes_arrive_with_their_attributes(join: Join) -> None:
     text, blob = "grüße " * 20_000, random.Random(1).randbytes(200_000)
-    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+    async with join("alice") as alice, join("bob") as bob:
         arrived = collect(bob)
         await asyncio.gather(alice.sees("bob"), bob.sees("alice"))
         await alice.me.send_text(text, topic="text", attributes={"k": "v"})
@@ -38,14 +37,9 @@ async def test_sent_text_and_bytes_arrive_with_their_attributes(server: Server, 
     assert (identity, content == blob, info.name, info.mime_type) == ("alice", True, "blob.bin", "image/png")
 
 
-async def test_a_stream_written_in_pieces_goes_to_its_destination_alone(
-    server: Server, room: str, single_pc: bool
-) -> None:
-    async with (
-        joined(server, room, "alice", single_pc=single_pc) as alice,
-        joined(server, room, "bob", single_pc=single_pc) as bob,
-        joined(server, room, "carol", single_pc=single_pc) as carol,
-    ):
+@both_modes
+async def test_a_stream_written_in_pieces_goes_to_its_destination_alone(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob, join("carol") as carol:
         at_bob, at_carol = collect(bob), collect(carol)
         await asyncio.gather(*(alice.sees(other) for other in ("bob", "carol")), carol.sees("alice"))
         writer = await alice.me.stream_text(topic="text", destination_identities=["carol"])

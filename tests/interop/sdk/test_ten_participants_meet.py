@@ -1,16 +1,15 @@
 import asyncio
 from contextlib import AsyncExitStack
 
-from tests.harness.clients import SdkClient, joined
-from tests.harness.server import Server
+from tests.harness.clients import Join, SdkClient
 
 PEOPLE = 10
 
 
-async def test_everyone_sees_and_hears_everyone(server: Server, room: str) -> None:
+async def test_everyone_sees_and_hears_everyone(join: Join) -> None:
     async with AsyncExitStack() as stack:
         names = [f"p{number}" for number in range(PEOPLE)]
-        people = [await stack.enter_async_context(joined(server, room, name)) for name in names]
+        people = [await stack.enter_async_context(join(name)) for name in names]
         for number, person in enumerate(people):
             await person.publish_video((160, 90), fps=8, shade=_shade(number))
             await person.publish_tone(_frequency_hz(number))

@@ -1,15 +1,10 @@
-from tests.harness.clients import joined
+from tests.harness.clients import Join, both_modes
 from tests.harness.eventually import eventually
-from tests.harness.server import Server
 
 
-async def test_an_unpublished_track_is_gone_and_its_place_is_used_again(
-    server: Server, room: str, single_pc: bool
-) -> None:
-    async with (
-        joined(server, room, "alice", single_pc=single_pc) as alice,
-        joined(server, room, "bob", single_pc=single_pc) as bob,
-    ):
+@both_modes
+async def test_an_unpublished_track_is_gone_and_its_place_is_used_again(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         for shade in (60, 200):
             publication = await alice.publish_video(shade=shade)
             await (await bob.video_of("alice")).shows(shade)

@@ -1,14 +1,11 @@
 from livekit import rtc
 
-from tests.harness.clients import joined
-from tests.harness.server import Server
+from tests.harness.clients import Join, both_modes
 
 
-async def test_media_stops_and_comes_back(server: Server, room: str, single_pc: bool) -> None:
-    async with (
-        joined(server, room, "alice", single_pc=single_pc) as alice,
-        joined(server, room, "bob", single_pc=single_pc) as bob,
-    ):
+@both_modes
+async def test_media_stops_and_comes_back(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         await alice.publish_video(shade=200)
         await (await bob.video_of("alice")).shows(200)
         publication = await bob.publication_of("alice")
@@ -20,11 +17,8 @@ async def test_media_stops_and_comes_back(server: Server, room: str, single_pc: 
         await bob.watch(track).shows(200)
 
 
-async def test_nothing_is_subscribed_unasked_without_auto_subscribe(server: Server, room: str) -> None:
-    async with (
-        joined(server, room, "alice") as alice,
-        joined(server, room, "bob", options={"auto_subscribe": False}) as bob,
-    ):
+async def test_nothing_is_subscribed_unasked_without_auto_subscribe(join: Join) -> None:
+    async with join("alice") as alice, join("bob", options={"auto_subscribe": False}) as bob:
         await alice.publish_tone(440)
         await alice.publish_video()
         publication = await bob.publication_of("alice", "audio")

@@ -3,16 +3,13 @@ from collections.abc import Callable
 import pytest
 from livekit import rtc
 
-from tests.harness.clients import joined
-from tests.harness.server import Server
+from tests.harness.clients import Join, both_modes
 
 
 @pytest.mark.parametrize("simulcast", [False, True], ids=["one-layer", "simulcast"])
-async def test_one_sees_anothers_picture(server: Server, room: str, single_pc: bool, simulcast: bool) -> None:
-    async with (
-        joined(server, room, "alice", single_pc=single_pc) as alice,
-        joined(server, room, "bob", single_pc=single_pc) as bob,
-    ):
+@both_modes
+async def test_one_sees_anothers_picture(join: Join, simulcast: bool) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         await alice.publish_video((640, 360), shade=180, simulcast=simulcast)
         video = await bob.video_of("alice")
         await video.shows(180, frames=20)
@@ -20,8 +17,8 @@ async def test_one_sees_anothers_picture(server: Server, room: str, single_pc: b
         assert (await bob.publication_of("alice")).simulcasted == simulcast
 
 
-async def test_a_screen_and_a_camera_of_one_participant_are_told_apart(server: Server, room: str) -> None:
-    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+async def test_a_screen_and_a_camera_of_one_participant_are_told_apart(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         await alice.publish_video(shade=60)
         await alice.publish_video(shade=200, source=rtc.TrackSource.SOURCE_SCREENSHARE, name="screen")
         tracks = [await bob.hears("track_subscribed", _named(name)) for name in ("camera", "screen")]

@@ -1,11 +1,10 @@
 from livekit import rtc
 
-from tests.harness.clients import joined
-from tests.harness.server import Server
+from tests.harness.clients import Join
 
 
-async def test_a_speaker_is_announced_and_its_silence_too(server: Server, room: str) -> None:
-    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+async def test_a_speaker_is_announced_and_its_silence_too(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         publication = await alice.publish_tone(440)
         for client in (bob, alice):
             await client.hears("active_speakers_changed", lambda who: [p.identity for p in who] == ["alice"])
@@ -13,8 +12,8 @@ async def test_a_speaker_is_announced_and_its_silence_too(server: Server, room: 
         await bob.hears("active_speakers_changed", lambda who: not who)
 
 
-async def test_the_quality_of_a_good_connection_is_excellent(server: Server, room: str) -> None:
-    async with joined(server, room, "alice") as alice, joined(server, room, "bob") as bob:
+async def test_the_quality_of_a_good_connection_is_excellent(join: Join) -> None:
+    async with join("alice") as alice, join("bob") as bob:
         await alice.publish_tone(440)
         _, quality = await bob.hears(
             "connection_quality_changed", lambda who, quality: who.identity == "alice", within_s=12
