@@ -46,6 +46,8 @@ class MediaConfig:
     """Most peer connections at a time."""
     max_tracks_per_transport: int = 64
     """Most tracks that one peer connection may publish."""
+    max_subscriptions_per_transport: int = 512
+    """Most tracks that one peer connection may be subscribed to."""
     dtls_timeout_s: float = 30.0
     """How long a DTLS handshake may take."""
     ice_disconnect_s: float = 10.0

@@ -74,10 +74,10 @@ class Engine:
         udp_port, tcp_port = config.udp_port, config.tcp_port
         for host in config.bind_addresses:
             udp_port = self._open_udp(host, udp_port)
-            if config.use_tcp:
+            if config.tcp_port:
                 tcp_port = await self._open_tcp(host, tcp_port)
         addresses = await offered_addresses(config)
-        tcp = tcp_port if config.use_tcp else 0
+        tcp = tcp_port if config.tcp_port else 0
         self._candidates = tuple(candidates(addresses, udp_port, tcp))
         self._tcp_candidates = tuple(candidates(addresses, 0, tcp))
         loop = asyncio.get_running_loop()

@@ -59,7 +59,7 @@ class Housekeeping:
                 self._emit(Speakers(router.id, router.speakers.speaking))
         if now - self._quality_at >= QUALITY_S:
             self._quality_at = now
-            self._report_quality(now)
+            self._report_quality()
 
     def _announce_layers(self) -> None:
         layers, self._tick.started_layers = self._tick.started_layers, []
@@ -97,7 +97,7 @@ class Housekeeping:
             if transport is not None:
                 transport.subscribing.retarget(down)
 
-    def _report_quality(self, now: float) -> None:
+    def _report_quality(self) -> None:
         for router in self._routers.values():
             scores = {}
             for transport in router.transports.values():

@@ -48,5 +48,5 @@ class LocalPool:
             event = self._events.popleft()
             try:
                 self._on_event(event)
-            except Exception:  # noqa: BLE001  a fault in one room must not stop the events of the others
+            except Exception:  # a fault in one room must not stop the events of the others
                 logger.exception("an event of the data plane was not handled: %s", type(event).__name__)

@@ -1,4 +1,4 @@
-"""The tick: drain, decrypt in place, read and forward each packet, then write and send all copies by column."""
+"""The tick: drain, decrypt in place, read and forward each packet, then write and send all copies at once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from sfu.net.tcp import TcpPeer
 from sfu.net.udp import ROW_BYTES, UdpPort
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
-from sfu.rtp import ntp
+from sfu.rtp.extensions import abs_send_time
 
 BATCHES_PER_TURN = 4
 """Batches drained before the event loop gets its turn."""
@@ -47,7 +47,7 @@ class Tick:
         """Set the time of this tick: monotonic and Unix, in seconds."""
         self._now = now
         self._unix_now = unix_now
-        self._abs_send_time = ntp.abs_send_time(unix_now)
+        self._abs_send_time = abs_send_time(unix_now).to_bytes(3, "big")
 
     def drain(self, port: UdpPort) -> bool:
         """Take one batch from a UDP port; False when the socket was empty before the batch was full."""

@@ -1,7 +1,7 @@
 """Reading of bit fields, most significant bit first."""
 
 
-class OutOfBits(ValueError):  # noqa: N818
+class OutOfBits(ValueError):
     """More bits were read than there are."""
 
 

@@ -196,7 +196,10 @@ class DownTrack:
         self._spans = [*self._spans[-(SWITCHES - 1) :], span]
         self._write(span, sequence)
         self.rendition = rendition
-        self._packets_before, self._octets_before = rendition.packets - 1, rendition.octets - len(packet.payload)
+        self._packets_before, self._octets_before = (
+            rendition.packets - 1,
+            rendition.octets - len(packet.payload),
+        )
         rendition.join(self)
         return True
 

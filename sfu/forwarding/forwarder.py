@@ -22,7 +22,9 @@ class Forwarder:
         self.oversized = 0
         """Packets too large for any lane, dropped."""
 
-    def forward(self, layer: Layer, sequence: int, packet: MediaPacket, abs_send_time: bytes, now: float) -> None:
+    def forward(
+        self, layer: Layer, sequence: int, packet: MediaPacket, abs_send_time: bytes, now: float
+    ) -> None:
         """Forward one packet of a layer to all that want it."""
         for rendition in layer.renditions:
             taken = rendition.take(sequence, packet)
@@ -85,7 +87,9 @@ class Forwarder:
         return downs[self._table.since[downs] <= number]
 
 
-def retransmission(down: DownTrack, span: Span, number: int, packet: MediaPacket, abs_send_time: bytes) -> bytes:
+def retransmission(
+    down: DownTrack, span: Span, number: int, packet: MediaPacket, abs_send_time: bytes
+) -> bytes:
     """The RTX packet (RFC 4588) for a stored packet, without the transport-wide number.
 
     Its payload is the original sequence number as the subscriber knows it, then what was sent first time.

@@ -186,7 +186,16 @@ class Ingress:
         timestamp = stream.stats.extend_timestamp(header.timestamp)
         if self._level_id and stream.track in self.levels:
             self._observe_level(stream, elements, timestamp - before, now)
-        self._deliver(stream, sequence, timestamp, header, data[header.payload_start : header.payload_end], elements, slot, now)
+        self._deliver(
+            stream,
+            sequence,
+            timestamp,
+            header,
+            data[header.payload_start : header.payload_end],
+            elements,
+            slot,
+            now,
+        )
 
     def _repair(
         self,
@@ -212,7 +221,9 @@ class Ingress:
         if stream.nacks is not None:
             stream.nacks.received(sequence, now)
         timestamp = stream.stats.extend_timestamp(header.timestamp)
-        self._deliver(stream, sequence, timestamp, header, data[start + 2 : header.payload_end], elements, 0, now)
+        self._deliver(
+            stream, sequence, timestamp, header, data[start + 2 : header.payload_end], elements, 0, now
+        )
 
     def _deliver(
         self,

@@ -59,7 +59,7 @@ class Lane:
         self._twcc_counters = twcc_counters
         self._drain = drain
         self._templates: UInt8s = np.zeros((TEMPLATES, stride), np.uint8)
-        self._template_bytes = memoryview(self._templates).cast("B")
+        self._template_bytes = self._templates.data.cast("B")
         self._stride = stride
         self._reset()
 
@@ -129,7 +129,9 @@ class Lane:
         np.take(self._templates, templates, axis=0, out=rows, mode="clip")
         rows[:, 1] = table.payload_type[downs, columns.slot[templates]] | columns.marker[templates]
         arena.be16[first:last, 1] = (columns.sequence[templates] - table.sequence_offset[downs]) & 0xFFFF
-        arena.be32[first:last, 1] = (columns.timestamp[templates] - table.timestamp_offset[downs]) & 0xFFFFFFFF
+        arena.be32[first:last, 1] = (
+            columns.timestamp[templates] - table.timestamp_offset[downs]
+        ) & 0xFFFFFFFF
         arena.be32[first:last, 2] = table.ssrc[downs]
         arena.lengths[first:last] = columns.length[templates]
         arena.peers[first:last] = peers
@@ -146,7 +148,7 @@ class Lane:
         stamped = at > 0
         running = np.cumsum(stamped)
         starts = np.flatnonzero(np.diff(peers, prepend=-1))
-        before = running[starts] - stamped[starts]
+        before: Int64s = running[starts] - stamped[starts]
         lengths = np.diff(starts, append=len(peers))
         numbers = counters[peers] + running - 1 - np.repeat(before, lengths)
         where = ((first + np.arange(len(peers))) * self._stride + at)[stamped]

@@ -14,7 +14,6 @@ from sfu.forwarding.numbering import Numbering
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.profile import Profile
 from sfu.net.arrays import Int32s
-from sfu.rtp.errors import RtpError
 from sfu.streams.history import History
 
 if TYPE_CHECKING:
@@ -125,10 +124,10 @@ class Rendition:
 
 def _primary(packet: MediaPacket) -> MediaPacket:
     """Redundant audio without the redundancy; as it is when it makes no sense."""
-    try:
-        _, at, size = red.primary(memoryview(packet.payload))
-    except RtpError:
+    found = red.primary(memoryview(packet.payload))
+    if found is None:
         return packet
+    _, at, size = found
     return packet._replace(payload=packet.payload[at : at + size], slot=0)
 
 

@@ -13,7 +13,9 @@ from sfu.streams.timeline import LayerClock
 if TYPE_CHECKING:
     from sfu.forwarding.downtrack import DownTrack
 
-_AUXILIARY = frozenset({"video/rtx", "audio/red", "audio/telephone-event", "audio/cn", "video/ulpfec", "video/red"})
+_AUXILIARY = frozenset(
+    {"video/rtx", "audio/red", "audio/telephone-event", "audio/cn", "video/ulpfec", "video/red"}
+)
 """Formats that only accompany a codec."""
 
 

@@ -47,17 +47,14 @@ class Egress:
         rows, lengths = self._pointers_of(arena)
         peers = arena.peers[:count].tolist()
         sessions = [self._peers.srtp[peer] for peer in peers]
+        kept = np.arange(count)
+        rows, lengths = rows[:count], lengths[:count]
         if None in sessions:
             keep = [index for index, session in enumerate(sessions) if session is not None]
             self.counters.dropped += count - len(keep)
-            sessions = [sessions[index] for index in keep]
-            results = list(
-                map(srtp.protect, sessions, [rows[i] for i in keep], [lengths[i] for i in keep], strict=True)
-            ) if keep else []
+            sessions, rows, lengths = ([column[i] for i in keep] for column in (sessions, rows, lengths))
             kept = np.array(keep, np.int64)
-        else:
-            results = list(map(srtp.protect, sessions, rows[:count], lengths[:count]))
-            kept = np.arange(count)
+        results = list(map(srtp.protect, sessions, rows, lengths))
         if any(results):
             failed = np.array(results) != 0
             self.counters.unprotected += int(failed.sum())

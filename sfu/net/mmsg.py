@@ -103,6 +103,7 @@ class Receiver:
         """Fill rows with what waits in the socket's buffer; returns how many, 0 when nothing does."""
         self._headers[:, _NAME_LENGTH] = ADDRESS_BYTES
         self._headers[:, _CONTROL_LENGTH] = _CONTROL_BYTES
+        assert _lib is not None
         count: int = _lib.recvmmsg(fd, self._headers_pointer, self.size, socket.MSG_DONTWAIT, _ffi.NULL)
         return max(count, 0)
 
@@ -172,6 +173,7 @@ class Sender:
         return self._flush(fd, messages, runs)
 
     def _flush(self, fd: int, messages: int, runs: Int64s) -> tuple[int, int]:
+        assert _lib is not None
         done = sent = calls = 0
         while done < messages:
             pointer = _ffi.cast("void *", self._headers_address + done * 64)

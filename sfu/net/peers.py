@@ -11,7 +11,6 @@ from sfu.net.mmsg import ADDRESS_BYTES
 
 if TYPE_CHECKING:
     from sfu.net.tcp import TcpPeer
-    from sfu.net.udp import UdpPort
 
 _IPV4 = struct.Struct("!H4s")
 _FAMILY = struct.Struct("=H")

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pylibsrtp import Error, Policy, Session
-from pylibsrtp._binding import ffi, lib
+from pylibsrtp._binding import ffi as ffi
+from pylibsrtp._binding import lib
 
 from sfu.net.errors import SrtpError
 

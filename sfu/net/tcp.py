@@ -21,7 +21,9 @@ OnClosed = Callable[["TcpPeer"], None]
 class TcpPeer(asyncio.Protocol):
     """One connection. Compare by identity: it is the peer's address."""
 
-    def __init__(self, on_datagram: OnDatagram, on_opened: Callable[["TcpPeer"], bool], on_closed: OnClosed) -> None:
+    def __init__(
+        self, on_datagram: OnDatagram, on_opened: Callable[["TcpPeer"], bool], on_closed: OnClosed
+    ) -> None:
         self._on_datagram = on_datagram
         self._on_opened = on_opened
         self._on_closed = on_closed

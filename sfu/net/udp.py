@@ -5,10 +5,8 @@ import socket
 import time
 from collections.abc import Iterator
 
-
 from sfu.net import mmsg
 from sfu.net.peers import address_of
-
 
 ROW_BYTES = 2048
 """Room for one datagram; what is larger is cut off by the kernel and dropped."""
@@ -24,7 +22,9 @@ AddressKey = int | bytes
 class UdpPort:
     """A bound socket with its receive arena."""
 
-    def __init__(self, index: int, host: str, port: int, *, batch_size: int, buffer_bytes: int, batch: bool) -> None:
+    def __init__(
+        self, index: int, host: str, port: int, *, batch_size: int, buffer_bytes: int, batch: bool
+    ) -> None:
         self.index = index
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -45,7 +45,7 @@ class UdpPort:
         self.gso = self._batch and mmsg.gso_supported(self._socket)
         self._receiver = mmsg.Receiver(batch_size if self._batch else 1, ROW_BYTES)
         self.rows = self._receiver.rows
-        self._bytes = memoryview(self._receiver.rows).cast("B")
+        self._bytes = self._receiver.rows.data.cast("B")
         self.batch_size = batch_size
         if self._batch:
             mmsg.enable_timestamps(self._socket)
@@ -95,7 +95,7 @@ class UdpPort:
         return True
 
     def _ipv6_key(self, row: int) -> bytes:
-        raw = self._receiver.address_words[row].tobytes()[:_IPV6_BYTES]
+        raw: bytes = self._receiver.address_words[row].tobytes()[:_IPV6_BYTES]
         return raw[:4] + b"\0\0\0\0" + raw[8:]  # without the flow label, which may change
 
     def _receive_singly(self) -> Iterator[tuple[AddressKey, int, int, int]]:

@@ -126,7 +126,11 @@ class Answerer:
         """Nothing flows for now; codecs and extensions are accepted all the same, or a later offer of it fails."""
         accepted = codecs.accept_idle(section)
         return SectionAnswer(
-            "inactive", accepted, extensions.accept_subscribe(section), rids=section.rids, rejected=not accepted
+            "inactive",
+            accepted,
+            extensions.accept_subscribe(section),
+            rids=section.rids,
+            rejected=not accepted,
         )
 
     def _forget_missing(self, offer: Description) -> None:

@@ -11,6 +11,7 @@ from sfu.peer.quality import TransportQuality
 from sfu.peer.transport import Transport
 from sfu.rtp import ntp, rtcp, twcc
 from sfu.rtp.errors import RtpError
+from sfu.rtp.extensions import abs_send_time
 from sfu.streams.receive import ReceiveStream
 from sfu.streams.retransmit import RetransmitLimiter
 from sfu.streams.sender_report import rtt_from_report
@@ -44,9 +45,9 @@ class Feedback:
             match packet:
                 case rtcp.SenderReport():
                     self._sender_report(packet, now)
-                    self._reports(packet.reports, now, unix_now)
+                    self._reports(packet.reports, unix_now)
                 case rtcp.ReceiverReport():
-                    self._reports(packet.reports, now, unix_now)
+                    self._reports(packet.reports, unix_now)
                 case rtcp.Nack():
                     self._nack(packet, now, unix_now, resend)
                 case rtcp.Pli():
@@ -65,12 +66,12 @@ class Feedback:
             stream.layer.clock.report = clock
             stream.track.clock.observe(clock)
 
-    def _reports(self, reports: tuple[rtcp.ReportBlock, ...], now: float, unix_now: float) -> None:
+    def _reports(self, reports: tuple[rtcp.ReportBlock, ...], unix_now: float) -> None:
         for block in reports:
             down = self._transport.subscribing.by_ssrc.get(block.ssrc)
             if down is None:
                 continue
-            rtt_s = rtt_from_report(ntp.middle32(ntp.from_unix(unix_now)), block.last_report, block.delay)
+            rtt_s = rtt_from_report(ntp.middle(ntp.from_unix(unix_now)), block.last_report, block.delay)
             if rtt_s is not None:
                 self.rtt_s = rtt_s if not self.rtt_s else 0.75 * rtt_s + 0.25 * self.rtt_s
             self.quality.received(block)
@@ -81,7 +82,7 @@ class Feedback:
         down = self._transport.subscribing.by_ssrc.get(nack.media_ssrc)
         if down is None or not down.rtx_payload_type:
             return
-        abs_send_time = ntp.abs_send_time(unix_now)
+        sent_at = abs_send_time(unix_now).to_bytes(3, "big")
         for sequence in nack.lost:
             found = down.find(sequence)
             if found is None:
@@ -90,7 +91,7 @@ class Feedback:
             if down.limiter is None:
                 down.limiter = RetransmitLimiter()
             if down.limiter.allow(number, len(packet.payload), now, self.rtt_s):
-                resend(self._transport.row, retransmission(down, span, number, packet, abs_send_time))
+                resend(self._transport.row, retransmission(down, span, number, packet, sent_at))
 
     def _keyframe_wanted(self, ssrc: int, now: float) -> None:
         down = self._transport.subscribing.by_ssrc.get(ssrc)

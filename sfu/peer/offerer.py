@@ -118,4 +118,3 @@ class Offerer:
             extensions=extensions.offered(line.kind.value),
             sending=sending,
         )
-

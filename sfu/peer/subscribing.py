@@ -76,9 +76,11 @@ class Subscribing:
     def accept(self, down: DownTrack, section: Section) -> tuple[Codec, ...]:
         """Put a down track on the client's m-line; returns the codecs to send.
 
-        Empty when the client can't take the track's codec: then the down track is dropped and SubscriptionRefused.
+        Empty when the client can't take the track's codec; then the down track is dropped.
         """
-        accepted = codecs.accept_subscribe(section, mimes(down.track), down.track.main.fmtp, down.track.spec.stereo)
+        accepted = codecs.accept_subscribe(
+            section, mimes(down.track), down.track.main.fmtp, down.track.spec.stereo
+        )
         if not accepted:
             self.unsubscribe(down.track_id)
             self._context.emit(SubscriptionRefused(self._transport_id, down.track_id))

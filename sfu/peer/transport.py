@@ -1,4 +1,4 @@
-"""One peer connection: ICE, DTLS, SRTP and SCTP in one bundle, with what is published and subscribed over it."""
+"""One peer connection: ICE, DTLS, SRTP and SCTP in one bundle, and what is published and subscribed over it."""
 
 import asyncio
 import logging
@@ -12,13 +12,13 @@ from sfu.net.dtls import Certificate, DtlsTransport, Role
 from sfu.net.errors import DtlsError, SrtpError
 from sfu.net.ice import IceLite, IceState
 from sfu.net.sctp import SctpAssociation
-from sfu.net.srtp import SrtpPair
+from sfu.net.srtp import SrtpKeys, SrtpPair
 from sfu.peer.answerer import Answerer
 from sfu.peer.context import PeerContext
 from sfu.peer.offerer import Offerer
 from sfu.peer.publishing import Publishing
 from sfu.peer.subscribing import Subscribing
-from sfu.sdp.answer import LocalTransport
+from sfu.sdp.answer import LocalTransport, answer_setup
 from sfu.sdp.description import Description
 from sfu.sdp.errors import SdpError
 from sfu.sdp.parse import Parser
@@ -162,15 +162,14 @@ class Transport:
             self._context.emit(event)
 
     def _local(self, offer: Description | None) -> LocalTransport:
-        """Our side of the transport; we wait for the DTLS handshake unless the client insists on waiting itself."""
-        setup = "actpass" if offer is None else "active" if offer.setup == "passive" else "passive"
+        """Our side of the transport; we wait for the DTLS handshake unless the client insists on waiting."""
         credentials = self.ice.credentials
         return LocalTransport(
             ice_ufrag=credentials.ufrag,
             ice_pwd=credentials.pwd,
             fingerprint=("sha-256", self._certificate.fingerprint),
             candidates=self._candidates,
-            setup=setup,
+            setup=answer_setup(offer.setup, "passive") if offer is not None else "passive",
             ice_lite=True,
         )
 
@@ -206,12 +205,14 @@ class Transport:
     async def _connect(self, fingerprints: tuple[tuple[str, str], ...]) -> None:
         assert self._dtls is not None
         try:
-            keys = await self._dtls.handshake(fingerprints, self._context.config.dtls_timeout_s)
-            self.srtp = SrtpPair(keys.profile, keys.rx_key, keys.tx_key)
+            self.keyed(await self._dtls.handshake(fingerprints, self._context.config.dtls_timeout_s))
         except (DtlsError, SrtpError) as error:
             if not self.closed:
                 self._context.emit(control.TransportFailed(self.id, f"DTLS: {error}"))
-            return
+
+    def keyed(self, keys: SrtpKeys) -> None:
+        """Start media and data under these keys. Raises SrtpError."""
+        self.srtp = SrtpPair(keys.profile, keys.rx_key, keys.tx_key)
         self._context.peers.srtp[self.row] = self.srtp.tx_ptr
         self.connected = True
         self._start_sctp()

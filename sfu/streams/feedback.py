@@ -66,6 +66,11 @@ class ArrivalLog:
             self._arrivals[ext_seq] = arrival_us
             self._fresh.append((ext_seq, arrival_us))
 
+    @property
+    def pending(self) -> bool:
+        """Arrivals wait to be reported."""
+        return bool(self._fresh)
+
     def due(self, now: float) -> bool:
         """Whether feedback should be sent now."""
         fresh = len(self._fresh)
