@@ -26,6 +26,7 @@ class Mux:
         """Transports by validated address, for each UDP port."""
         self.by_tcp: dict[TcpPeer, Transport] = {}
         self._by_ufrag: dict[str, Transport] = {}
+        self._ufrags: dict[Transport, tuple[str, ...]] = {}
         self.strangers = 0
         """Datagrams from addresses that nobody has validated."""
 
@@ -35,14 +36,20 @@ class Mux:
 
     def register(self, transport: Transport) -> None:
         """Know a transport by its (new) ICE credentials."""
+        self._forget_ufrags(transport)
+        self._ufrags[transport] = transport.ice.ufrags
         for ufrag in transport.ice.ufrags:
             self._by_ufrag[ufrag] = transport
 
     def unregister(self, transport: Transport) -> None:
         """Forget a transport."""
-        self._by_ufrag = {ufrag: t for ufrag, t in self._by_ufrag.items() if t is not transport}
+        self._forget_ufrags(transport)
         for address in transport.ice.addresses:
             self._forget(address)
+
+    def _forget_ufrags(self, transport: Transport) -> None:
+        for ufrag in self._ufrags.pop(transport, ()):
+            del self._by_ufrag[ufrag]
 
     def udp_check(self, port: UdpPort, key: AddressKey, data: bytes, now: float) -> None:
         """Take a STUN datagram from a UDP address and answer it."""

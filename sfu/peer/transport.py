@@ -68,6 +68,7 @@ class Transport:
         self._handshake: asyncio.Task[None] | None = None
         self.srtp: SrtpPair | None = None
         self.sctp: SctpAssociation | None = None
+        self._remote_ufrag = ""
         self._sctp_port: int | None = None
         self._max_message_size = 0
         self.connected = False
@@ -183,8 +184,6 @@ class Transport:
         if remote.data is not None:
             self._sctp_port = remote.data.sctp_port or 5000
             self._max_message_size = remote.data.max_message_size
-
-    _remote_ufrag = ""
 
     # --- connection ---
 

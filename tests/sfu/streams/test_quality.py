@@ -125,4 +125,4 @@ def test_mos_runs_from_one_to_four_and_a_half():
 def test_whatever_is_measured_the_score_stays_on_the_scale(windows: list[StreamWindow]):
     scorer = QualityScorer(VIDEO_LOSS_WEIGHT)
     for window in windows:
-        assert 30 <= scorer.update(window, 0.0) <= 100
+        assert 20 <= scorer.update(window, 0.0) <= 100

@@ -1,0 +1,131 @@
+"""The matrix against a plain loop that writes one copy after the other."""
+
+import random
+import struct
+
+import numpy as np
+import pytest
+
+from sfu.forwarding.arena import SendArena
+from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.matrix import Lane, Numbers
+
+HEADER = b"\x90" + bytes(11) + b"\xbe\xde\x00\x01" + b"\x31\x00\x00\x00"
+TWCC_AT = 17
+STRIDE = 256
+
+
+class Harness:
+    def __init__(self, capacity: int = 512) -> None:
+        self.table = DownTrackTable(capacity=4)
+        self.counters = np.ones(64, np.int64)
+        self.sent: list[tuple[int, bytes]] = []
+        self.lane = Lane(STRIDE, capacity, self.table, lambda: self.counters, self.drain)
+
+    def drain(self, arena: SendArena) -> None:
+        for row in range(arena.count):
+            self.sent.append((int(arena.peers[row]), arena.rows[row, : arena.lengths[row]].tobytes()))
+        arena.count = 0
+
+    def flush(self) -> list[tuple[int, bytes]]:
+        self.lane.expand()
+        self.drain(self.lane.arena)
+        sent, self.sent = self.sent, []
+        return sent
+
+    def down(self, peer: int, *, payload_type: int = 96, **offsets: int) -> int:
+        row = self.table.allocate(peer, 1000 + peer)
+        self.table.payload_type[row, 0] = payload_type
+        for name, value in offsets.items():
+            getattr(self.table, name)[row] = value
+        return row
+
+
+def rows(*numbers: int) -> np.ndarray:
+    return np.array(numbers, np.int32)
+
+
+def test_each_copy_gets_its_own_numbers():
+    harness = Harness()
+    one = harness.down(1, payload_type=96, sequence_offset=10, timestamp_offset=100)
+    two = harness.down(2, payload_type=111, sequence_offset=-5, timestamp_offset=-7)
+    harness.lane.add(HEADER, b"payload", TWCC_AT, Numbers(65_540, 2**32 + 50, 0x80, 0), rows(one, two))
+    (peer, first), (_, second) = harness.flush()
+    assert peer == 1
+    assert struct.unpack_from("!BBHII", first) == (0x90, 0x80 | 96, 65_530, 2**32 - 50, 1001)
+    assert struct.unpack_from("!BBHII", second) == (0x90, 0x80 | 111, 9, 57, 1002)
+    assert first.endswith(b"payload")
+    assert first[TWCC_AT : TWCC_AT + 2] == second[TWCC_AT : TWCC_AT + 2] == b"\x00\x01"
+
+
+def test_transport_wide_numbers_run_in_the_order_of_sending():
+    harness = Harness()
+    audio, video = harness.down(3), harness.down(3)
+    other = harness.down(1)
+    for sequence in range(5):
+        harness.lane.add(HEADER, b"v", TWCC_AT, Numbers(sequence, 0, 0, 0), rows(video, other))
+        harness.lane.add(HEADER, b"a", 0, Numbers(sequence, 0, 0, 0), rows(audio))
+    sent = harness.flush()
+    numbers = {1: [], 3: []}
+    for peer, packet in sent:
+        if packet.endswith(b"v"):
+            numbers[peer].append(int.from_bytes(packet[TWCC_AT : TWCC_AT + 2], "big"))
+        else:
+            assert packet[TWCC_AT : TWCC_AT + 2] == b"\0\0"
+    assert numbers == {1: [1, 2, 3, 4, 5], 3: [1, 2, 3, 4, 5]}
+    assert [peer for peer, _ in sent] == sorted(peer for peer, _ in sent)
+    assert harness.counters[3] == 6
+
+
+def test_vp8_ids_are_rewritten_where_they_are():
+    harness = Harness()
+    down = harness.down(1, picture_offset=3, tl0_offset=2, key_index_offset=1)
+    payload = bytes([0x90, 0xE0, 0x80, 0x10, 0x20, 0x65, 0xAA])
+    numbers = Numbers(1, 1, 0, 0, 0x8010, 2, 0x120, 4, 5, 5)
+    harness.lane.add(HEADER, payload, TWCC_AT, numbers, rows(down))
+    harness.lane.add(HEADER, payload, TWCC_AT, Numbers(2, 1, 0, 0), rows(down))
+    (_, rewritten), (_, untouched) = harness.flush()
+    assert rewritten[len(HEADER) :] == bytes([0x90, 0xE0, 0x80, 0x0D, 0x1E, 0x64, 0xAA])
+    assert untouched[len(HEADER) :] == payload
+
+
+@pytest.mark.parametrize("capacity", [3, 1000])
+def test_it_agrees_with_a_plain_loop(capacity: int):
+    random_ = random.Random(1)
+    harness = Harness(capacity)
+    downs = [
+        harness.down(
+            random_.randrange(60),
+            payload_type=random_.randrange(96, 127),
+            sequence_offset=random_.randrange(-70_000, 70_000),
+            timestamp_offset=random_.randrange(-(2**33), 2**33),
+        )
+        for _ in range(60)
+    ]
+    expected: dict[int, list[bytes]] = {}
+    table = harness.table
+    for _ in range(700):
+        sequence, timestamp = random_.randrange(2**20), random_.randrange(2**34)
+        payload = random_.randbytes(random_.randrange(1, 200))
+        chosen = random_.sample(downs, random_.randrange(1, 8))
+        harness.lane.add(HEADER, payload, 0, Numbers(sequence, timestamp, 0, 0), rows(*chosen))
+        for row in chosen:
+            header = struct.pack(
+                "!BBHII",
+                0x90,
+                table.payload_type[row, 0],
+                (sequence - int(table.sequence_offset[row])) & 0xFFFF,
+                (timestamp - int(table.timestamp_offset[row])) & 0xFFFFFFFF,
+                int(table.ssrc[row]),
+            )
+            expected.setdefault(int(table.peer[row]), []).append(header + HEADER[12:] + payload)
+    got: dict[int, list[bytes]] = {}
+    for peer, packet in harness.flush():
+        got.setdefault(peer, []).append(packet)
+    assert {peer: sorted(packets) for peer, packets in got.items()} == {
+        peer: sorted(packets) for peer, packets in expected.items()
+    }
+
+
+def test_nothing_collected_sends_nothing():
+    assert Harness().flush() == []
