@@ -1,0 +1,141 @@
+"""Check values one by one against the types and bounds of their options, all at once."""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Annotated, Any, get_origin
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+)
+
+from .options import MAY_BE_ZERO, NO_LIMIT, UNLIMITED_AT_ZERO, Option, options
+
+MAXIMA = {"audio.active_level": 127, "audio.min_percentile": 100}
+MAX_PORT = 65_535
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
+UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def check(values: Mapping[str, object], origins: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Those values that hold, by option path, and what is wrong with the others.
+
+    `origins` names the variables that values came from.
+    """
+    try:
+        model = _model()(**values)
+    except ValidationError as error:
+        return {}, [_problem(detail, origins) for detail in error.errors(include_url=False)]
+    settings: dict[str, Any] = {
+        path: getattr(model, _attribute(path))
+        for path in options()
+        if _attribute(path) in model.model_fields_set
+    }
+    for path in UNLIMITED_AT_ZERO & settings.keys():
+        settings[path] = settings[path] or NO_LIMIT
+    return settings, []
+
+
+def seconds(value: object) -> object:
+    """A duration in seconds from a text such as ``500ms``, ``1.5h`` or ``1h30m``; anything else as it is.
+
+    Raises ValueError for any other text.
+    """
+    if not isinstance(value, str):
+        return value
+    parts = DURATION.findall(value)
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        raise ValueError("should be a number of seconds, or a text such as 500ms, 30s, 5m or 6h")
+    return sum(float(number) * UNITS_S[unit] for number, unit in parts)
+
+
+@cache
+def _model() -> type[BaseModel]:
+    """One flat model of all options, so that an error's location is the option's path."""
+    fields: dict[str, Any] = {
+        _attribute(option.path): (_checked(option), Field(default=option.default, alias=option.path))
+        for option in options().values()
+    }
+    return create_model("Options", __config__=ConfigDict(extra="forbid"), **fields)
+
+
+def _attribute(path: str) -> str:
+    return path.replace(".", "__")
+
+
+def _checked(option: Option) -> Any:
+    """The option's type with its bounds, for pydantic."""
+    if option.path in _CUSTOM:
+        return _CUSTOM[option.path]
+    least = 0 if option.path in MAY_BE_ZERO else 1
+    most = MAX_PORT if option.path.endswith("port") else MAXIMA.get(option.path)
+    if option.kind is int:
+        return Annotated[int, Field(strict=True, ge=least, le=most)]
+    if option.kind is float:
+        bound: dict[str, Any] = {"gt": 0} if least else {"ge": 0}
+        return Annotated[float, Field(strict=True, allow_inf_nan=False, **bound), BeforeValidator(seconds)]
+    if get_origin(option.kind) is tuple:
+        return tuple[Annotated[str, Field(strict=True)], ...]
+    return Annotated[option.kind, Field(strict=True)] if option.kind in (bool, str) else option.kind
+
+
+def _each(check_item: Callable[[str], str]) -> Any:
+    return tuple[Annotated[str, Field(strict=True), AfterValidator(check_item)], ...]
+
+
+def _address(text: str) -> str:
+    return str(ipaddress.ip_address(text.strip()))
+
+
+def _addresses(text: str) -> str:
+    addresses = [ipaddress.ip_address(part.strip()) for part in text.split(",")]
+    if len({address.version for address in addresses}) != len(addresses):
+        raise ValueError("should be one IPv4 address, one IPv6 address, or one of each with a comma between")
+    return ",".join(str(address) for address in addresses)
+
+
+def _network(text: str) -> str:
+    return str(ipaddress.ip_network(text.strip(), strict=False))
+
+
+def _without_empty(value: object) -> object:
+    """LiveKit's files say ``- ""`` for all addresses."""
+    return [item for item in value if item != ""] if isinstance(value, list | tuple) else value
+
+
+def _first_port(value: object) -> object:
+    """LiveKit takes a range here; one port is enough for Hubbub, so it takes the first."""
+    if isinstance(value, str) and (match := re.fullmatch(r"\s*(\d+)\s*(?:-\s*\d+\s*)?", value)):
+        return int(match[1])
+    return value
+
+
+_CUSTOM: dict[str, Any] = {
+    "bind_addresses": Annotated[_each(_address), BeforeValidator(_without_empty)],
+    "rtc.bind_addresses": Annotated[_each(_address), Field(min_length=1)],
+    "rtc.ips.includes": _each(_network),
+    "rtc.ips.excludes": _each(_network),
+    "rtc.node_ip": Annotated[str, Field(strict=True), AfterValidator(_addresses)],
+    "rtc.udp_port": Annotated[int, Field(strict=True, ge=0, le=MAX_PORT), BeforeValidator(_first_port)],
+}
+
+
+def _problem(detail: Any, origins: Mapping[str, str]) -> str:
+    path, *rest = detail["loc"]
+    origin = f" (from {origins[path]})" if path in origins else ""
+    item = f", item {rest[0] + 1}" if rest and isinstance(rest[0], int) else ""
+    text = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    shown = _shown(detail["input"])
+    return f"{path}{origin}{item}: {text}" + ("" if shown in text else f", not {shown}")
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

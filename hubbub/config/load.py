@@ -1,0 +1,118 @@
+"""Put the sources together, check everything, and tell all problems at once."""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from auth.keys import KeyRing
+from hubbub.errors import ConfigError
+from rooms.config import RoomConfig
+from sfu.config import MediaConfig
+from signaling.config import SignalingConfig
+
+from .check import check
+from .keys import read_keys, weak_keys
+from .model import DEV_KEY, DEV_SECRET, Config, LoggingConfig
+from .options import KEY_FILE, KEYS, SECTIONS, options
+from .sources import Values, from_environment, from_yaml
+
+LOOPBACK = ("127.0.0.1", "::1")
+
+
+def load(
+    text: str = "", *, env: Mapping[str, str] | None = None, flags: Mapping[str, object] | None = None
+) -> tuple[Config, tuple[str, ...]]:
+    """The configuration and what to warn of: a file's text, variables over it, flags over both.
+
+    `flags` are values by option path. Raises ConfigError with every problem found.
+    """
+    file = from_yaml(text)
+    variables = from_environment(env or {})
+    values = _merge(file.values, variables.values, flags or {})
+    keys, key_problems = read_keys(values.pop(KEYS, None), values.pop(KEY_FILE, None))
+    settings, problems = check(values, variables.origins)
+    problems = file.problems + problems + key_problems
+    if not key_problems and values.get("development") is not True:
+        problems += weak_keys(keys)
+    if problems:
+        raise ConfigError(problems)
+    config = _for_development(_compose(settings, keys))
+    if conflicts := _conflicts(config):
+        raise ConfigError(conflicts)
+    return config, _warnings(config, values, file.ignored)
+
+
+def load_keys(
+    text: str = "", *, env: Mapping[str, str] | None = None, flags: Mapping[str, object] | None = None
+) -> KeyRing:
+    """The API keys alone, for who signs tokens; there may be none. Raises ConfigError."""
+    file = from_yaml(text)
+    values = _merge(file.values, from_environment(env or {}).values, flags or {})
+    keys, problems = read_keys(values.get(KEYS), values.get(KEY_FILE))
+    if file.problems or problems:
+        raise ConfigError(file.problems + problems)
+    return keys
+
+
+def _merge(*sources: Mapping[str, object]) -> Values:
+    """Values of all sources, the stronger last. Keys replace weaker ones, wherever each source has them."""
+    merged: Values = {}
+    for values in sources:
+        if values.keys() & {KEYS, KEY_FILE}:
+            merged = {path: value for path, value in merged.items() if path not in (KEYS, KEY_FILE)}
+        merged |= values
+    return merged
+
+
+def _compose(settings: Mapping[str, Any], keys: KeyRing) -> Config:
+    parts: dict[type, dict[str, Any]] = {owner: {} for owner in SECTIONS}
+    for path, value in settings.items():
+        option = options()[path]
+        parts[option.owner][option.field] = value
+    return Config(
+        **parts[Config],
+        keys=keys,
+        logging=LoggingConfig(**parts[LoggingConfig]),
+        media=MediaConfig(**parts[MediaConfig]),
+        rooms=RoomConfig(**parts[RoomConfig]),
+        signaling=SignalingConfig(**parts[SignalingConfig]),
+    )
+
+
+def _for_development(config: Config) -> Config:
+    """With --dev: well-known keys where none are given, and this machine only where nothing else is said.
+
+    The default said in so many words is not something else, or the reference file would open everything.
+    """
+    if not config.development:
+        return config
+    if config.bind_addresses == Config().bind_addresses:
+        config = replace(config, bind_addresses=LOOPBACK)
+    if config.media.bind_addresses == MediaConfig().bind_addresses:
+        config = replace(config, media=replace(config.media, bind_addresses=config.bind_addresses))
+    return config if config.keys else replace(config, keys=KeyRing({DEV_KEY: DEV_SECRET}))
+
+
+def _conflicts(config: Config) -> list[str]:
+    """Settings that are fine alone but not together."""
+    problems = []
+    if config.port and config.port == config.media.tcp_port:
+        problems.append(f"rtc.tcp_port: {config.port} is the port of the web server already")
+    if config.signaling.ping_timeout_s <= config.signaling.ping_interval_s:
+        problems.append("signal.ping_timeout_s: should be longer than signal.ping_interval_s")
+    return problems
+
+
+def _warnings(config: Config, values: Values, ignored: list[str]) -> tuple[str, ...]:
+    warnings = []
+    if ignored:
+        warnings.append(f"LiveKit's options that Hubbub ignores: {', '.join(ignored)}")
+    if isinstance(udp_port := values.get("rtc.udp_port"), str) and "-" in udp_port:
+        warnings.append(f"rtc.udp_port: one port is enough for Hubbub, so of {udp_port} it uses the first")
+    alone = config.bind_addresses and all(
+        ipaddress.ip_address(ip).is_loopback for ip in config.bind_addresses
+    )
+    if DEV_KEY in config.keys and config.keys.secret(DEV_KEY) == DEV_SECRET and not alone:
+        warnings.append("whoever can reach this machine has all rights here: the API key is the one of --dev")
+    return tuple(warnings)

@@ -1,0 +1,44 @@
+"""The configuration as the program sees it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from auth.keys import KeyRing
+from rooms.config import RoomConfig
+from sfu.config import MediaConfig
+from signaling.config import SignalingConfig
+
+DEV_KEY = "devkey"
+DEV_SECRET = "secret"  # noqa: S105
+"""The pair that everybody knows, as LiveKit has it; only for ``--dev``."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoggingConfig:
+    """What is logged, and how. Logs go to standard error."""
+
+    level: Literal["debug", "info", "warn", "error"] = "info"
+    """Least severity that is logged: debug, info, warn or error."""
+    json: bool = False
+    """One JSON object a line, for machines, instead of coloured text."""
+    show_addresses: bool = False
+    """Log IP addresses of clients in full; otherwise their last part is hidden."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that the server is told at start."""
+
+    port: int = 7880
+    """Port for HTTP and WebSocket. TLS is for a proxy in front. 0 takes any free one."""
+    bind_addresses: tuple[str, ...] = ()
+    """IP addresses that the web server listens on. Empty for all; with --dev only this machine's own."""
+    development: bool = False
+    """Same as --dev: well-known keys, this machine only. Never where others can reach it."""
+    max_request_body_bytes: int = 10 * 1024 * 1024
+    """Longest body of a request to the server API."""
+    keys: KeyRing = field(default_factory=lambda: KeyRing({}))
+    logging: LoggingConfig = field(default_factory=LoggingConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
+    rooms: RoomConfig = field(default_factory=RoomConfig)
+    signaling: SignalingConfig = field(default_factory=SignalingConfig)
