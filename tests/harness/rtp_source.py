@@ -1,0 +1,510 @@
+"""Deterministic publishers: real RTP and RTCP bytes, on a clock that the test moves.
+
+A source is asked ``take(now)`` for all packets due by then. What it says of each (:class:`SentPacket`) is
+what a test compares with what came out at the other end.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from random import Random
+from struct import pack
+from typing import NamedTuple
+
+from tests.harness import rtp_payloads as payloads
+
+NTP_EPOCH_S = 3_944_678_400  # 2025-01-01 in NTP seconds, where sources' time 0 lies
+
+TEMPORAL_PATTERN = {1: (0,), 2: (0, 1), 3: (0, 2, 1, 2)}
+KEYFRAME_FACTOR = 4.0
+HISTORY = 1000
+
+
+class SentPacket(NamedTuple):
+    """One RTP packet and what is in it."""
+
+    data: bytes
+    ssrc: int
+    sequence: int
+    timestamp: int
+    marker: bool
+    payload: bytes
+    frame: int
+    """Frames of this source so far, from 0."""
+    starts_frame: bool
+    keyframe: bool
+    temporal: int
+    spatial: int
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExtensionIds:
+    """Negotiated header-extension ids; 0 leaves one out."""
+
+    mid: int = 1
+    rid: int = 2
+    repaired_rid: int = 3
+    abs_send_time: int = 4
+    twcc: int = 5
+    audio_level: int = 10
+    dependency: int = 0
+
+
+@dataclass(slots=True)
+class TransportCounter:
+    """Transport-wide sequence numbers, one counter for all sources of a connection."""
+
+    next: int = 0
+
+    def take(self) -> int:
+        taken, self.next = self.next, (self.next + 1) & 0xFFFF
+        return taken
+
+
+@dataclass(slots=True)
+class StreamConfig:
+    """How one SSRC is negotiated, and where its numbers begin."""
+
+    ssrc: int
+    payload_type: int
+    clock_rate: int = 90_000
+    mid: str = ""
+    rid: str = ""
+    """Sent with the mid in the first ``announced`` packets."""
+    announced: int = 50
+    rtx_ssrc: int = 0
+    rtx_payload_type: int = 0
+    first_sequence: int = 0
+    first_timestamp: int = 0
+    cname: str = "harness"
+    clock_drift: float = 1.0
+    """Media seconds per real second."""
+    ids: ExtensionIds = field(default_factory=ExtensionIds)
+    transport: TransportCounter = field(default_factory=TransportCounter)
+
+
+class RtpStream:
+    """One SSRC: headers, counters, sender reports and retransmissions."""
+
+    def __init__(self, config: StreamConfig) -> None:
+        self.config = config
+        self.sequence = config.first_sequence & 0xFFFF
+        self.packets = 0
+        self.octets = 0
+        self._rtx_sequence = 0
+        self._history: dict[int, SentPacket] = {}
+
+    def timestamp(self, at: float) -> int:
+        """The media timestamp of a real instant."""
+        ticks = round(at * self.config.clock_drift * self.config.clock_rate)
+        return (self.config.first_timestamp + ticks) & 0xFFFFFFFF
+
+    def packet(
+        self,
+        payload: bytes,
+        at: float,
+        *,
+        marker: bool,
+        frame: int,
+        starts_frame: bool = True,
+        keyframe: bool = False,
+        temporal: int = 0,
+        spatial: int = 0,
+        extensions: Iterable[tuple[int, bytes]] = (),
+    ) -> SentPacket:
+        """The next packet, with the extensions of its config besides those given."""
+        config = self.config
+        timestamp, sequence = self.timestamp(at), self.sequence
+        values = [*self._announcement(), *self._transport_values(at), *extensions]
+        header = rtp_header(config.payload_type, sequence, timestamp, config.ssrc, marker, values)
+        sent = SentPacket(
+            header + payload,
+            config.ssrc,
+            sequence,
+            timestamp,
+            marker,
+            payload,
+            frame,
+            starts_frame,
+            keyframe,
+            temporal,
+            spatial,
+            at,
+        )
+        self.sequence = (sequence + 1) & 0xFFFF
+        self.packets += 1
+        self.octets += len(payload)
+        self._history[sequence] = sent
+        if len(self._history) > HISTORY:
+            del self._history[next(iter(self._history))]
+        return sent
+
+    def resend(self, sequence: int, at: float) -> bytes | None:
+        """Answer a NACK: RTX (RFC 4588) if negotiated, else the packet itself; None if it is forgotten."""
+        sent = self._history.get(sequence)
+        if sent is None:
+            return None
+        config, ids = self.config, self.config.ids
+        if not config.rtx_ssrc:
+            return sent.data
+        values = self._transport_values(at)
+        if config.mid and ids.mid:
+            values.append((ids.mid, config.mid.encode()))
+        if config.rid and ids.repaired_rid:
+            values.append((ids.repaired_rid, config.rid.encode()))
+        header = rtp_header(
+            config.rtx_payload_type, self._rtx_sequence, sent.timestamp, config.rtx_ssrc, sent.marker, values
+        )
+        self._rtx_sequence = (self._rtx_sequence + 1) & 0xFFFF
+        return header + sequence.to_bytes(2, "big") + sent.payload
+
+    def sender_report(self, at: float) -> bytes:
+        """Compound RTCP: sender report and CNAME (RFC 3550 sections 6.4.1 and 6.5)."""
+        config = self.config
+        ntp64 = round((NTP_EPOCH_S + at) * (1 << 32)) & 0xFFFFFFFFFFFFFFFF
+        report = pack(
+            "!BBHIQIII",
+            0x80,
+            200,
+            6,
+            config.ssrc,
+            ntp64,
+            self.timestamp(at),
+            self.packets & 0xFFFFFFFF,
+            self.octets & 0xFFFFFFFF,
+        )
+        item = bytes([1, len(config.cname)]) + config.cname.encode()
+        chunk = config.ssrc.to_bytes(4, "big") + item
+        chunk += bytes(4 - len(chunk) % 4)
+        return report + pack("!BBH", 0x81, 202, len(chunk) // 4) + chunk
+
+    def _announcement(self) -> list[tuple[int, bytes]]:
+        config, ids = self.config, self.config.ids
+        if self.packets >= config.announced:
+            return []
+        named = ((ids.mid, config.mid), (ids.rid, config.rid))
+        return [(number, name.encode()) for number, name in named if number and name]
+
+    def _transport_values(self, at: float) -> list[tuple[int, bytes]]:
+        ids = self.config.ids
+        values = []
+        if ids.abs_send_time:
+            values.append((ids.abs_send_time, (round(at * (1 << 18)) & 0xFFFFFF).to_bytes(3, "big")))
+        if ids.twcc:
+            values.append((ids.twcc, self.config.transport.take().to_bytes(2, "big")))
+        return values
+
+
+class VideoSource:
+    """An encoder and its packetiser: one simulcast layer, or an SVC stream when VP9 has spatial layers.
+
+    Key frames come first, on request, and every ``keyframe_interval_s`` if given.
+    """
+
+    def __init__(
+        self,
+        config: StreamConfig,
+        codec: str = "vp8",
+        *,
+        fps: float = 30.0,
+        bitrate_bps: float = 500_000.0,
+        temporal_layers: int = 1,
+        spatial_layers: int = 1,
+        width: int = 640,
+        height: int = 360,
+        keyframe_interval_s: float | None = None,
+        start_at: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        if codec not in ("vp8", "vp9", "h264", "av1"):
+            raise ValueError(f"no such codec: {codec}")
+        self.stream = RtpStream(config)
+        self.codec = codec
+        self.bitrate_bps = bitrate_bps
+        self.fps = fps
+        self.frames = 0
+        self.keyframes = 0
+        self.paused = False
+        self.next_at = start_at
+        self._pattern = TEMPORAL_PATTERN[temporal_layers]
+        self._temporal_layers = temporal_layers
+        self._spatial_layers = spatial_layers
+        self._size = (width, height)
+        self._keyframe_interval_s = keyframe_interval_s
+        self._random = Random(seed)
+        self._keyframe_wanted = True
+        self._keyframe_at = start_at
+        self._in_pattern = 0
+        self._tl0 = self._random.randrange(256)
+        self._picture_id = self._random.randrange(1 << 15)
+
+    def keyframe(self) -> None:
+        """Make the next frame a key frame, as after a PLI."""
+        self._keyframe_wanted = True
+
+    def pause(self) -> None:
+        """Stop sending, as a publisher does with a layer it has no bandwidth for."""
+        self.paused = True
+
+    def resume(self, now: float) -> None:
+        """Go on with a key frame."""
+        self.paused = False
+        self.next_at = max(self.next_at, now)
+        self._keyframe_wanted = True
+
+    def take(self, now: float) -> list[SentPacket]:
+        """All packets of the frames due by ``now``."""
+        packets: list[SentPacket] = []
+        while not self.paused and self.next_at <= now:
+            packets += self._frame(self.next_at)
+            self.next_at += 1 / self.fps
+        return packets
+
+    def sender_report(self, now: float) -> bytes:
+        return self.stream.sender_report(now)
+
+    def resend(self, sequence: int, now: float) -> bytes | None:
+        return self.stream.resend(sequence, now)
+
+    def _frame(self, at: float) -> list[SentPacket]:
+        key = self._takes_keyframe(at)
+        temporal = self._pattern[self._in_pattern]
+        if temporal == 0:
+            self._tl0 += 1
+        mean = self.bitrate_bps / 8 / self.fps / self._spatial_layers
+        packets: list[SentPacket] = []
+        for spatial in range(self._spatial_layers):
+            size = int(mean * (KEYFRAME_FACTOR if key else self._random.uniform(0.7, 1.3)))
+            parts = self._payloads(size, key, temporal, spatial)
+            for n, part in enumerate(parts):
+                last = n == len(parts) - 1
+                extensions = self._dependency(key, temporal, n == 0, last)
+                packets.append(
+                    self.stream.packet(
+                        part,
+                        at,
+                        marker=last and spatial == self._spatial_layers - 1,
+                        frame=self.frames,
+                        starts_frame=n == 0,
+                        keyframe=key,
+                        temporal=temporal,
+                        spatial=spatial,
+                        extensions=extensions,
+                    )
+                )
+        self.frames += 1
+        self._picture_id += 1
+        self._in_pattern = (self._in_pattern + 1) % len(self._pattern)
+        return packets
+
+    def _takes_keyframe(self, at: float) -> bool:
+        every = self._keyframe_interval_s
+        key = self._keyframe_wanted or (every is not None and at - self._keyframe_at >= every)
+        if key:
+            self._keyframe_wanted = False
+            self._keyframe_at = at
+            self._in_pattern = 0
+            self.keyframes += 1
+        return key
+
+    def _payloads(self, size: int, key: bool, temporal: int, spatial: int) -> list[bytes]:
+        width, height = self._size
+        # The first frame of each upper layer after a base frame refers to the base alone.
+        sync = temporal > 0 and self._in_pattern <= 2
+        if self.codec == "vp8":
+            return payloads.vp8_frame(
+                size,
+                self._random,
+                key=key,
+                picture_id=self._picture_id,
+                tl0=self._tl0,
+                temporal=temporal,
+                sync=sync,
+                layered=self._temporal_layers > 1,
+                width=width,
+                height=height,
+            )
+        if self.codec == "vp9":
+            return payloads.vp9_frame(
+                size,
+                self._random,
+                key=key and spatial == 0,
+                picture_id=self._picture_id,
+                tl0=self._tl0,
+                temporal=temporal,
+                spatial=spatial,
+                spatial_layers=self._spatial_layers,
+                switch_up=sync,
+                width=width,
+                height=height,
+            )
+        make = payloads.h264_frame if self.codec == "h264" else payloads.av1_frame
+        return make(size, self._random, key=key)
+
+    def _dependency(self, key: bool, temporal: int, start: bool, end: bool) -> list[tuple[int, bytes]]:
+        number = self.stream.config.ids.dependency
+        if not number:
+            return []
+        descriptor = payloads.dependency_descriptor(
+            self.frames,
+            template=0 if key else 1 + temporal,
+            start=start,
+            end=end,
+            temporal_layers=self._temporal_layers,
+            key=key,
+        )
+        return [(number, descriptor)]
+
+
+class AudioSource:
+    """An Opus microphone: a packet each 20 ms with its RFC 6464 level."""
+
+    def __init__(
+        self,
+        config: StreamConfig,
+        *,
+        level: Callable[[float], int] | int = 30,
+        dtx: bool = False,
+        bitrate_bps: float = 32_000.0,
+        start_at: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        """``level`` is -dBov, 0 to 127, or a function of time; 127 is silence, in which DTX sends little."""
+        self.stream = RtpStream(config)
+        self.level = level
+        self.dtx = dtx
+        self.next_at = start_at
+        self.paused = False
+        self._size = int(bitrate_bps / 8 / 50)
+        self._random = Random(seed)
+        self._frames = 0
+        self._silent_for = 0
+
+    def take(self, now: float) -> list[SentPacket]:
+        """All packets due by ``now``; a pause skips time, as a muted microphone does."""
+        packets = []
+        while self.next_at <= now:
+            if not self.paused:
+                packets += self._packet(self.next_at)
+            self.next_at += 0.020
+        return packets
+
+    def sender_report(self, now: float) -> bytes:
+        return self.stream.sender_report(now)
+
+    def resend(self, sequence: int, now: float) -> bytes | None:
+        return self.stream.resend(sequence, now)
+
+    def _packet(self, at: float) -> list[SentPacket]:
+        level = self.level if isinstance(self.level, int) else self.level(at)
+        silent = level >= 127 and self.dtx
+        talk_begins = not silent and self._silent_for > 0
+        self._silent_for = self._silent_for + 1 if silent else 0
+        if silent and self._silent_for % 20 != 1:  # in DTX one packet each 400 ms
+            return []
+        ids = self.stream.config.ids
+        value = bytes([(0 if level >= 127 else 0x80) | level & 0x7F])
+        sent = self.stream.packet(
+            payloads.opus_packet(self._size, self._random, dtx=silent),
+            at,
+            marker=talk_begins,
+            frame=self._frames,
+            extensions=[(ids.audio_level, value)] if ids.audio_level else (),
+        )
+        self._frames += 1
+        return [sent]
+
+
+class SimulcastSource:
+    """One camera encoded several times over, smallest first. The layers capture together but count apart."""
+
+    def __init__(self, layers: list[VideoSource]) -> None:
+        self.layers = layers
+
+    def take(self, now: float) -> list[SentPacket]:
+        """All layers' packets due by ``now``, in the order they leave."""
+        packets = [packet for layer in self.layers for packet in layer.take(now)]
+        return sorted(packets, key=lambda packet: packet.sent_at)
+
+    def by_ssrc(self, ssrc: int) -> VideoSource | None:
+        """The layer that sends (or repairs with) this SSRC."""
+        for layer in self.layers:
+            if ssrc in (layer.stream.config.ssrc, layer.stream.config.rtx_ssrc):
+                return layer
+        return None
+
+    def sender_reports(self, now: float) -> list[bytes]:
+        return [layer.sender_report(now) for layer in self.layers if not layer.paused]
+
+
+def simulcast(
+    mid: str = "0",
+    *,
+    rids: tuple[str, ...] = ("q", "h", "f"),
+    first_ssrc: int = 0x1000,
+    payload_type: int = 96,
+    rtx_payload_type: int = 97,
+    codec: str = "vp8",
+    temporal_layers: int = 3,
+    transport: TransportCounter | None = None,
+    ids: ExtensionIds | None = None,
+    seed: int = 0,
+) -> SimulcastSource:
+    """A camera as browsers publish it: 150, 500 and 1700 kbps at 180, 360 and 720 lines, RTX for each layer.
+
+    Empty ``rids`` entries make layers known by SSRC alone. Numbers begin at random places, some about to
+    wrap.
+    """
+    random, transport = Random(seed), transport or TransportCounter()
+    sizes = ((320, 180, 150_000.0), (640, 360, 500_000.0), (1280, 720, 1_700_000.0))
+    layers = []
+    for n, rid in enumerate(rids):
+        width, height, bitrate_bps = sizes[n]
+        config = StreamConfig(
+            first_ssrc + 2 * n,
+            payload_type,
+            mid=mid,
+            rid=rid,
+            rtx_ssrc=first_ssrc + 2 * n + 1,
+            rtx_payload_type=rtx_payload_type,
+            first_sequence=random.choice((random.randrange(1 << 16), 65_500)),
+            first_timestamp=random.choice((random.randrange(1 << 32), (1 << 32) - 90_000)),
+            ids=ids or ExtensionIds(),
+            transport=transport,
+        )
+        layers.append(
+            VideoSource(
+                config,
+                codec,
+                bitrate_bps=bitrate_bps,
+                temporal_layers=temporal_layers,
+                width=width,
+                height=height,
+                seed=random.randrange(1 << 30),
+            )
+        )
+    return SimulcastSource(layers)
+
+
+def rtp_header(
+    payload_type: int,
+    sequence: int,
+    timestamp: int,
+    ssrc: int,
+    marker: bool,
+    extensions: Iterable[tuple[int, bytes]] = (),
+) -> bytes:
+    """A fixed header and, if there are any, extensions: one-byte form where all fit it (RFC 8285)."""
+    values = list(extensions)
+    first = 0x80 | (0x10 if values else 0)
+    header = pack("!BBHII", first, marker << 7 | payload_type, sequence, timestamp, ssrc)
+    if not values:
+        return header
+    if all(number < 15 and 1 <= len(value) <= 16 for number, value in values):
+        profile = 0xBEDE
+        body = b"".join(bytes([number << 4 | len(value) - 1]) + value for number, value in values)
+    else:
+        profile = 0x1000
+        body = b"".join(bytes([number, len(value)]) + value for number, value in values)
+    body += bytes(-len(body) % 4)
+    return header + pack("!HH", profile, len(body) // 4) + body
