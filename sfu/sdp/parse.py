@@ -9,6 +9,7 @@ Candidates are not read: an ICE-lite server learns addresses from checks.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import cast
 
 from sfu.sdp.codec_lines import MAX_FORMATS, read_codecs
@@ -60,6 +61,9 @@ class _Inherited:
 
 _NOTHING = _Inherited("", "", (), "", "sendrecv", (), False)
 
+_SectionKey = tuple[_Inherited, bytes]
+"""A section's text as a digest: the texts of a big room's offers would add up."""
+
 _CodecKey = tuple[str, str, tuple[str, ...], tuple[str, ...], tuple[str, ...]]
 
 
@@ -69,7 +73,7 @@ class Parser:
     __slots__ = ("_sections",)
 
     def __init__(self) -> None:
-        self._sections: dict[tuple[_Inherited, str], Section] = {}
+        self._sections: dict[_SectionKey, Section] = {}
 
     def parse(self, text: str) -> Description:
         """The description in ``text``. Raises SdpError and keeps the old state when it can't be used."""
@@ -77,10 +81,10 @@ class Parser:
         attributes = _attributes(head)
         inherited = _inherit(attributes)
         codecs: dict[_CodecKey, tuple[Codec, ...]] = {}
-        seen: dict[tuple[_Inherited, str], Section] = {}
+        seen: dict[_SectionKey, Section] = {}
         sections = []
         for part in parts:
-            key = (inherited, part)
+            key = (inherited, blake2b(part.encode(), digest_size=16).digest())
             section = self._sections.get(key) or _section(part, inherited, codecs)
             seen[key] = section
             sections.append(section)
@@ -165,8 +169,8 @@ def _bundle(attributes: Attributes, mids: set[str]) -> tuple[str, ...]:
 
 def _reject_unusable(sections: list[Section], bundle: tuple[str, ...]) -> tuple[Section, ...]:
     """Mark sections outside the transport: not bundled with its owner, or data a second time."""
-    live = [section.mid for section in sections if not section.rejected]
-    carried = set([mid for mid in bundle if mid in live] or live[:1])
+    live = dict.fromkeys(section.mid for section in sections if not section.rejected)
+    carried = {mid for mid in bundle if mid in live} or set(list(live)[:1])
     data = [section.mid for section in sections if section.kind == "application" and section.mid in carried]
     carried -= set(data[1:])
     return tuple(s if s.rejected or s.mid in carried else replace(s, rejected=True) for s in sections)
@@ -305,13 +309,15 @@ def _extensions(attributes: Attributes, inherited: Sequence[tuple[int, str]]) ->
     if len(lines) > MAX_EXTENSIONS:
         raise SdpError("too many header extensions")
     found = dict(inherited)
+    taken = set(found.values())
     for line in lines:
         match = _EXTMAP.match(line)
         if not match or match[2] == "/inactive":
             continue
         number, uri = int(match[1]), match[3]
-        if 0 < number < 256 and number != 15 and number not in found and uri not in found.values():
+        if 0 < number < 256 and number != 15 and number not in found and uri not in taken:
             found[number] = uri
+            taken.add(uri)
     return found
 
 
