@@ -1,1 +1,1 @@
-"""The model of a call: rooms, participants, publications, subscriptions. Talks to media through ``sfu.control``."""
+"""The model of a call: rooms, participants, publications, subscriptions. Media is behind ``sfu.control``."""

@@ -1,0 +1,67 @@
+"""What everything in a room shares: configuration, ports, timers, and the way from media ids to the model."""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from livekit.protocol import models
+
+from sfu.control import RouterId, TrackId, TransportId
+
+from .config import RoomConfig
+from .ids import Ids
+from .ports import Clock, IceServers, MediaPlane, RoomObserver, TokenMinter
+from .timers import Timers
+
+if TYPE_CHECKING:
+    from .publication import Publication
+    from .room import Room
+    from .session import Session
+
+SERVER_VERSION = "1.13.5"
+"""The LiveKit version whose behaviour clients may count on; SDKs switch features by it."""
+SERVER_PROTOCOL = 17
+"""From 18 on the Python SDK opens its data channels without DCEP, which no other server does yet."""
+AGENT_PROTOCOL = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ServerIdentity:
+    """How this server presents itself to clients."""
+
+    node_id: str = ""
+    region: str = ""
+
+    def info(self) -> models.ServerInfo:
+        """For JoinResponse and ReconnectResponse."""
+        return models.ServerInfo(
+            version=SERVER_VERSION,
+            protocol=SERVER_PROTOCOL,
+            region=self.region,
+            node_id=self.node_id,
+            agent_protocol=AGENT_PROTOCOL,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """From the ids that media events carry to what they mean."""
+
+    rooms: "dict[RouterId, Room]" = field(default_factory=dict)
+    sessions: "dict[TransportId, Session]" = field(default_factory=dict)
+    publications: "dict[TrackId, Publication]" = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One per RoomService."""
+
+    config: RoomConfig
+    server: ServerIdentity
+    media: MediaPlane
+    minter: TokenMinter
+    observer: RoomObserver
+    ice_servers: IceServers
+    clock: Clock
+    ids: Ids
+    timers: Timers = field(default_factory=Timers)
+    directory: Directory = field(default_factory=Directory)

@@ -1,0 +1,91 @@
+"""A participant's peer connections: one both ways, or a publishing and a subscribing one."""
+
+from typing import TYPE_CHECKING
+
+from livekit.protocol import rtc
+
+from sfu.control import CloseTransport, OpenTransport, TransportId, TransportRole
+
+if TYPE_CHECKING:
+    from .session import Session
+
+_SUBSCRIBER_PRIMARY_PROTOCOL = 3
+"""Client protocol from which two peer connections mean that the server offers first."""
+_HIGHEST_FIRST_OFFER = 256
+"""Offer ids of the server begin at random, as LiveKit's do, so that sessions can be told apart."""
+
+
+class Legs:
+    """Which transports there are, which of them decides that media is connected, and what became of them."""
+
+    def __init__(self, session: "Session", single: bool) -> None:
+        participant = session.participant
+        self._session = session
+        self.single = single
+        self.subscriber_primary = (
+            not single
+            and bool(participant.permission.can_subscribe)
+            and participant.protocol >= _SUBSCRIBER_PRIMARY_PROTOCOL
+        )
+        self.publishing = self._name(TransportRole.SINGLE if single else TransportRole.PUBLISHER)
+        self.subscribing: TransportId | None = self.publishing if single else None
+        self.failed: set[TransportId] = set()
+        """Lost, and not negotiated anew since."""
+        self.last_offer_id = 0
+        """Of the server's own offers."""
+        self._tcp_only = False
+
+    @property
+    def primary(self) -> TransportId:
+        """The transport that makes the participant active, and that data is sent on."""
+        if self.subscriber_primary and self.subscribing is not None:
+            return self.subscribing
+        return self.publishing
+
+    def all(self) -> list[TransportId]:
+        """Every open transport."""
+        legs = [self.publishing]
+        if self.subscribing is not None and not self.single:
+            legs.append(self.subscribing)
+        return legs
+
+    def target(self, transport_id: TransportId) -> rtc.SignalTarget:
+        """What clients call this transport."""
+        return rtc.PUBLISHER if transport_id == self.publishing else rtc.SUBSCRIBER
+
+    def open(self, tcp_only: bool = False) -> None:
+        """Make the transports that a join needs."""
+        self._tcp_only = tcp_only
+        self._open(self.publishing, TransportRole.SINGLE if self.single else TransportRole.PUBLISHER)
+        if self.subscriber_primary:
+            self.open_subscribing()
+
+    def open_subscribing(self) -> TransportId:
+        """The transport for subscriptions, made when first needed."""
+        if self.subscribing is None:
+            self.subscribing = self._name(TransportRole.SUBSCRIBER)
+            self._open(self.subscribing, TransportRole.SUBSCRIBER)
+        return self.subscribing
+
+    def close(self) -> None:
+        """Drop all of them."""
+        for transport_id in self.all():
+            self._session.context.directory.sessions.pop(transport_id, None)
+            self._session.context.media.execute(CloseTransport(transport_id))
+
+    def _open(self, transport_id: TransportId, role: TransportRole) -> None:
+        context = self._session.context
+        context.directory.sessions[transport_id] = self._session
+        context.media.execute(
+            OpenTransport(
+                router_id=self._session.room.router_id,
+                transport_id=transport_id,
+                role=role,
+                cname=self._session.participant.sid,
+                first_offer_id=context.ids.number(1, _HIGHEST_FIRST_OFFER),
+                tcp_only=self._tcp_only,
+            )
+        )
+
+    def _name(self, role: TransportRole) -> TransportId:
+        return TransportId(f"{self._session.participant.sid}.{role.value}")

@@ -1,0 +1,149 @@
+"""The rooms of one server: where clients come in, media events arrive and time passes."""
+
+from livekit.protocol import models
+
+from sfu.control import Event
+
+from . import departure, media_events, resume
+from .config import RoomConfig
+from .context import Context, ServerIdentity
+from .errors import RoomNotFound, ShuttingDown
+from .ids import Ids
+from .join import JoinRequest, admitted_claims
+from .ports import (
+    Clock,
+    IceServers,
+    MediaPlane,
+    NoIceServers,
+    RoomObserver,
+    SignalSink,
+    TokenMinter,
+    Unobserved,
+)
+from .room import Room
+from .room_settings import RoomSettings
+from .session import Session
+
+
+class RoomService:
+    """Synchronous and without I/O: everything that a call does has been done when it returns.
+
+    Media events must not be delivered from inside ``MediaPlane.execute``.
+    """
+
+    def __init__(
+        self,
+        config: RoomConfig,
+        media: MediaPlane,
+        minter: TokenMinter,
+        clock: Clock,
+        ids: Ids,
+        *,
+        observer: RoomObserver | None = None,
+        ice_servers: IceServers | None = None,
+        server: ServerIdentity | None = None,
+    ) -> None:
+        self._context = Context(
+            config=config,
+            server=server or ServerIdentity(),
+            media=media,
+            minter=minter,
+            observer=observer or Unobserved(),
+            ice_servers=ice_servers or NoIceServers(),
+            clock=clock,
+            ids=ids,
+        )
+        self._rooms: dict[str, Room] = {}
+        self._stopping = False
+
+    # --- clients ---
+
+    def join(self, request: JoinRequest, sink: SignalSink) -> Session:
+        """Take a client into its room; ``join`` is the first message that the sink gets.
+
+        Raises a JoinRefused before anything is sent, created or ended.
+        """
+        if self._stopping:
+            raise ShuttingDown("the server is stopping")
+        claims = admitted_claims(request, self._context.config)
+        room = self.room(request.room_name)
+        settings = RoomSettings.from_config(self._context.config).overlaid(claims.room_config)
+        if room is None and not (self._context.config.auto_create or request.grant.room_create):
+            raise RoomNotFound("requested room does not exist")
+        newcomer_settings = settings if room is None else room.settings
+        session_room = room or Room(self._context, request.room_name, newcomer_settings)
+        session = Session(self._context, session_room, claims, request, sink)
+        session_room.check_capacity(claims.identity, session.participant.dependent)
+        if room is None:
+            self._open(session_room)
+        previous = session_room.sessions.get(claims.identity)
+        if previous is not None:
+            departure.end(previous, models.DUPLICATE_IDENTITY, replaced=True)
+        session.open(request)
+        return session
+
+    def resume(self, request: JoinRequest, sink: SignalSink) -> Session | None:
+        """Go on with the session of an identity whose signal connection was lost.
+
+        None means that there is nothing to go on with; the sink has been told how to proceed, and closed.
+        Raises InvalidJoin when the token names no room.
+        """
+        claims = admitted_claims(request, self._context.config)
+        room = self.room(request.room_name)
+        session = room.sessions.get(claims.identity) if room is not None else None
+        return resume.resume(session, request, sink)
+
+    # --- media and time ---
+
+    def on_media_event(self, event: Event) -> None:
+        """The data plane has something to say."""
+        media_events.dispatch(self._context, event)
+
+    def next_timeout(self) -> float | None:
+        """When :meth:`on_timeout` wants to be called next, by the clock's ``now``; None for never."""
+        return self._context.timers.next_at()
+
+    def on_timeout(self, now: float) -> None:
+        """Time has passed."""
+        self._context.timers.fire(now)
+        self._sweep()
+
+    # --- rooms ---
+
+    def room(self, name: str) -> Room | None:
+        """The room of this name."""
+        room = self._rooms.get(name)
+        return None if room is None or room.closed else room
+
+    def rooms(self) -> list[Room]:
+        """All of them."""
+        self._sweep()
+        return list(self._rooms.values())
+
+    def create_room(self, name: str, settings: RoomSettings) -> Room:
+        """The room of this name, made if need be; one that exists keeps its settings."""
+        room = self.room(name)
+        if room is None:
+            room = Room(self._context, name, settings)
+            self._open(room)
+        return room
+
+    def default_settings(self) -> RoomSettings:
+        """What a room has when nothing else is said."""
+        return RoomSettings.from_config(self._context.config)
+
+    def shutdown(self) -> None:
+        """Take nobody in any more, and tell everybody to go."""
+        self._stopping = True
+        for room in self.rooms():
+            room.close(models.SERVER_SHUTDOWN)
+        self._sweep()
+
+    def _open(self, room: Room) -> None:
+        self._rooms[room.name] = room
+        room.open()
+
+    def _sweep(self) -> None:
+        """Forget rooms that have ended."""
+        for name in [name for name, room in self._rooms.items() if room.closed]:
+            del self._rooms[name]

@@ -1,0 +1,103 @@
+"""Active speakers: levels of tracks become levels of people, told to those who hear them."""
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from livekit.protocol import models, rtc
+
+from sfu.control import TrackId
+
+from .timers import Timer
+
+if TYPE_CHECKING:
+    from .publication import Publication
+    from .room import Room
+    from .session import Session
+
+_STEPS = 8
+"""Levels are told in eighths, so that they change less often."""
+_PRETENDED_LEVEL = 0.9
+
+
+class SpeakerBoard:
+    """Who speaks in one room, and what each client was told of it last."""
+
+    def __init__(self, room: "Room") -> None:
+        self._room = room
+        self._speaking: dict[TrackId, float] = {}
+        self._pretending: dict[Session, Timer] = {}
+        self._told: dict[Session, dict[str, float]] = {}
+
+    def update(self, levels: Mapping[TrackId, float]) -> None:
+        """The data plane measured; tracks that are missing are silent."""
+        self._speaking = {track_id: _quantised(level) for track_id, level in levels.items() if level > 0}
+        for session in self._room.sessions.values():
+            self.refresh(session)
+
+    def refresh(self, session: "Session") -> None:
+        """Tell a client what is new to it."""
+        told = self._told.get(session, {})
+        if session.ended or not session.signal.connected or not (told or self._speaking or self._pretending):
+            return
+        heard = self._heard(session)
+        changed = [
+            models.SpeakerInfo(sid=sid, level=level, active=True)
+            for sid, level in heard.items()
+            if told.get(sid) != level
+        ]
+        changed += [models.SpeakerInfo(sid=sid) for sid in told if sid not in heard]
+        self._told[session] = heard
+        if changed:
+            message = rtc.SpeakersChanged(speakers=changed)
+            session.signal.send(rtc.SignalResponse(speakers_changed=message))
+
+    def forget(self, session: "Session") -> None:
+        """A participant is gone."""
+        self._told.pop(session, None)
+        timer = self._pretending.pop(session, None)
+        if timer is not None:
+            timer.cancel()
+        for other in self._room.sessions.values():
+            if session.participant.sid in self._told.get(other, {}):
+                self.refresh(other)
+
+    def pretend(self, session: "Session", duration_s: float) -> None:
+        """Show a participant as speaking to everybody for a while (``simulate``)."""
+        context = self._room.context
+        previous = self._pretending.pop(session, None)
+        if previous is not None:
+            previous.cancel()
+        self._pretending[session] = context.timers.call_at(
+            context.clock.now() + duration_s, lambda: self._stop_pretending(session)
+        )
+        self._refresh_all()
+
+    def _stop_pretending(self, session: "Session") -> None:
+        self._pretending.pop(session, None)
+        self._refresh_all()
+
+    def _refresh_all(self) -> None:
+        for session in self._room.sessions.values():
+            self.refresh(session)
+
+    def _heard(self, session: "Session") -> dict[str, float]:
+        """Level by participant sid of everybody whom this client hears, itself included."""
+        heard: dict[str, float] = {}
+        for track_id, level in self._speaking.items():
+            publication = self._room.find_published(track_id)
+            if publication is not None and _audible(publication, session):
+                sid = publication.publisher.participant.sid
+                heard[sid] = max(level, heard.get(sid, 0.0))
+        for speaker in self._pretending:
+            if speaker is session or not speaker.participant.hidden:
+                heard[speaker.participant.sid] = _PRETENDED_LEVEL
+        return heard
+
+
+def _audible(publication: "Publication", session: "Session") -> bool:
+    return publication.publisher is session or session in publication.subscriptions
+
+
+def _quantised(level: float) -> float:
+    return min(math.ceil(level * _STEPS) / _STEPS, 1.0)
