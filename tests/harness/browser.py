@@ -1,4 +1,4 @@
-"""A participant through livekit-client in headless Chromium, steered over the page in ``tests/interop/page``."""
+"""A participant through livekit-client in headless Chromium, steered by the page in ``interop/page``."""
 
 import shutil
 import subprocess
@@ -92,12 +92,14 @@ class BrowserClient:
         await self.page.evaluate("peer.events.length = 0")
 
     async def sees(self, identity: str) -> dict[str, Any]:
-        """Wait until that participant is in the room; its identity, sid and attributes."""
+        """Wait until that participant is there and connected; its identity, sid and attributes."""
 
-        async def found() -> dict[str, Any] | None:
-            return next((other for other in await self.do("others") if other["identity"] == identity), None)
+        async def found() -> list[dict[str, Any]]:
+            others = await self.do("others")
+            return [other for other in others if other["identity"] == identity and other["active"]]
 
-        return await eventually(found, f"participant {identity}") or {}
+        others: list[dict[str, Any]] = await eventually(found, f"participant {identity}")
+        return others[0]
 
     # --- media
 
@@ -153,7 +155,7 @@ class BrowserClient:
         """Wait until a track sounds at that frequency, or is silent if it is 0."""
 
         async def heard() -> bool:
-            return abs(await self.do("tone", identity, source) - frequency_hz) <= TONE_TOLERANCE_HZ
+            return abs(float(await self.do("tone", identity, source)) - frequency_hz) <= TONE_TOLERANCE_HZ
 
         await eventually(heard, f"a tone of {frequency_hz} Hz from {identity}", within_s=within_s)
 
@@ -172,7 +174,7 @@ async def joined_in_browser(
 ) -> AsyncIterator[BrowserClient]:
     """A connected :class:`BrowserClient` in a browser context of its own.
 
-    ``options`` are livekit-client's RoomOptions (and ``encryptionKey``), ``token`` goes to :meth:`Server.token`.
+    ``options`` are livekit-client's RoomOptions and ``encryptionKey``; ``token`` goes to :meth:`Server.token`.
     """
     context = await browser.new_context()
     try:

@@ -24,6 +24,7 @@ CODECS = {
     "av1": rtc.VideoCodec.AV1,
     "h265": rtc.VideoCodec.H265,
 }
+ACTIVE = rtc.ParticipantState.PARTICIPANT_STATE_ACTIVE
 AUDIO_CHUNK_S = 0.02
 SILENCE_PEAK = 100
 SILENCE_S = 0.5
@@ -81,8 +82,13 @@ class SdkClient:
         return f"event {name} among {[event for event, _ in self.events]}"
 
     async def sees(self, identity: str, *, within_s: float = 10) -> Any:
-        """Wait until that participant is in the room; its ``rtc.RemoteParticipant``."""
-        return await eventually(lambda: self.other(identity), f"participant {identity}", within_s=within_s)
+        """Wait until that participant is there and connected; its ``rtc.RemoteParticipant``."""
+
+        def found() -> Any:
+            other = self.other(identity)
+            return other if other and other.state == ACTIVE else None
+
+        return await eventually(found, f"participant {identity}", within_s=within_s)
 
     async def publication_of(self, identity: str, kind: str = "video", *, within_s: float = 10) -> Any:
         """Wait for a publication of that participant and kind (``audio`` or ``video``)."""

@@ -3,19 +3,25 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
+Wanted = str | Callable[[], str]
+"""What is waited for, as text; a function if it is only known at the deadline."""
 
 POLL_S = 0.02
 
 
+@overload
 async def eventually(
-    condition: Callable[[], T | Awaitable[T]], what: str | Callable[[], str] = "", *, within_s: float = 10.0
-) -> T:
+    condition: Callable[[], Awaitable[T]], what: Wanted = "", *, within_s: float = 10.0
+) -> T: ...
+@overload
+async def eventually(condition: Callable[[], T], what: Wanted = "", *, within_s: float = 10.0) -> T: ...
+async def eventually(condition: Callable[[], Any], what: Wanted = "", *, within_s: float = 10.0) -> Any:
     """The first truthy value of ``condition``, asked again and again (it may be a coroutine function).
 
-    Raises AssertionError when the deadline passes, naming ``what`` (a function for what only then is known).
+    Raises AssertionError naming ``what`` when the deadline passes.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s

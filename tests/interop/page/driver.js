@@ -151,7 +151,8 @@ class Peer {
   }
 
   others() {
-    return [...this.room.remoteParticipants.values()].map(({ identity, sid, attributes }) => ({ identity, sid, attributes }));
+    const told = ({ identity, sid, attributes, isActive }) => ({ identity, sid, attributes, active: isActive });
+    return [...this.room.remoteParticipants.values()].map(told);
   }
 
   setSubscribed(identity, source, subscribed) {

@@ -10,8 +10,7 @@ from tests.harness.clients import Join, both_modes
 @both_modes
 async def test_everyone_else_gets_a_packet_with_its_topic_and_sender(join: Join, reliable: bool) -> None:
     async with join("alice") as alice, join("bob") as bob, join("carol") as carol:
-        await alice.hears("participant_active", lambda participant: participant.identity == "bob")
-        await alice.hears("participant_active", lambda participant: participant.identity == "carol")
+        await asyncio.gather(*(alice.sees(other) for other in ("bob", "carol")), bob.sees("alice"))
         await alice.me.publish_data(b"hello", reliable=reliable, topic="greeting")
         kind = rtc.DataPacketKind.KIND_RELIABLE if reliable else rtc.DataPacketKind.KIND_LOSSY
         for client in (bob, carol):
