@@ -174,7 +174,7 @@ async def joined_in_browser(
 ) -> AsyncIterator[BrowserClient]:
     """A connected :class:`BrowserClient` in a browser context of its own.
 
-    ``options`` are livekit-client's RoomOptions and ``encryptionKey``; ``token`` goes to :meth:`Server.token`.
+    ``options`` are its RoomOptions and ``encryptionKey``; ``token`` goes to :meth:`Server.token`.
     """
     context = await browser.new_context()
     try:
