@@ -106,10 +106,9 @@ def h264_frame(size: int, random: Random, *, key: bool) -> list[bytes]:
 
 
 def av1_frame(size: int, random: Random, *, key: bool) -> list[bytes]:
-    """AV1 RTP: one frame OBU, after a sequence header on key frames, split over packets by the Z and Y bits."""
-    frame = (
-        b"\x30" + (b"\x10" if key else b"\x30") + noise(size, random)
-    )  # type 6; show_existing 0, frame type
+    """AV1 RTP: one frame OBU, on key frames after a sequence header, continued by the Z and Y bits."""
+    # OBU type 6 without a size; show_existing_frame 0, then the frame type.
+    frame = b"\x30" + (b"\x10" if key else b"\x30") + noise(size, random)
     parts = pieces(frame, MTU)
     payloads = []
     for n, part in enumerate(parts):

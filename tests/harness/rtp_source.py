@@ -195,6 +195,22 @@ class RtpStream:
         return values
 
 
+class _Beat:
+    """Evenly spaced instants, exact however many there were."""
+
+    def __init__(self, start_at: float, interval_s: float) -> None:
+        self._interval_s = interval_s
+        self.restart(start_at)
+
+    def restart(self, at: float) -> None:
+        self._start_at = self.next_at = at
+        self._beats = 0
+
+    def advance(self) -> None:
+        self._beats += 1
+        self.next_at = self._start_at + self._beats * self._interval_s
+
+
 class VideoSource:
     """An encoder and its packetiser: one simulcast layer, or an SVC stream when VP9 has spatial layers.
 
@@ -225,7 +241,7 @@ class VideoSource:
         self.frames = 0
         self.keyframes = 0
         self.paused = False
-        self.next_at = start_at
+        self._beat = _Beat(start_at, 1 / fps)
         self._pattern = TEMPORAL_PATTERN[temporal_layers]
         self._temporal_layers = temporal_layers
         self._spatial_layers = spatial_layers
@@ -238,6 +254,11 @@ class VideoSource:
         self._tl0 = self._random.randrange(256)
         self._picture_id = self._random.randrange(1 << 15)
 
+    @property
+    def next_at(self) -> float:
+        """When the next frame is due."""
+        return self._beat.next_at
+
     def keyframe(self) -> None:
         """Make the next frame a key frame, as after a PLI."""
         self._keyframe_wanted = True
@@ -249,7 +270,7 @@ class VideoSource:
     def resume(self, now: float) -> None:
         """Go on with a key frame."""
         self.paused = False
-        self.next_at = max(self.next_at, now)
+        self._beat.restart(max(self.next_at, now))
         self._keyframe_wanted = True
 
     def take(self, now: float) -> list[SentPacket]:
@@ -257,7 +278,7 @@ class VideoSource:
         packets: list[SentPacket] = []
         while not self.paused and self.next_at <= now:
             packets += self._frame(self.next_at)
-            self.next_at += 1 / self.fps
+            self._beat.advance()
         return packets
 
     def sender_report(self, now: float) -> bytes:
@@ -299,7 +320,7 @@ class VideoSource:
 
     def _takes_keyframe(self, at: float) -> bool:
         every = self._keyframe_interval_s
-        key = self._keyframe_wanted or (every is not None and at - self._keyframe_at >= every)
+        key = self._keyframe_wanted or (every is not None and at - self._keyframe_at >= every - 1e-6)
         if key:
             self._keyframe_wanted = False
             self._keyframe_at = at
@@ -373,7 +394,7 @@ class AudioSource:
         self.stream = RtpStream(config)
         self.level = level
         self.dtx = dtx
-        self.next_at = start_at
+        self._beat = _Beat(start_at, 0.020)
         self.paused = False
         self._size = int(bitrate_bps / 8 / 50)
         self._random = Random(seed)
@@ -386,8 +407,13 @@ class AudioSource:
         while self.next_at <= now:
             if not self.paused:
                 packets += self._packet(self.next_at)
-            self.next_at += 0.020
+            self._beat.advance()
         return packets
+
+    @property
+    def next_at(self) -> float:
+        """When the next packet is due."""
+        return self._beat.next_at
 
     def sender_report(self, now: float) -> bytes:
         return self.stream.sender_report(now)
