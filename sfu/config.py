@@ -67,7 +67,7 @@ class MediaConfig:
     audio_min_percentile: int = 40
     """Share of an interval, in percent, that must be that loud (LiveKit's)."""
     audio_update_interval_ms: int = 400
-    """How often speakers are measured and told (LiveKit's)."""
+    """How often speakers are measured and told, in milliseconds (LiveKit's)."""
     audio_smooth_intervals: int = 2
     """Intervals that a level is smoothed over (LiveKit's)."""
 

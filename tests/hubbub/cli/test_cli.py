@@ -59,7 +59,8 @@ def fail(*arguments: str) -> HubbubError:
 
 
 def test_help_is_quick_for_it_imports_nothing_heavy() -> None:
-    script = "import sys; from hubbub.cli import hubbub as h\nh(['--help'], standalone_mode=False); print(*sys.modules)"
+    help_then_modules = "hubbub(['--help'], standalone_mode=False)\nprint(*sys.modules)"
+    script = f"import sys\nfrom hubbub.cli import hubbub\n{help_then_modules}"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     loaded = set(ended.stdout.splitlines()[-1].split())
     assert not loaded & {

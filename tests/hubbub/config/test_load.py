@@ -105,8 +105,8 @@ keys: {api: 12345678901234567890123456789012}
         "port: should be a valid integer, not True",
         "logging.level: should be 'debug', 'info', 'warn' or 'error', not 'loud'",
         "rtc.udp_port: should be a valid integer, not 'x'",
-        "rtc.node_ip (from NODE_IP): should be one IPv4 address, one IPv6 address, or one of each with a comma "
-        "between, not '1.2.3.4,5.6.7.8'",
+        "rtc.node_ip (from NODE_IP): should be one IPv4 address, one IPv6 address, or one of each with a "
+        "comma between, not '1.2.3.4,5.6.7.8'",
         "rtc.ips.includes, item 2: 'a/b' does not appear to be an IPv4 or IPv6 network",
         "rtc.batch_size: should be greater than or equal to 1, not 0",
         "rtc.ice_failed_s: should be a finite number, not nan",
