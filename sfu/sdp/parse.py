@@ -12,10 +12,12 @@ from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import cast
 
+from sfu.sdp.attributes import Attributes, first, number, read_attributes
 from sfu.sdp.codec_lines import MAX_FORMATS, read_codecs
-from sfu.sdp.description import Codec, Description, Direction, Fingerprint, Section
+from sfu.sdp.description import Codec, Description, Direction, Section
 from sfu.sdp.errors import SdpError
 from sfu.sdp.stream_lines import read_msid, read_rids, read_ssrcs
+from sfu.sdp.transport_lines import TransportLines, read_transport
 
 MAX_BYTES = 2 * 1024 * 1024
 """As much as one signalling message may hold; a Chromium section with every codec takes 9 KiB."""
@@ -26,22 +28,14 @@ MAX_SECTIONS = 1024
 MAX_MID = 16
 """What a one-byte header extension can carry (RFC 8285)."""
 MAX_EXTENSIONS = 64
-MAX_FINGERPRINTS = 8
-
-Attributes = dict[str, list[str]]
 
 _NOT_A_LINE = re.compile(r"\n(?![a-z]=|\n)")
 _MEDIA = re.compile(r"(\S+) +(\d{1,5})(?:/\d+)? +(\S+) +(\S.*)")
 _ORIGIN = re.compile(r"^o=\S+ +(\d{1,20}) +(\d{1,20})(?: |$)", re.MULTILINE)
 _TOKEN = re.compile(r"[!#$%&'*+\-.0-9A-Z^_`a-z{|}~]{1,64}")
-_ICE_UFRAG = re.compile(r"[A-Za-z0-9+/=_-]{4,256}")
-_ICE_PWD = re.compile(r"[A-Za-z0-9+/=_-]{22,256}")
 _EXTMAP = re.compile(r"(\d{1,5})(/\w+)? +(\S+)")
-_HEX_PAIRS = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2})*")
 
-_HASH_BYTES = {"sha-1": 20, "sha-224": 28, "sha-256": 32, "sha-384": 48, "sha-512": 64}
 _DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
-_SETUPS = ("actpass", "active", "passive", "holdconn")
 _MEDIA_PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "TCP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "RTP/SAVPF", "RTP/SAVP")
 _DATA_PROTOCOLS = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP")
 
@@ -50,16 +44,13 @@ _DATA_PROTOCOLS = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP")
 class _Inherited:
     """Session-level attributes that sections fall back on; part of a cached section's key."""
 
-    ice_ufrag: str
-    ice_pwd: str
-    fingerprints: tuple[Fingerprint, ...]
-    setup: str
+    transport: TransportLines
     direction: Direction
     extensions: tuple[tuple[int, str], ...]
     extmap_allow_mixed: bool
 
 
-_NOTHING = _Inherited("", "", (), "", "sendrecv", (), False)
+_NOTHING = _Inherited(TransportLines(), "sendrecv", (), False)
 
 _SectionKey = tuple[_Inherited, bytes]
 """A section's text as a digest: the texts of a big room's offers would add up."""
@@ -78,7 +69,7 @@ class Parser:
     def parse(self, text: str) -> Description:
         """The description in ``text``. Raises SdpError and keeps the old state when it can't be used."""
         head, parts = _split(_clean(text))
-        attributes = _attributes(head)
+        attributes = read_attributes(head)
         inherited = _inherit(attributes)
         codecs: dict[_CodecKey, tuple[Codec, ...]] = {}
         seen: dict[_SectionKey, Section] = {}
@@ -125,18 +116,6 @@ def _split(text: str) -> tuple[str, list[str]]:
     return head, parts
 
 
-def _attributes(part: str) -> Attributes:
-    """Values of the ``a=`` lines by name; a flag has the empty value."""
-    found: Attributes = {}
-    for line in part.split("\n"):
-        name, _, value = line.partition(":")
-        if name in found:
-            found[name].append(value)
-        elif name.startswith("a="):
-            found[name] = [value]
-    return {name[2:]: values for name, values in found.items()}
-
-
 def _assemble(head: str, attributes: Attributes, sections: list[Section]) -> Description:
     mids = {section.mid for section in sections}
     if len(mids) < len(sections):
@@ -149,7 +128,7 @@ def _assemble(head: str, attributes: Attributes, sections: list[Section]) -> Des
         session_id=int(origin[1]) if origin else 0,
         session_version=int(origin[2]) if origin else 0,
         ice_lite="ice-lite" in attributes,
-        ice_options=tuple(_first(attributes, "ice-options").split()),
+        ice_options=tuple(first(attributes, "ice-options").split()),
         extmap_allow_mixed="extmap-allow-mixed" in attributes,
     )
     transport = description.transport
@@ -178,7 +157,7 @@ def _reject_unusable(sections: list[Section], bundle: tuple[str, ...]) -> tuple[
 
 def _inherit(attributes: Attributes) -> _Inherited:
     return _Inherited(
-        *_transport(attributes, _NOTHING),
+        transport=read_transport(attributes, _NOTHING.transport),
         direction=_direction(attributes, _NOTHING),
         extensions=tuple(_extensions(attributes, ()).items()),
         extmap_allow_mixed="extmap-allow-mixed" in attributes,
@@ -195,10 +174,11 @@ def _section(part: str, inherited: _Inherited, codecs: dict[_CodecKey, tuple[Cod
         raise SdpError("unreadable media kind")
     if port > 65535 or len(formats) > MAX_FORMATS:
         raise SdpError("m-line over its limits")
-    attributes = _attributes(part)
-    ice_ufrag, ice_pwd, fingerprints, setup = _transport(attributes, inherited)
+    attributes = read_attributes(part)
+    transport = read_transport(attributes, inherited.transport)
     streams = read_ssrcs(attributes)
     rids, simulcast_send = read_rids(attributes)
+    max_message_size = number(attributes, "max-message-size", 2**63)
     section = Section(
         kind=kind,
         mid=_mid(attributes),
@@ -215,17 +195,17 @@ def _section(part: str, inherited: _Inherited, codecs: dict[_CodecKey, tuple[Cod
         rtx_ssrcs=streams.rtx_ssrcs,
         sim_group=streams.sim_group,
         msid=read_msid(attributes),
-        ice_ufrag=ice_ufrag,
-        ice_pwd=ice_pwd,
-        fingerprints=fingerprints,
-        setup=setup,
+        ice_ufrag=transport.ice_ufrag,
+        ice_pwd=transport.ice_pwd,
+        fingerprints=transport.fingerprints,
+        setup=transport.setup,
         rtcp_mux="rtcp-mux" in attributes,
         rtcp_rsize="rtcp-rsize" in attributes,
         bundle_only="bundle-only" in attributes,
-        sctp_port=_number(attributes, "sctp-port", 65535),
-        max_message_size=_or(_number(attributes, "max-message-size", 2**63), 65536),
-        ptime_ms=_number(attributes, "ptime", 10_000),
-        max_ptime_ms=_number(attributes, "maxptime", 10_000),
+        sctp_port=number(attributes, "sctp-port", 65535),
+        max_message_size=65536 if max_message_size is None else max_message_size,
+        ptime_ms=number(attributes, "ptime", 10_000),
+        max_ptime_ms=number(attributes, "maxptime", 10_000),
     )
     return section if _usable(section) else replace(section, rejected=True)
 
@@ -252,48 +232,10 @@ def _codecs(
 
 
 def _mid(attributes: Attributes) -> str:
-    mid = _first(attributes, "mid")
+    mid = first(attributes, "mid")
     if not _TOKEN.fullmatch(mid) or len(mid) > MAX_MID:
         raise SdpError("section without a usable mid")
     return mid
-
-
-def _transport(
-    attributes: Attributes, inherited: _Inherited
-) -> tuple[str, str, tuple[Fingerprint, ...], str]:
-    """ICE user fragment and password, fingerprints, setup."""
-    ice_ufrag = _first(attributes, "ice-ufrag")
-    ice_pwd = _first(attributes, "ice-pwd")
-    setup = _first(attributes, "setup").lower()
-    if ice_ufrag and not _ICE_UFRAG.fullmatch(ice_ufrag):
-        raise SdpError("bad ice-ufrag")
-    if ice_pwd and not _ICE_PWD.fullmatch(ice_pwd):
-        raise SdpError("bad ice-pwd")
-    if setup and setup not in _SETUPS:
-        raise SdpError("bad setup")
-    return (
-        ice_ufrag or inherited.ice_ufrag,
-        ice_pwd or inherited.ice_pwd,
-        _fingerprints(attributes) or inherited.fingerprints,
-        setup or inherited.setup,
-    )
-
-
-def _fingerprints(attributes: Attributes) -> tuple[Fingerprint, ...]:
-    """Fingerprints of known hashes; others are skipped (RFC 8122 section 5)."""
-    found: list[Fingerprint] = []
-    lines = attributes.get("fingerprint", ())
-    if len(lines) > MAX_FINGERPRINTS:
-        raise SdpError("too many fingerprints")
-    for line in lines:
-        name, _, value = line.strip().partition(" ")
-        name, value = name.lower(), value.strip().upper()
-        if name not in _HASH_BYTES:
-            continue
-        if not _HEX_PAIRS.fullmatch(value) or len(value) != 3 * _HASH_BYTES[name] - 1:
-            raise SdpError("bad fingerprint")
-        found.append((name, value))
-    return tuple(found)
 
 
 def _direction(attributes: Attributes, inherited: _Inherited) -> Direction:
@@ -314,23 +256,8 @@ def _extensions(attributes: Attributes, inherited: Sequence[tuple[int, str]]) ->
         match = _EXTMAP.match(line)
         if not match or match[2] == "/inactive":
             continue
-        number, uri = int(match[1]), match[3]
-        if 0 < number < 256 and number != 15 and number not in found and uri not in taken:
-            found[number] = uri
+        extension_id, uri = int(match[1]), match[3]
+        if 0 < extension_id < 256 and extension_id != 15 and extension_id not in found and uri not in taken:
+            found[extension_id] = uri
             taken.add(uri)
     return found
-
-
-def _first(attributes: Attributes, name: str) -> str:
-    return attributes[name][0].strip() if name in attributes else ""
-
-
-def _number(attributes: Attributes, name: str, limit: int) -> int | None:
-    text = _first(attributes, name)
-    if not (text.isascii() and text.isdigit()) or len(text) > 19:
-        return None
-    return min(int(text), limit)
-
-
-def _or(value: int | None, default: int) -> int:
-    return default if value is None else value

@@ -1,9 +1,10 @@
 """Read what an m-line says of its streams: msid, ssrc, rid and simulcast (RFC 8830, 5576, 8851, 8853)."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from sfu.sdp.attributes import Attributes
 from sfu.sdp.errors import SdpError
 
 MAX_RIDS = 16
@@ -13,8 +14,6 @@ MAX_MSID = 256
 
 _RID = re.compile(r"([A-Za-z0-9_-]{1,16}) +send(?: .*)?")
 _SSRC = re.compile(r"\d{1,10}")
-
-Attributes = Mapping[str, Sequence[str]]
 
 
 @dataclass(frozen=True, slots=True)
