@@ -100,6 +100,9 @@ class Answerer:
 
     def _sending(self, section: Section) -> SectionAnswer:
         down = self._mids.get(section.mid)
+        if down is None and (section.msid or section.rids):
+            # The client sent here before: the line still names one codec only, and the client may send again.
+            return self._idle(section)
         while down is None:
             waiting = self._subscribing.unnegotiated(MediaKind(section.kind))
             candidate = next(waiting, None)
