@@ -49,6 +49,7 @@ class ReceiveStream:
         "_base",
         "_expected_prior",
         "_packets_prior",
+        "_repaired",
         "_seen",
         "_suspect",
         "_timestamp_at",
@@ -76,7 +77,8 @@ class ReceiveStream:
         self.jitter = 0.0
         """Clock ticks."""
         self.recovered = 0
-        """Packets that only a retransmission brought; they stay lost in reports."""
+        """Packets that a retransmission brought; they stay lost in reports unless they come late themselves.
+        """
         self.duplicates = 0
         self.rejected = 0
         """Packets refused as too old or as an unconfirmed jump."""
@@ -85,6 +87,7 @@ class ReceiveStream:
         self.sender_clock: SenderReport | None = None
         self._base = 0
         self._seen = 0  # bit n: highest - n has arrived
+        self._repaired: set[int] = set()  # of the window, brought by a retransmission so far
         self._suspect = -1  # the sequence number that would confirm a jump
         self._timestamp_at = 0.0
         self._expected_prior = 0
@@ -107,11 +110,15 @@ class ReceiveStream:
                 self._clock(step, now)
         elif -WINDOW < delta <= 0:
             bit = 1 << -delta
+            extended = highest + delta
             if self._seen & bit:
                 self.duplicates += 1
+                if extended in self._repaired:  # it was only late after all
+                    self._repaired.discard(extended)
+                    self.packets += 1
+                    self.octets += size
                 return -1
             self._seen |= bit
-            extended = highest + delta
         else:
             return self._jump(seq16, timestamp32, size, now)
         self._suspect = -1
@@ -134,6 +141,9 @@ class ReceiveStream:
             return -1
         self._seen |= bit
         self.recovered += 1
+        if len(self._repaired) >= WINDOW:
+            self._repaired = {number for number in self._repaired if number > highest - WINDOW}
+        self._repaired.add(highest + delta)
         return highest + delta
 
     def extend_timestamp(self, timestamp32: int) -> int:

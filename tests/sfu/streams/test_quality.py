@@ -119,7 +119,8 @@ def test_mos_runs_from_one_to_four_and_a_half():
             bits=st.floats(0, 1e9),
             expected_bits=st.floats(0, 1e9),
             layer_distance=st.floats(0, 5),
-        )
+        ),
+        max_size=30,
     )
 )
 def test_whatever_is_measured_the_score_stays_on_the_scale(windows: list[StreamWindow]):

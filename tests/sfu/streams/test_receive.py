@@ -122,8 +122,25 @@ def test_a_recovered_packet_is_forwarded_once_and_stays_lost():
     stream, extended = fed(10, 12)
     assert stream.recover(11) == extended[0] + 1
     assert stream.recover(11) == -1
-    assert stream.receive(11, 0, 1000, 1.0) == -1
     assert (stream.recovered, stream.lost) == (1, 1)
+
+
+def test_a_packet_that_comes_after_its_retransmission_was_not_lost():
+    stream, _ = fed(10, 12)
+    stream.recover(11)
+    assert stream.receive(11, 0, 1000, 1.0) == -1
+    assert stream.lost == 0
+    assert stream.receive(11, 0, 1000, 1.0) == -1
+    assert (stream.packets, stream.duplicates) == (3, 2)
+
+
+def test_many_recovered_packets_are_not_remembered_for_ever():
+    stream = ReceiveStream(CLOCK)
+    for n in range(0, 20_000, 2):
+        stream.receive(n & 0xFFFF, 0, 1, 0.0)
+        stream.recover((n - 1) & 0xFFFF)
+    assert stream.recovered == 10_000
+    assert len(stream._repaired) <= WINDOW
 
 
 def test_a_retransmission_of_the_future_or_of_nothing_is_refused():
