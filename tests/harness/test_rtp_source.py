@@ -10,16 +10,8 @@ from sfu.rtp import rtcp
 from sfu.rtp.extensions import walk
 from sfu.rtp.header import RtpHeader, parse_header
 from tests.harness.rtp_payloads import MTU, pieces
-from tests.harness.rtp_source import (
-    NTP_EPOCH_S,
-    AudioSource,
-    ExtensionIds,
-    SentPacket,
-    StreamConfig,
-    TransportCounter,
-    VideoSource,
-    simulcast,
-)
+from tests.harness.rtp_source import AudioSource, VideoSource, simulcast
+from tests.harness.rtp_stream import NTP_EPOCH_S, ExtensionIds, SentPacket, StreamConfig, TransportCounter
 
 
 def read(data: bytes) -> tuple[RtpHeader, dict[int, bytes], bytes]:

@@ -8,7 +8,8 @@ from sfu.streams.keyframes import KeyframeRequests
 from sfu.streams.nack import NackRegister
 from sfu.streams.receive import ReceiveStream
 from tests.harness.netem import BurstLoss, Conditions, Netem
-from tests.harness.rtp_source import StreamConfig, VideoSource
+from tests.harness.rtp_source import VideoSource
+from tests.harness.rtp_stream import StreamConfig
 
 TICK_S = 0.005
 PLI = b"PLI"
