@@ -49,7 +49,8 @@ _ALERT = 21
 class Certificate(RTCCertificate):  # type: ignore[misc]
     """A self-signed ECDSA P-256 certificate, with one SSL context for all its connections.
 
-    A context of its own would cost each connection 88 kB and 0.3 ms. Sessions aren't cached: nobody resumes one.
+    A context of its own would cost each connection 88 kB and 0.3 ms. Sessions aren't cached: nobody resumes
+    one.
     """
 
     def __init__(self, key: Any, cert: Any) -> None:
@@ -363,22 +364,3 @@ def _without_plain_alerts(datagram: bytes) -> bytes:
     return b"".join(
         record for record in _records(datagram) if record[0] != _ALERT or record[3:5] != b"\x00\x00"
     )
-
-
-def missing_names() -> list[str]:
-    """Private names of aiortc that this module needs and can't find."""
-    methods = (
-        "_do_handshake",
-        "_recv_next",
-        "_set_role",
-        "_set_state",
-        "_setup_srtp",
-        "_validate_peer_identity",
-        "_write_ssl",
-    )
-    missing = [f"RTCDtlsTransport.{name}" for name in methods if not hasattr(RTCDtlsTransport, name)]
-    if not hasattr(RTCCertificate, "_create_ssl_context"):
-        missing.append("RTCCertificate._create_ssl_context")
-    fields = vars(RTCDtlsTransport(_Wire(lambda _: None), [None]))
-    needed = ("_role", "_srtp_profiles", "_ssl", "_state", "encrypted")
-    return missing + [f"RTCDtlsTransport.{name}" for name in needed if name not in fields]

@@ -141,13 +141,6 @@ class SrtpPair:
         return bytes(buffer[: length[0]])
 
 
-def missing_names() -> list[str]:
-    """Private names of pylibsrtp that this module needs and can't find."""
-    functions = ("srtp_protect", "srtp_unprotect", "srtp_protect_rtcp", "srtp_unprotect_rtcp")
-    missing = [f"lib.{name}" for name in functions if not hasattr(lib, name)]
-    return missing if hasattr(Session(), "_srtp") else [*missing, "Session._srtp"]
-
-
 def _session(profile: SrtpProfile, key: bytes, ssrc_type: int) -> Any:
     if len(key) != profile.key_size + profile.salt_size:
         raise SrtpError("key size")
