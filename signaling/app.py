@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 
 from aiohttp import web
-from livekit.protocol import models, rtc
 
 from auth.keys import KeyRing
 from rooms.join import JoinRequest
@@ -80,9 +79,6 @@ class Door:
         framing = Framing()
         sink = QueueSink(self._config, framing)
         session = self._rooms.resume(wanted, sink) if wanted.reconnect else self._rooms.join(wanted, sink)
-        if session is None:
-            sink.send(_start_over())
-            sink.close()
         try:
             await socket.prepare(request)
             await Connection(request, socket, sink, framing, session, self._config).run()
@@ -112,13 +108,3 @@ def _asks_for_upgrade(request: web.Request) -> bool:
     connection = request.headers.get("Connection", "").lower()
     upgrade = request.headers.get("Upgrade", "").lower()
     return request.method == "GET" and "upgrade" in connection and upgrade.strip() == "websocket"
-
-
-def _start_over() -> rtc.SignalResponse:
-    """The answer to resuming a session that is no more: begin a new one."""
-    leave = rtc.LeaveRequest(
-        reason=models.DisconnectReason.STATE_MISMATCH,
-        action=rtc.LeaveRequest.Action.RECONNECT,
-        can_reconnect=True,
-    )
-    return rtc.SignalResponse(leave=leave)

@@ -31,4 +31,7 @@ class Rooms(Protocol):
         """Begin a session; its first messages are already in the sink."""
 
     def resume(self, request: JoinRequest, sink: SignalSink) -> Session | None:
-        """Carry a session on over a new connection, or None if there is none such."""
+        """Carry a session on over a new connection.
+
+        None: there is none such, and the sink says how to go on.
+        """

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
+from aiohttp.typedefs import Handler, Middleware
 
 from hubbub.api.cors import allow_every_origin, answer_preflights
 from hubbub.api.errors import errors_as_http
@@ -21,22 +21,29 @@ SHUTDOWN_TIMEOUT_S = 2.0
 """How long open connections may flush when the server stops."""
 
 
-def build_app(routes: Iterable[web.AbstractRouteDef]) -> web.Application:
+def build_app(
+    routes: Iterable[web.AbstractRouteDef], *, max_body_bytes: int = MAX_BODY_BYTES
+) -> web.Application:
     """An aiohttp application with these routes; errors are answered and CORS is allowed on all of them."""
     app = web.Application(
-        middlewares=[answer_preflights, refuse_large_bodies, errors_as_http], client_max_size=MAX_BODY_BYTES
+        middlewares=[answer_preflights, refuse_bodies_over(max_body_bytes), errors_as_http],
+        client_max_size=max_body_bytes,
     )
     app.on_response_prepare.append(allow_every_origin)
     app.add_routes(routes)
     return app
 
 
-@web.middleware
-async def refuse_large_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
+def refuse_bodies_over(limit: int) -> Middleware:
     """Refuse a body that announces itself as too large unread; undeclared ones are cut off when read."""
-    if (request.content_length or 0) > MAX_BODY_BYTES:
-        return web.Response(status=413, text="request body too large")
-    return await handler(request)
+
+    @web.middleware
+    async def refuse_large_bodies(request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (request.content_length or 0) > limit:
+            return web.Response(status=413, text="request body too large")
+        return await handler(request)
+
+    return refuse_large_bodies
 
 
 def runner_for(app: web.Application, config: SignalingConfig, **options: Any) -> web.AppRunner:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from aiohttp import web
 
+from hubbub.api.health import health, wants_page
+
 STATIC = Path(__file__).parent / "static"
 FILES = {
     "page.js": "text/javascript",
@@ -53,9 +55,15 @@ class Pages:
 
     def routes(self) -> list[web.RouteDef]:
         """Routes for an aiohttp application."""
-        return [web.get("/assets/{name}", self.asset)]
+        return [web.route("*", "/", self.root), web.get("/assets/{name}", self.asset)]
 
-    async def index(self, _request: web.Request) -> web.Response:
+    async def root(self, request: web.Request) -> web.Response:
+        """The page for browsers, health for everybody else."""
+        answer = self.index() if wants_page(request) else await health(request)
+        answer.headers["Vary"] = "Accept, Origin"
+        return answer
+
+    def index(self) -> web.Response:
         """The page itself."""
         html = self._files.get("index.html", NOT_BUILT.encode())
         return web.Response(

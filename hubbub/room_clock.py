@@ -1,0 +1,103 @@
+"""Keeps a RoomService's time: one timer of the event loop, armed for whatever the rooms wait for next.
+
+Everything that reaches the rooms passes through here, since all of it may change what they wait for.
+"""
+
+import asyncio
+import time
+
+from livekit.protocol import rtc
+
+from rooms.join import JoinRequest
+from rooms.ports import SignalSink
+from rooms.service import RoomService
+from rooms.session import Session
+from sfu.control import Event
+
+MIN_DELAY_S = 0.001
+"""Event loops round to milliseconds; a timer that comes too early would only be armed again."""
+
+
+class SystemClock:
+    """The clock of a server (``rooms.ports.Clock``)."""
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return time.monotonic()
+
+    def wall(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+
+class TimedRooms:
+    """A RoomService with its timer."""
+
+    def __init__(self, service: RoomService, clock: SystemClock) -> None:
+        self.service = service
+        self._clock = clock
+        self._timer: asyncio.TimerHandle | None = None
+        self._armed_for = float("inf")
+
+    def check(self, request: JoinRequest) -> None:
+        """See RoomService."""
+        self.service.check(request)
+
+    def join(self, request: JoinRequest, sink: SignalSink) -> "TimedSession":
+        """See RoomService."""
+        session = self.service.join(request, sink)
+        self.arm()
+        return TimedSession(session, self)
+
+    def resume(self, request: JoinRequest, sink: SignalSink) -> "TimedSession | None":
+        """See RoomService."""
+        session = self.service.resume(request, sink)
+        self.arm()
+        return None if session is None else TimedSession(session, self)
+
+    def on_media_event(self, event: Event) -> None:
+        """See RoomService."""
+        self.service.on_media_event(event)
+        self.arm()
+
+    def shutdown(self) -> None:
+        """See RoomService."""
+        self.service.shutdown()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def arm(self) -> None:
+        """Set the timer if the rooms want to be woken earlier than it is set for."""
+        at = self.service.next_timeout()
+        if at is None or at >= self._armed_for:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed_for = at
+        delay_s = max(at - self._clock.now(), 0.0) + MIN_DELAY_S
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._fire)
+
+    def _fire(self) -> None:
+        self._timer, self._armed_for = None, float("inf")
+        try:
+            self.service.on_timeout(self._clock.now())
+        finally:
+            self.arm()
+
+
+class TimedSession:
+    """A session whose every message may set the timer."""
+
+    def __init__(self, session: Session, rooms: TimedRooms) -> None:
+        self._session = session
+        self._rooms = rooms
+
+    def handle(self, request: rtc.SignalRequest) -> None:
+        """See ``rooms.session.Session``."""
+        self._session.handle(request)
+        self._rooms.arm()
+
+    def signal_lost(self, sink: SignalSink) -> None:
+        """See ``rooms.session.Session``."""
+        self._session.signal_lost(sink)
+        self._rooms.arm()

@@ -1,0 +1,207 @@
+"""The server: every part made and joined to the others, started and stopped.
+
+::
+
+    async with Server(config) as server:
+        print(server.url)
+
+or ``run(config)`` for a process that does nothing else.
+"""
+
+import asyncio
+import errno
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, Self, cast
+
+import structlog
+from aiohttp import web
+from livekit.protocol import rtc
+
+from auth import tokens
+from auth.grants import Claims
+from auth.keys import KeyRing
+from hubbub.api.app import build_app, runner_for
+from hubbub.banner import banner
+from hubbub.config import Config
+from hubbub.errors import StartError
+from hubbub.room_clock import SystemClock, TimedRooms
+from hubbub.web.pages import Pages
+from hubbub.web.tokens import DevTokens
+from rooms.context import ServerIdentity
+from rooms.ids import Ids
+from rooms.service import RoomService
+from sfu.errors import MediaStartError
+from sfu.pool import LocalPool
+from signaling.app import Door
+
+log = structlog.get_logger(__name__)
+
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what an empty bind_addresses means
+BACKLOG = 1024
+"""Connections waiting to be accepted; everybody comes back at once after a restart."""
+
+
+class Server:
+    """One Hubbub in the running event loop."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        clock = SystemClock()
+        self._pool = LocalPool(config.media, self._on_media_event)
+        ids = Ids(secrets.token_bytes)
+        service = RoomService(
+            config.rooms,
+            self._pool,
+            Minter(config.keys),
+            clock,
+            ids,
+            ice_servers=StunServers(config.media.stun_servers),
+            server=ServerIdentity(node_id=ids.make("ND_"), region=config.signaling.region),
+        )
+        self.rooms = TimedRooms(service, clock)
+        self._runner: web.AppRunner | None = None
+        self.port = config.port
+        """The HTTP port; the real one once started, where the configuration says 0."""
+
+    async def start(self) -> None:
+        """Open every port. Raises StartError, and leaves nothing open then."""
+        try:
+            await self._pool.start()
+        except MediaStartError as error:
+            await self._pool.close()
+            raise StartError(str(error)) from error
+        self._runner = runner_for(self._app(), self.config.signaling)
+        try:
+            await self._runner.setup()
+            await self._listen(self._runner)
+        except BaseException:
+            await self.stop()
+            raise
+        log.info(
+            "started", url=self.url, udp_port=self.config.media.udp_port, tcp_port=self.config.media.tcp_port
+        )
+
+    async def stop(self) -> None:
+        """Tell everybody that the server goes, and close what is open."""
+        self.rooms.shutdown()
+        if self._runner is not None:
+            # Waits for the connections, which close once their last messages are written.
+            await self._runner.cleanup()
+            self._runner = None
+        await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds the page."""
+        hosts = self.config.bind_addresses or EVERYWHERE
+        host = "localhost" if hosts[0] in EVERYWHERE else hosts[0]
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+
+    def _app(self) -> web.Application:
+        config = self.config
+        pages = Pages()
+        if not pages.built:
+            log.warning("the page is not built: run `python -m hubbub.web.build`")
+        routes = [
+            *Door(self.rooms, config.keys, config.signaling).routes(),
+            *DevTokens(config.keys, enabled=config.development).routes(),
+            *pages.routes(),
+        ]
+        return build_app(routes, max_body_bytes=config.max_request_body_bytes)
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        hosts = self.config.bind_addresses or EVERYWHERE
+        for host in hosts:
+            site = web.TCPSite(runner, host, self.port, backlog=BACKLOG)
+            try:
+                await site.start()
+            except OSError as error:
+                if hosts is EVERYWHERE and host == "::" and not _has_ipv6(error):
+                    continue
+                raise StartError(_cannot_listen(host, self.port, error)) from error
+            self.port = site.port
+
+    def _on_media_event(self, event: Any) -> None:
+        self.rooms.on_media_event(event)
+
+
+class Minter:
+    """Tokens that clients come back with (``rooms.ports.TokenMinter``)."""
+
+    def __init__(self, keys: KeyRing) -> None:
+        self._keys = keys
+
+    def refresh(self, claims: Claims) -> str:
+        """A token with the same claims that lasts at least as long."""
+        return tokens.refresh(claims, self._keys, time.time())
+
+
+class StunServers:
+    """The configured STUN servers, for everybody alike (``rooms.ports.IceServers``)."""
+
+    def __init__(self, servers: Sequence[str]) -> None:
+        self._servers = [rtc.ICEServer(urls=[f"stun:{server}" for server in servers])] if servers else []
+
+    def for_participant(self, claims: Claims, participant_sid: str) -> Sequence[rtc.ICEServer]:  # noqa: ARG002
+        """What JoinResponse says."""
+        return self._servers
+
+
+def run(config: Config) -> None:
+    """Serve until SIGINT or SIGTERM, then tell everybody and stop; a second one ends the process at once."""
+    _runner()(_serve(config))
+
+
+async def _serve(config: Config) -> None:
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop(received: signal.Signals) -> None:
+        log.info("stopping", signal=received.name)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop, number)
+    async with Server(config) as server:
+        sys.stdout.write(banner(config, server.url))
+        sys.stdout.flush()
+        await stopping.wait()
+    log.info("stopped")
+
+
+def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
+    """uvloop's ``run`` where it is installed, else asyncio's."""
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.run
+    return cast("Callable[[Coroutine[Any, Any, None]], None]", uvloop.run)
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {port} on {host} is in use by another program; choose another with --port"
+    if error.errno == errno.EACCES:
+        return f"port {port} on {host} is only for root; choose one above 1023 with --port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is no address of this machine; see --bind"
+    return f"can't listen on port {port} of {host}: {error.strerror or error}"
+
+
+def _has_ipv6(error: OSError) -> bool:
+    return socket.has_ipv6 and error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
