@@ -24,8 +24,6 @@ _HANDLE_OFFSET = 2
 _VERSION_SHIFT = 5
 _MAX_HANDLE = 0xFFFF
 _MAX_NAME_CHARS = 256
-_MAX_TRACKS = 256
-"""Data tracks of one participant."""
 _MAX_WISHES = 10_000
 
 
@@ -203,7 +201,7 @@ def _refusal(
         return rtc.RequestResponse.DUPLICATE_HANDLE, "a data track with same handle already exists"
     if any(track.info.name == request.name for track in published.values()):
         return rtc.RequestResponse.DUPLICATE_NAME, "a data track with same name already exists"
-    if len(published) >= _MAX_TRACKS:
+    if len(published) >= session.context.config.max_data_tracks:
         return rtc.RequestResponse.LIMIT_EXCEEDED, "too many data tracks"
     return None
 

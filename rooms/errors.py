@@ -8,7 +8,7 @@
         ├── NotAllowed       asks for something that the token does not grant
         ├── LimitExceeded    metadata or attributes too large
         ├── RoomNotFound     the room does not exist and may not be created
-        ├── RoomFull         max_participants reached
+        ├── RoomFull         no place left: max_participants or max_rooms reached
         └── ShuttingDown     the server takes nobody in any more
 """
 
@@ -17,7 +17,7 @@ class RoomsError(Exception):
     """Base of every exception of this package."""
 
 
-class JoinRefused(RoomsError):  # noqa: N818 - a refusal, named as such
+class JoinRefused(RoomsError):
     """The join is refused before anything was sent or created."""
 
 
@@ -38,7 +38,7 @@ class RoomNotFound(JoinRefused):
 
 
 class RoomFull(JoinRefused):
-    """The room has as many participants as it may have."""
+    """The room has as many participants as it may have, or the server as many rooms."""
 
 
 class ShuttingDown(JoinRefused):

@@ -61,6 +61,10 @@ def admitted_claims(request: JoinRequest, config: RoomConfig) -> Claims:
     claims, grant = request.claims, request.grant
     if not claims.identity:
         raise InvalidJoin("identity cannot be empty")
+    if _size(claims.identity) and len(claims.identity) > config.max_identity_chars:
+        raise InvalidJoin(f"identity is longer than {config.max_identity_chars} characters")
+    if _size(grant.room) and len(grant.room) > config.max_room_name_chars:
+        raise InvalidJoin(f"room name is longer than {config.max_room_name_chars} characters")
     if (request.metadata or request.attributes) and not grant.can_update_own_metadata:
         raise NotAllowed("the token does not allow metadata of one's own")
     if request.publish:
@@ -73,7 +77,6 @@ def admitted_claims(request: JoinRequest, config: RoomConfig) -> Claims:
         metadata=request.metadata or claims.metadata,
         attributes={**claims.attributes, **{key: text for key, text in request.attributes.items() if text}},
     )
-    _size(claims.identity + grant.room)
     check_limits(claims.name, claims.metadata, claims.attributes, config)
     return claims
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from livekit.protocol import rtc
 
-from sfu.control import CloseTransport, OpenTransport, TransportId, TransportRole
+from sfu.control import CloseTransport, OpenTransport, RestartIce, TransportId, TransportRole
 
 if TYPE_CHECKING:
     from .session import Session
@@ -31,8 +31,9 @@ class Legs:
         self.subscribing: TransportId | None = self.publishing if single else None
         self.failed: set[TransportId] = set()
         """Lost, and not negotiated anew since."""
-        self.last_offer_id = 0
-        """Of the server's own offers."""
+        self.unanswered: rtc.SessionDescription | None = None
+        """The server's own offer that the client has yet to answer."""
+        self.restart_when_answered = False
         self._tcp_only = False
 
     @property
@@ -66,6 +67,19 @@ class Legs:
             self.subscribing = self._name(TransportRole.SUBSCRIBER)
             self._open(self.subscribing, TransportRole.SUBSCRIBER)
         return self.subscribing
+
+    def restart_subscribing(self) -> None:
+        """The client came back: have its subscribing transport find a path again.
+
+        An offer that it may never have got comes first, as it was: there is only one at a time.
+        """
+        if self.single or self.subscribing is None:
+            return
+        if self.unanswered is not None:
+            self.restart_when_answered = True
+            self._session.signal.send(rtc.SignalResponse(offer=self.unanswered))
+        else:
+            self._session.context.media.execute(RestartIce(self.subscribing))
 
     def close(self) -> None:
         """Drop all of them."""

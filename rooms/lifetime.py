@@ -14,8 +14,6 @@ from .updates import announce
 if TYPE_CHECKING:
     from .session import Session
 
-_FAILURE_GRACE_S = 5.0
-"""How long a participant whose media failed may take to resume."""
 _RECOVERY_S = 15.0
 """How long the ICE restart after that resume may take; JavaScript waits as long."""
 _ANSWER_S = 15.0
@@ -90,7 +88,8 @@ class Lifetime:
             return
         session.signal.leave(models.CONNECTION_TIMEOUT, rtc.LeaveRequest.RESUME)
         self._clear(_Wait.SIGNAL)
-        self._wait(_Wait.RESUME, _FAILURE_GRACE_S, lambda: session.leave(models.CONNECTION_TIMEOUT))
+        grace_s = session.context.config.reconnect_grace_s
+        self._wait(_Wait.RESUME, grace_s, lambda: session.leave(models.CONNECTION_TIMEOUT))
 
     def offered(self) -> None:
         """The server made an offer, which a connected client has to answer."""

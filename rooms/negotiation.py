@@ -5,7 +5,15 @@ from typing import TYPE_CHECKING
 
 from livekit.protocol import models, rtc
 
-from sfu.control import Answer, AnswerReady, NegotiationFailed, Offer, OfferReady, SectionsNeeded
+from sfu.control import (
+    Answer,
+    AnswerReady,
+    NegotiationFailed,
+    Offer,
+    OfferReady,
+    RestartIce,
+    SectionsNeeded,
+)
 
 if TYPE_CHECKING:
     from .session import Session
@@ -17,12 +25,17 @@ def offer(session: "Session", request: rtc.SessionDescription) -> None:
 
 
 def answer(session: "Session", request: rtc.SessionDescription) -> None:
-    """The client's answer to an offer of the server; Rust says id 0 for whichever it was."""
-    leg = session.legs.subscribing
-    if leg is None or session.legs.single:
+    """The client's answer to the server's offer; Rust says id 0 for whichever it was. Others are late."""
+    legs = session.legs
+    waiting = legs.unanswered
+    if waiting is None or legs.subscribing is None or request.id not in (0, waiting.id):
         return
-    session.lifetime.answered(leg)
-    session.context.media.execute(Answer(leg, request.id or session.legs.last_offer_id, request.sdp))
+    legs.unanswered = None
+    session.lifetime.answered(legs.subscribing)
+    session.context.media.execute(Answer(legs.subscribing, waiting.id, request.sdp))
+    if legs.restart_when_answered:
+        legs.restart_when_answered = False
+        session.context.media.execute(RestartIce(legs.subscribing))
 
 
 def trickle(session: "Session", request: rtc.TrickleRequest) -> None:
@@ -47,10 +60,10 @@ def answer_ready(session: "Session", event: AnswerReady) -> None:
 
 def offer_ready(session: "Session", event: OfferReady) -> None:
     """The data plane wants to send something else on the subscribing transport."""
-    session.legs.last_offer_id = event.offer_id
     description = rtc.SessionDescription(
         type="offer", sdp=event.sdp, id=event.offer_id, mid_to_track_id=event.mid_to_track
     )
+    session.legs.unanswered = description
     session.signal.send(rtc.SignalResponse(offer=description))
     session.lifetime.offered()
 

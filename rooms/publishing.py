@@ -52,7 +52,10 @@ def _refusal(session: "Session", request: rtc.AddTrackRequest) -> rtc.RequestRes
         known = publications.find(request.sid) is not None
         return rtc.RequestResponse.UNSUPPORTED_TYPE if known else rtc.RequestResponse.NOT_FOUND
     waiting = len(publications.pending) + publications.queued_count()
-    if waiting >= session.context.config.max_pending_tracks or request.ByteSize() > _MAX_REQUEST_BYTES:
+    config = session.context.config
+    if waiting >= config.max_pending_tracks or waiting + len(publications.published) >= config.max_tracks:
+        return rtc.RequestResponse.LIMIT_EXCEEDED
+    if request.ByteSize() > _MAX_REQUEST_BYTES:
         return rtc.RequestResponse.LIMIT_EXCEEDED
     if len(publications.queued.get(request.cid, ())) >= _MAX_QUEUED_PER_CID:
         return rtc.RequestResponse.LIMIT_EXCEEDED

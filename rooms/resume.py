@@ -4,8 +4,6 @@ from typing import TYPE_CHECKING
 
 from livekit.protocol import models, rtc
 
-from sfu.control import RestartIce
-
 from .join import JoinRequest
 from .ports import SignalSink
 from .signal import Signal
@@ -44,8 +42,7 @@ def resume(session: "Session | None", request: JoinRequest, sink: SignalSink) ->
 
 def _catch_up(session: "Session") -> None:
     """Say again what may have been missed and isn't part of an update."""
-    if not session.legs.single and session.legs.subscribing is not None:
-        session.context.media.execute(RestartIce(session.legs.subscribing))
+    session.legs.restart_subscribing()
     for publication in session.publications.published.values():
         publication.dynacast.repeat()
     session.subscriptions.reconcile_all()

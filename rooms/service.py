@@ -2,14 +2,16 @@
 
 from livekit.protocol import models
 
+from auth.grants import Claims
 from sfu.control import Event
 
 from . import departure, media_events, resume
 from .config import RoomConfig
 from .context import Context, ServerIdentity
-from .errors import RoomNotFound, ShuttingDown
+from .errors import RoomFull, RoomNotFound, ShuttingDown
 from .ids import Ids
 from .join import JoinRequest, admitted_claims
+from .participant import Participant
 from .ports import (
     Clock,
     IceServers,
@@ -63,24 +65,35 @@ class RoomService:
 
         Raises a JoinRefused before anything is sent, created or ended.
         """
-        if self._stopping:
-            raise ShuttingDown("the server is stopping")
-        claims = admitted_claims(request, self._context.config)
-        room = self.room(request.room_name)
-        settings = RoomSettings.from_config(self._context.config).overlaid(claims.room_config)
-        if room is None and not (self._context.config.auto_create or request.grant.room_create):
-            raise RoomNotFound("requested room does not exist")
-        newcomer_settings = settings if room is None else room.settings
-        session_room = room or Room(self._context, request.room_name, newcomer_settings)
-        session = Session(self._context, session_room, claims, request, sink)
-        session_room.check_capacity(claims.identity, session.participant.dependent)
-        if room is None:
-            self._open(session_room)
-        previous = session_room.sessions.get(claims.identity)
+        claims = self._admit(request)
+        settings = self.default_settings().overlaid(claims.room_config)
+        room = self.create_room(request.room_name, settings)
+        previous = room.sessions.get(claims.identity)
+        session = Session(self._context, room, claims, request, sink)
         if previous is not None:
             departure.end(previous, models.DUPLICATE_IDENTITY, replaced=True)
         session.open(request)
         return session
+
+    def check(self, request: JoinRequest) -> None:
+        """Raise what :meth:`join` would, and do nothing else."""
+        self._admit(request)
+
+    def _admit(self, request: JoinRequest) -> Claims:
+        """The claims to join with. Raises JoinRefused."""
+        if self._stopping:
+            raise ShuttingDown("the server is stopping")
+        config = self._context.config
+        claims = admitted_claims(request, config)
+        room = self.room(request.room_name)
+        if room is not None:
+            newcomer = Participant("", claims, request.client, 0.0)
+            room.check_capacity(claims.identity, newcomer.dependent)
+        elif not (config.auto_create or request.grant.room_create):
+            raise RoomNotFound("requested room does not exist")
+        elif len(self.rooms()) >= config.max_rooms:
+            raise RoomFull("the server has no place for another room")
+        return claims
 
     def resume(self, request: JoinRequest, sink: SignalSink) -> Session | None:
         """Go on with the session of an identity whose signal connection was lost.

@@ -194,7 +194,11 @@ class House:
             self.minter,
             self.clock,
             # Spread out, so that ids differ in every character.
-            Ids(lambda size: (next(counter) * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 8 * size)).to_bytes(size)),
+            Ids(
+                lambda size: (next(counter) * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 8 * size)).to_bytes(
+                    size
+                )
+            ),
             observer=self.observer,
             server=ServerIdentity(node_id="ND_test", region="eu"),
         )

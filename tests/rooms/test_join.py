@@ -164,7 +164,9 @@ def test_room_config_of_the_token_applies_to_a_new_room() -> None:
     assert house.service.room("room").metadata == "m"
 
 
-@pytest.mark.parametrize("raw", [{"emptyTimeout": "x"}, {"emptyTimeout": -1}, {"agents": 7}, {"tags": {"a": {}}}])
+@pytest.mark.parametrize(
+    "raw", [{"emptyTimeout": "x"}, {"emptyTimeout": -1}, {"agents": 7}, {"tags": {"a": {}}}]
+)
 def test_nonsense_in_room_config_is_ignored(raw: dict) -> None:
     house = House()
     assert house.join("alice", claims={"room_config": raw}).last("join").room.empty_timeout == 300
