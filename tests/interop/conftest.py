@@ -13,6 +13,7 @@ from playwright.async_api import Browser
 
 from tests.harness.browser import JoinInBrowser, joined_in_browser, running_chromium, served_page
 from tests.harness.clients import Join, joined
+from tests.harness.plain_client import JoinPlainly, joined_plainly
 from tests.harness.server import Server
 
 HERE = Path(__file__).parent
@@ -52,3 +53,9 @@ def browse(
     """Join this test's room by a browser; over ``/rtc/v1`` unless for ``both_browser_modes``."""
     single_pc = getattr(request, "param", "v1") == "v1"
     return partial(joined_in_browser, chromium, page_url, server, room, single_pc=single_pc)
+
+
+@pytest.fixture
+def join_plainly(request: pytest.FixtureRequest, server: Server, room: str) -> JoinPlainly:
+    """Join this test's room by aiortc; over ``/rtc/v1`` unless for ``both_plain_modes``."""
+    return partial(joined_plainly, server, room, single_pc=getattr(request, "param", "v1") == "v1")
