@@ -46,6 +46,7 @@ class DownTrack:
 
     __slots__ = (
         "_last_out",
+        "_muted",
         "_octets_before",
         "_packets_before",
         "_sent_before",
@@ -106,6 +107,7 @@ class DownTrack:
         self.limiter: RetransmitLimiter | None = None
         """Made with the first retransmission."""
         self.reports = SenderReports(track.clock_rate)
+        self._muted = False
         self._timeline = Timeline(track.clock_rate)
         self._spans: list[Span] = []
         self._last_out = _Last(0, 0, 0, 0, 0)
@@ -148,8 +150,12 @@ class DownTrack:
             octets += self.rendition.octets - self._octets_before
         return packets, octets
 
-    def aim(self, rendition: Rendition | None) -> None:
-        """Set what to forward next; the switch happens at that rendition's next switching point."""
+    def aim(self, rendition: Rendition | None, *, muted: bool = False) -> None:
+        """Set what to forward next; the switch happens at that rendition's next switching point.
+
+        ``muted`` when there is nothing to forward because the publisher muted: its clock may stand meanwhile.
+        """
+        self._muted |= muted
         if rendition is self.target:
             return
         if self.target is not None and self.target is not self.rendition:
@@ -210,7 +216,8 @@ class DownTrack:
             self._timeline.start(clock, wire, last.timestamp, now)
             return last.timestamp
         if self.rendition is None:
-            out = self._timeline.resume(clock, wire, last.timestamp & 0xFFFFFFFF, now)
+            out = self._timeline.resume(clock, wire, last.timestamp & 0xFFFFFFFF, now, self._muted)
+            self._muted = False
         elif self.rendition.layer is rendition.layer:
             return packet.timestamp - self._spans[-1].timestamp
         else:

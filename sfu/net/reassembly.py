@@ -17,7 +17,7 @@ Message = tuple[int, int, bytes]
 """Stream id, payload protocol id, payload."""
 
 
-class ReassemblyOverflow(NetError):  # noqa: N818 - says what happened
+class ReassemblyOverflow(NetError):
     """The peer sent more than may wait for its missing pieces, or a message larger than allowed."""
 
 

@@ -31,6 +31,8 @@ class Feedback:
         self.malformed = 0
         self.quality = TransportQuality()
         self._reported_at = 0.0
+        self._octets: dict[int, tuple[int, float]] = {}
+        """Octets sent and when that was read, of streams that are being retransmitted from."""
 
     # --- from the client ---
 
@@ -110,6 +112,7 @@ class Feedback:
             if stream.nacks is not None:
                 self._ask_again(media_ssrc, stream, now)
             layer = stream.layer
+            layer.keyframes.rtt_s = self.rtt_s
             if layer.wanted:
                 layer.keyframes.request(now)
             if layer.ssrc == media_ssrc and layer.track.kind is MediaKind.VIDEO and layer.keyframes.due(now):
@@ -140,6 +143,7 @@ class Feedback:
         if now - self._reported_at >= RECEIVER_REPORT_S:
             self._reported_at = now
             self._report_received(now)
+            self._budget_retransmissions(now)
         compound = b""
         for down in self._transport.subscribing.down_tracks.values():
             report = self._sender_report_for(down, now, unix_now)
@@ -152,6 +156,18 @@ class Feedback:
             compound += packet
         if compound:
             self._rtcp(compound)
+
+    def _budget_retransmissions(self, now: float) -> None:
+        """Retransmissions may take a share of what the stream itself takes."""
+        for down in self._transport.subscribing.down_tracks.values():
+            if down.limiter is not None:
+                octets = down.sent()[1]
+                before, at = self._octets.get(down.ssrc, (octets, now))
+                self._octets[down.ssrc] = (octets, now)
+                if now > at:
+                    down.limiter.estimate(8 * (octets - before) / (now - at))
+        if len(self._octets) > len(self._transport.subscribing.by_ssrc):
+            self._octets = {s: v for s, v in self._octets.items() if s in self._transport.subscribing.by_ssrc}
 
     def _report_received(self, now: float) -> None:
         ingress = self._transport.ingress

@@ -131,7 +131,7 @@ class Subscribing:
         layer = track.best(down.spatial) if down.bound and down.enabled and not track.muted else None
         if layer is None:
             if not (down.bound and down.enabled) or track.muted:
-                down.aim(None)
+                down.aim(None, muted=track.muted)
             return
         down.aim(layer.rendition(temporal=down.temporal, plain=down.plain))
 

@@ -45,7 +45,9 @@ class PlainClient:
         self.subscriber = self.publisher if single_pc else _connection()
         self.subscriber.on("track", self._on_track)
         self.subscriber.on("datachannel", self._on_channel)
-        self._channels = {label: self.publisher.createDataChannel(label, **how) for label, how in CHANNELS.items()}
+        self._channels = {
+            label: self.publisher.createDataChannel(label, **how) for label, how in CHANNELS.items()
+        }
         for channel in self._channels.values():
             channel.on("message", self._on_message)
         self._offer_id = 0
@@ -116,7 +118,9 @@ class PlainClient:
 
     # --- media
 
-    async def publish_video(self, size: tuple[int, int] = (320, 180), *, shade: int = 128, fps: int = 15) -> Any:
+    async def publish_video(
+        self, size: tuple[int, int] = (320, 180), *, shade: int = 128, fps: int = 15
+    ) -> Any:
         """Publish a moving picture in VP8; its TrackInfo."""
         fields = {"type": models.TrackType.VIDEO, "source": models.TrackSource.CAMERA}
         fields |= {"width": size[0], "height": size[1]}
@@ -153,7 +157,13 @@ class PlainClient:
         def published() -> Any:
             told = [*self.joined.other_participants]
             told += [info for update in self.signal.heard("update") for info in update.participants]
-            found = [track.sid for info in told if info.identity == identity for track in info.tracks if track.type == kind]
+            found = [
+                track.sid
+                for info in told
+                if info.identity == identity
+                for track in info.tracks
+                if track.type == kind
+            ]
             return next((self._sinks[sid] for sid in found if sid in self._sinks), None)
 
         return await eventually(published, f"media of {identity}")

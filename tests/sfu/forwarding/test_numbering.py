@@ -62,3 +62,11 @@ def test_a_late_packet_that_would_be_dropped_changes_nothing():
     numbering.forward(10)
     numbering.drop(8)
     assert numbering.forward(11) == (11, 0)
+
+
+def test_a_restart_of_the_source_is_no_gap_to_the_subscriber():
+    numbering = Numbering()
+    assert numbering.forward(100_000) == (100_000, 0)
+    assert numbering.forward(150_000) == (100_001, 0)
+    assert numbering.forward(150_001) == (100_002, 0)
+    assert numbering.forward(100_001) is None
