@@ -98,7 +98,3 @@ def test_what_is_no_packet_is_not_sent() -> None:
     for packet in (b"", rtp()[:11], rtp(payload=bytes(70_000))):
         with pytest.raises(SrtpError):
             ours.protect(packet)
-
-
-def test_every_private_name_is_there() -> None:
-    assert srtp.missing_names() == []
