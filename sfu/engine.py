@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from sfu import control
+from sfu.announce import announced_addresses
 from sfu.config import MediaConfig
 from sfu.control import Command, Event, RouterId, TransportId
 from sfu.errors import MediaStartError
@@ -16,10 +17,11 @@ from sfu.forwarding.matrix import Lane
 from sfu.forwarding.profile import ProfileRegistry
 from sfu.housekeeping import URGENT_S, Housekeeping
 from sfu.mux import Mux
-from sfu.net.addresses import candidates, offered_addresses
+from sfu.net.addresses import candidates
 from sfu.net.dtls import Certificate
 from sfu.net.egress import Egress
 from sfu.net.peers import PeerTable
+from sfu.net.private_names import check_private_names
 from sfu.net.tcp import TcpPeer, TcpPort
 from sfu.net.udp import UdpPort
 from sfu.peer.context import PeerContext
@@ -70,16 +72,17 @@ class Engine:
     async def start(self) -> None:
         """Open the ports and find out what to offer. Raises MediaStartError."""
         config = self.config
+        check_private_names()
         self._certificate = Certificate.generate()
         udp_port, tcp_port = config.udp_port, config.tcp_port
         for host in config.bind_addresses:
             udp_port = self._open_udp(host, udp_port)
             if config.tcp_port:
                 tcp_port = await self._open_tcp(host, tcp_port)
-        addresses = await offered_addresses(config)
-        tcp = tcp_port if config.tcp_port else 0
+        addresses = await announced_addresses(config)
+        tcp = tcp_port if config.tcp_port else None
         self._candidates = tuple(candidates(addresses, udp_port, tcp))
-        self._tcp_candidates = tuple(candidates(addresses, 0, tcp))
+        self._tcp_candidates = tuple(candidates(addresses, None, tcp))
         loop = asyncio.get_running_loop()
         for port in self.ports:
             loop.add_reader(port.fileno, self._on_readable, port)

@@ -1,0 +1,44 @@
+"""Which addresses clients are told to send media to."""
+
+import ipaddress
+
+from sfu.config import DEFAULT_STUN_SERVERS, MediaConfig
+from sfu.errors import MediaStartError
+from sfu.net.addresses import AddressFilter, external_address, local_addresses
+from sfu.net.errors import AddressError
+
+
+async def announced_addresses(config: MediaConfig) -> list[str]:
+    """The configured address, the one a STUN server sees, or those of the interfaces that are listened on.
+
+    Raises MediaStartError with what to do when there is none.
+    """
+    try:
+        if config.node_ip:
+            return [str(ipaddress.ip_address(part.strip())) for part in config.node_ip.split(",")]
+        if config.use_external_ip:
+            return [await external_address(config.stun_servers or DEFAULT_STUN_SERVERS)]
+        return _listened_on(config)
+    except ValueError as error:
+        raise MediaStartError(f"rtc.node_ip: {error}") from error
+    except AddressError as error:
+        raise MediaStartError(
+            f"no address to offer to clients: {error}; set rtc.node_ip to name one"
+        ) from error
+
+
+def _listened_on(config: MediaConfig) -> list[str]:
+    bound = [ipaddress.ip_address(host) for host in config.bind_addresses]
+    named = [str(address) for address in bound if not address.is_unspecified]
+    if len(named) == len(bound):
+        return named
+    allowed = AddressFilter.of(
+        config.interface_includes,
+        config.interface_excludes,
+        config.ip_includes,
+        config.ip_excludes,
+        ipv4=any(address.version == 4 for address in bound),
+        ipv6=config.ipv6 and any(address.version == 6 for address in bound),
+        loopback=config.enable_loopback_candidate,
+    )
+    return list(dict.fromkeys([*named, *local_addresses(allowed)]))
