@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import cast
 
 from sfu.net.errors import FramingError
 from sfu.net.framing import Deframer, frame
@@ -34,14 +35,13 @@ class TcpPeer(asyncio.Protocol):
         self.port = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         peername = transport.get_extra_info("peername") or ("", 0)
         self.host, self.port = str(peername[0]), int(peername[1])
         if not self._on_opened(self):
-            transport.abort()
+            self._transport.abort()
             return
-        self._idle = asyncio.get_running_loop().call_later(IDLE_S, transport.abort)
+        self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._transport.abort)
 
     def validated(self) -> None:
         """A valid check came: the connection may stay."""
