@@ -125,10 +125,13 @@ class DataTracks:
             self._session.room.data_track_handles.free(track.handle)
         return gone
 
+    def repeat_handles(self) -> None:
+        """The client was away: tell it again, if there is anything to tell."""
+        if self._received:
+            self.send_handles()
+
     def send_handles(self) -> None:
         """Tell the client which handle is which track, all of them."""
-        if not self._received and not self._wishes and not self._auto:
-            return
         handles = {
             handle: rtc.DataTrackSubscriberHandles.PublishedDataTrack(
                 publisher_identity=track.publisher.participant.identity,

@@ -46,9 +46,8 @@ def _catch_up(session: "Session") -> None:
     for publication in session.publications.published.values():
         publication.dynacast.repeat()
     session.subscriptions.reconcile_all()
-    session.data_tracks.send_handles()
+    session.data_tracks.repeat_handles()
     session.room.speakers.refresh(session)
-    session.room.quality.refresh(session)
 
 
 def sync_state(session: "Session", request: rtc.SyncState) -> None:

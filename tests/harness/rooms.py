@@ -253,8 +253,9 @@ class House:
         return Guest(self, request)
 
     def pair(self, first: str = "alice", second: str = "bob", **options: Any) -> tuple[Guest, Guest]:
-        """Two connected people, with what they were told so far forgotten."""
+        """Two connected people who know of each other; what they were told of that is forgotten."""
         guests = self.join(first, **options).connect(), self.join(second, **options).connect()
+        self.advance(1.0)
         for guest in guests:
             guest.clear()
         return guests
