@@ -36,7 +36,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="time for each target")
     parser.add_argument("--seed", type=int, default=0, help="seed of the mutator")
     parser.add_argument(
-        "--artifacts", type=Path, default=Path("fuzz-artifacts"), help="folder for failing inputs"
+        "--artifacts", type=Path, default=Path(".cache/fuzz"), help="folder for failing inputs"
     )
     parser.add_argument("--mutator", action="store_true", help="use the mutator even if atheris is installed")
     options = parser.parse_args()
@@ -55,14 +55,15 @@ def main() -> int:
 
 def run_atheris(name: str, seconds: float, artifacts: Path) -> bool:
     """Run one target under libFuzzer; it ends its process, hence one of its own."""
-    artifacts.mkdir(parents=True, exist_ok=True)
+    found = artifacts / "corpus" / name
+    found.mkdir(parents=True, exist_ok=True)
     command = [
         *(sys.executable, "-m", "tests.fuzz.atheris_target", name),
         f"-max_total_time={max(round(seconds), 1)}",
         f"-timeout={INPUT_TIMEOUT_S:.0f}",
         f"-artifact_prefix={artifacts}/{name}-",
         # The first folder takes what libFuzzer finds new; the seeds are only read.
-        *(str(artifacts), str(CORPUS / name)),
+        *(str(found), str(CORPUS / name)),
     ]
     return subprocess.run(command, check=False).returncode == 0
 
