@@ -213,8 +213,10 @@ def _end(packet: memoryview | bytes) -> int:
         raise RtpError("not transport-wide feedback")
     if words * 4 + 4 != len(packet):
         raise RtpError("feedback with a length of its own")
-    padding = packet[-1] if first & 0x20 else 0
-    if padding > len(packet) - _HEADER.size:
+    if not first & 0x20:
+        return len(packet)
+    padding = packet[-1]
+    if not 0 < padding <= len(packet) - _HEADER.size:
         raise RtpError("feedback padding out of bounds")
     return len(packet) - padding
 

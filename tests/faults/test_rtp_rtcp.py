@@ -163,6 +163,7 @@ def test_61_runs_of_no_length_end_with_the_packet() -> None:
         "82cb0001 00000001",  # more sources than there are
         "81ca0001 00000001",  # SDES without terminator
         "81ca0002 00000001 01ff6162",  # CNAME past the end
+        "81ca0002 00000001 01026101",  # an item that ends before its length
         "82ca0002 00000001 00000000",  # more chunks than there are
         "80cf0002 00000001 0400ffff",  # XR block past the end
         "80cf0003 00000001 04000001 00000000",  # reference time of 32 bits

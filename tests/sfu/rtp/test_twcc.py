@@ -123,3 +123,29 @@ def test_any_body_is_read_or_refused(body: bytes, count: int) -> None:
     except RtpError:
         return
     assert len(statuses) == count
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "8fcd0004 00000001 00000002 000a0001 000002",
+        "81cd0005 00000001 00000002 000a0001 00000207 2001 0400",  # a NACK
+        "8fce0005 00000001 00000002 000a0001 00000207 2001 0400",  # payload feedback
+        "8fcd0006 00000001 00000002 000a0001 00000207 2001 0400",  # longer than it is
+        "8fcd0004 00000001 00000002 000a0001 00000207 2001 0400",
+        "afcd0005 00000001 00000002 000a0001 00000207 2001 0400",  # padding of no length
+        "afcd0005 00000001 00000002 000a0001 00000207 2001 0405",  # padding over all that follows the header
+        "afcd0005 00000001 00000002 000a0001 00000207 2001 0402",  # padding over the delta
+    ],
+)
+def test_other_packets_and_wrong_lengths_are_refused(text: str) -> None:
+    with pytest.raises(RtpError):
+        parse_feedback(bytes.fromhex(text))
+
+
+def test_every_prefix_is_refused() -> None:
+    (packet,) = build_feedback(1, 2, [(n, 900 * n) for n in range(0, 50, 3)], 0)
+    for length in range(len(packet)):
+        with pytest.raises(RtpError):
+            parse_feedback(packet[:length])
