@@ -40,7 +40,11 @@ class Answerer:
         self._ask_soon = ask_soon
         self._mids: dict[str, DownTrack] = {}
         self._released: dict[str, MediaKind] = {}
-        """M-lines answered as sending whose down track has gone since."""
+        """M-lines answered as sending whose down track has gone since.
+
+        They rest for one answer: a client only notices another track where the m-line was inactive in between.
+        """
+        self._resting: dict[str, MediaKind] = {}
         self._free = {MediaKind.AUDIO: 0, MediaKind.VIDEO: 0}
         self._answered = False
         self._asked = False
@@ -61,10 +65,9 @@ class Answerer:
         """Ask the client for an offer, if something still needs one."""
         if self._asked or not self._answered:
             return
-        missing = {kind: self._missing(kind) for kind in MediaKind}
-        waiting = any(True for kind in MediaKind for _ in self._subscribing.unnegotiated(kind))
-        if waiting or self._released:
+        if self._waiting() or self._released:
             self._asked = True
+            missing = {kind: self._missing(kind) for kind in MediaKind}
             self._context.emit(
                 SectionsNeeded(self._transport_id, missing[MediaKind.AUDIO], missing[MediaKind.VIDEO])
             )
@@ -72,14 +75,14 @@ class Answerer:
     def answer(self, offer_id: int, offer: Description, local: LocalTransport) -> AnswerReady:
         """Answer an offer."""
         self._asked = False
-        self._released.clear()
+        self._resting, self._released = self._released, {}
         self._free = dict.fromkeys(self._free, 0)
         self._forget_missing(offer)
         sections = [self._section(section) for section in offer.sections]
         text = write_answer(offer, sections, local, self._session_id, next(self._versions))
         self._answered = True
         self._subscribing.bind_negotiated()
-        if any(self._missing(kind) for kind in MediaKind):
+        if self._waiting():
             self._ask_soon()
         mid_to_track: dict[str, TrackId] = {mid: down.track_id for mid, down in self._mids.items()}
         return AnswerReady(self._transport_id, offer_id, text, mid_to_track)
@@ -102,6 +105,9 @@ class Answerer:
         down = self._mids.get(section.mid)
         if down is None and (section.msid or section.rids):
             # The client sent here before: the line still names one codec only, and the client may send again.
+            return self._idle(section)
+        if section.mid in self._resting:
+            self._free[MediaKind(section.kind)] += 1
             return self._idle(section)
         while down is None:
             waiting = self._subscribing.unnegotiated(MediaKind(section.kind))
@@ -144,6 +150,9 @@ class Answerer:
             down.mid = ""
             down.bound = False
             down.stop()
+
+    def _waiting(self) -> bool:
+        return any(True for kind in MediaKind for _ in self._subscribing.unnegotiated(kind))
 
     def _missing(self, kind: MediaKind) -> int:
         waiting = sum(1 for _ in self._subscribing.unnegotiated(kind))

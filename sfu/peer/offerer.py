@@ -22,6 +22,9 @@ class _Line:
     mid: str
     down: DownTrack | None = None
     codecs: tuple[Codec, ...] = ()
+    offered_idle: bool = False
+    reusable: bool = False
+    """The client has agreed that nothing flows: only then it notices another track on this m-line."""
 
 
 class Offerer:
@@ -63,6 +66,7 @@ class Offerer:
         for line in self._lines:
             if line.down is down:
                 line.down = None
+                line.offered_idle = line.reusable = False
                 self.changed()
 
     def offer(self, local: LocalTransport) -> OfferReady | None:
@@ -73,6 +77,8 @@ class Offerer:
         for kind in MediaKind:
             for down in self._subscribing.unnegotiated(kind):
                 self._place(down)
+        for line in self._lines:
+            line.offered_idle = line.down is None
         sections = [self._section(line) for line in self._lines]
         self._outstanding = next(self._offer_ids)
         text = write_offer(sections, local, self._session_id, next(self._versions), DATA_MID)
@@ -85,13 +91,15 @@ class Offerer:
         for line in self._lines:
             section = answer.section(line.mid)
             down = line.down
-            if down is None or section is None:
+            if down is None:
+                line.reusable = line.offered_idle
+                continue
+            if section is None:
                 continue
             accepted = () if section.rejected else self._subscribing.accept(down, section)
             if not accepted:
                 self._subscribing.unsubscribe(down.track_id)
-                line.down = None
-                self._changed = True
+                self.unsubscribed(down)
         self._subscribing.bind_negotiated()
         if self._changed:
             self._offer_soon()
@@ -100,11 +108,12 @@ class Offerer:
         if any(line.down is down for line in self._lines):
             return
         kind = down.track.kind
-        line = next((line for line in self._lines if line.down is None and line.kind is kind), None)
+        line = next((line for line in self._lines if line.reusable and line.kind is kind), None)
         if line is None:
             line = _Line(kind, str(len(self._lines)))
             self._lines.append(line)
         line.down = down
+        line.reusable = False
         line.codecs = codecs.offer_codecs(mimes(down.track), down.track.main.fmtp, down.track.spec.stereo)
         down.rtx_payload_type = next((c.payload_type for c in line.codecs if c.mime.endswith("/rtx")), 0)
 
