@@ -67,6 +67,8 @@ class Egress:
         destinations = arena.peers[rows]
         if self._peers.tcp_count:
             rows, destinations = self._over_tcp(arena, rows, destinations)
+            if not len(rows):
+                return
         ports = self._peers.port[destinations]
         for index, port in enumerate(self._ports):
             chosen = ports == index

@@ -17,6 +17,8 @@ from sfu.sdp.answer import LocalTransport, SectionAnswer, write_answer
 from sfu.sdp.description import Description, Section
 
 _SENDS = ("sendonly", "sendrecv")
+MAX_FRUITLESS = 4
+"""Offers without a usable m-line after which a client is no longer asked for more."""
 
 
 class Answerer:
@@ -46,11 +48,16 @@ class Answerer:
         """
         self._resting: dict[str, MediaKind] = {}
         self._free = {MediaKind.AUDIO: 0, MediaKind.VIDEO: 0}
+        self._sent_on: set[str] = set()
+        """M-lines that the client has ever sent on."""
         self._answered = False
         self._asked = False
+        self._fruitless = 0
+        """Offers in a row that brought no m-line for those that wait."""
 
     def subscribed(self) -> None:
         """A down track was added and needs an m-line."""
+        self._fruitless = 0
         if self._answered and not self._asked:
             self._ask_soon()
 
@@ -78,11 +85,13 @@ class Answerer:
         self._resting, self._released = self._released, {}
         self._free = dict.fromkeys(self._free, 0)
         self._forget_missing(offer)
+        placed = len(self._mids)
         sections = [self._section(section) for section in offer.sections]
         text = write_answer(offer, sections, local, self._session_id, next(self._versions))
         self._answered = True
         self._subscribing.bind_negotiated()
-        if self._waiting():
+        self._fruitless = 0 if len(self._mids) > placed else self._fruitless + 1
+        if self._waiting() and self._fruitless < MAX_FRUITLESS:
             self._ask_soon()
         mid_to_track: dict[str, TrackId] = {mid: down.track_id for mid, down in self._mids.items()}
         return AnswerReady(self._transport_id, offer_id, text, mid_to_track)
@@ -94,17 +103,19 @@ class Answerer:
         if section.kind == "application":
             return SectionAnswer("sendrecv", (), {})
         if section.direction in _SENDS:
+            self._sent_on.add(section.mid)
             accepted = self._publishing.offered(section)
             if not accepted:
                 return SectionAnswer("inactive", (), {}, rejected=True)
-            return SectionAnswer("recvonly", accepted, extensions.accept_publish(section), rids=section.rids)
+            ids = extensions.accept_publish(section, accepted[0].mime)
+            return SectionAnswer("recvonly", accepted, ids, rids=section.rids)
         self._publishing.withdrawn(section.mid)
         return self._sending(section) if section.direction == "recvonly" else self._idle(section)
 
     def _sending(self, section: Section) -> SectionAnswer:
         down = self._mids.get(section.mid)
-        if down is None and (section.msid or section.rids):
-            # The client sent here before: the line still names one codec only, and the client may send again.
+        if down is None and section.mid in self._sent_on:
+            # The line still names the codec that the client sent, and the client may send again.
             return self._idle(section)
         if section.mid in self._resting:
             self._free[MediaKind(section.kind)] += 1

@@ -75,7 +75,8 @@ class Publishing:
         spec = self._announced(section)
         line = _Line(section, _accept(section, spec))
         self._lines[section.mid] = line
-        self._extensions.update(extensions.accept_publish(section))
+        if line.codecs:
+            self._extensions.update(extensions.accept_publish(section, line.codecs[0].mime))
         if spec is not None and line.codecs:
             self._start(spec, line)
         return line.codecs

@@ -37,15 +37,21 @@ _SENT_VIDEO = (
 _AUDIO = frozenset({MID, *_SENT_AUDIO})
 _VIDEO = frozenset({MID, RID, REPAIRED_RID, *_SENT_VIDEO})
 
+_LAYERED = frozenset({"video/vp9", "video/av1"})
+
 _ONE_BYTE_MAX = 14
 
 
-def accept_publish(section: Section) -> dict[int, str]:
-    """Extensions to answer where the client sends, URI by id; the ids are the client's.
+def accept_publish(section: Section, mime: str = "video/vp9") -> dict[int, str]:
+    """Extensions to answer where the client sends ``mime``, URI by id; the ids are the client's.
 
-    Ids over 14 need the two-byte form, which takes ``extmap-allow-mixed``.
+    Ids over 14 need the two-byte form, which takes ``extmap-allow-mixed``. The dependency descriptor is for
+    codecs with spatial layers in one stream: given one, Chromium leaves picture ids and temporal layers out of
+    VP8 payloads, and those are what simulcast switches and temporal layers need.
     """
     wanted = _AUDIO if section.kind == "audio" else _VIDEO
+    if mime not in _LAYERED:
+        wanted = wanted - {DEPENDENCY_DESCRIPTOR}
     limit = 255 if section.extmap_allow_mixed else _ONE_BYTE_MAX
     return {number: uri for number, uri in section.extensions.items() if uri in wanted and number <= limit}
 
