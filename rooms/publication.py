@@ -59,8 +59,8 @@ class Publication:
             cids=tuple(dict.fromkeys(cid for cid in cids if cid)),
             codec=codec_name(codecs[0].codec) if codecs else "",
             red=not self.info.disable_red,
-            dtx=not self.info.disable_dtx,
-            stereo=self.info.stereo,
+            dtx=models.TF_NO_DTX not in self.info.audio_features,
+            stereo=models.TF_STEREO in self.info.audio_features,
             measure_level=self.info.source == models.MICROPHONE,
             muted=self.info.muted,
         )

@@ -8,6 +8,7 @@ from livekit.protocol import models, rtc
 from auth.grants import Claims
 
 from . import (
+    data_blobs,
     data_tracks,
     departure,
     metadata,
@@ -138,4 +139,6 @@ _HANDLERS: dict[str, Callable[[Session, Any], None]] = {
     "publish_data_track_request": data_tracks.publish,
     "unpublish_data_track_request": data_tracks.unpublish,
     "update_data_subscription": data_tracks.update_subscription,
+    "store_data_blob_request": data_blobs.refuse,
+    "get_data_blob_request": data_blobs.refuse,
 }

@@ -55,16 +55,13 @@ def requested_track(sid: str, request: rtc.AddTrackRequest) -> models.TrackInfo:
         codecs=codecs,
         encryption=request.encryption,
         stream=request.stream or _STREAMS.get(request.source, "unknown"),
+        stereo=request.stereo,
+        disable_dtx=request.disable_dtx,
         disable_red=request.disable_red,
         backup_codec_policy=models.SIMULCAST if audio else request.backup_codec_policy,
         packet_trailer_features=request.packet_trailer_features,
     )
-    features = list(dict.fromkeys(request.audio_features))
-    if request.stereo and models.TF_STEREO not in features:
-        features.append(models.TF_STEREO)
-    if request.disable_dtx and models.TF_NO_DTX not in features:
-        features.append(models.TF_NO_DTX)
-    set_audio_features(info, features)
+    info.audio_features.extend(_features(request))
     return info
 
 
@@ -101,6 +98,16 @@ def apply_layer(info: models.TrackInfo, stream: LayerInfo) -> None:
         if stream.spatial < len(layers):
             layers[stream.spatial].rid = stream.rid
             layers[stream.spatial].ssrc = stream.ssrc
+
+
+def _features(request: rtc.AddTrackRequest) -> list[models.AudioTrackFeature]:
+    """The features asked for. Stereo and DTX may be asked for by fields alone, and then are features as well."""
+    features = dict.fromkeys(request.audio_features)
+    if request.stereo:
+        features[models.TF_STEREO] = None
+    if request.disable_dtx:
+        features[models.TF_NO_DTX] = None
+    return list(features)
 
 
 _SVC = models.VideoLayer.MULTIPLE_SPATIAL_LAYERS_PER_STREAM

@@ -30,6 +30,7 @@ def announce_departure(session: "Session", everyone: bool) -> None:
         return
     session.participant.version += 1
     info = session.participant.info()
+    info.state = models.ParticipantInfo.DISCONNECTED
     response = _update([info])
     for listener in session.room.sessions.values():
         if listener is not session and (everyone or listener.participant.protocol <= LAST_WITHOUT_IDENTITY):

@@ -30,6 +30,8 @@ class _Transport:
     """Client id by track."""
     subscribed: dict[TrackId, bool] = field(default_factory=dict)
     """Whether it was bound, by track."""
+    offered: list[str] = field(default_factory=list)
+    """Client ids in the latest offer."""
     negotiated: bool = False
     connected: bool = False
 
@@ -44,8 +46,6 @@ class MediaPlaneStandIn:
         self.layers: dict[str, tuple[control.LayerInfo, ...]] = {}
         """What SDP shows of a track, by client id; nothing special is one stream."""
         self.mimes: dict[str, str] = {}
-        self._delivering = False
-        self._executing = False
 
     def of(self, *kinds: type) -> list:
         """The recorded commands of these kinds."""
@@ -84,8 +84,10 @@ class MediaPlaneStandIn:
             self._end(command.transport_id, track_id)
 
     def _ExpectTrack(self, command: control.ExpectTrack) -> None:  # noqa: N802
-        if command.transport_id in self.transports:
-            self.transports[command.transport_id].expected[command.spec.track_id] = command.spec
+        transport = self.transports.get(command.transport_id)
+        if transport is not None:
+            transport.expected[command.spec.track_id] = command.spec
+            self._start(command.transport_id, transport)
 
     def _DropTrack(self, command: control.DropTrack) -> None:  # noqa: N802
         transport = self.transports.get(command.transport_id)
@@ -105,16 +107,18 @@ class MediaPlaneStandIn:
         for track_id in [track_id for track_id, cid in transport.started.items() if cid not in cids]:
             del transport.started[track_id]
             self._end(command.transport_id, track_id)
-        self._start(command.transport_id, transport, cids)
+        transport.offered = cids
+        self._start(command.transport_id, transport)
         transport.negotiated = True
         self.events.append(
             control.AnswerReady(command.transport_id, command.offer_id, "v=0\r\n", self._mids(transport))
         )
         self._bind(command.transport_id, transport)
 
-    def _start(self, transport_id: TransportId, transport: _Transport, cids: list[str]) -> None:
+    def _start(self, transport_id: TransportId, transport: _Transport) -> None:
         for track_id, spec in list(transport.expected.items()):
-            cid = next((cid for cid in cids if cid in spec.cids), None)
+            free = [cid for cid in transport.offered if cid not in transport.started.values()]
+            cid = next((cid for cid in free if cid in spec.cids), None)
             if cid is None:
                 continue
             del transport.expected[track_id]

@@ -18,7 +18,7 @@ def settings(guest: Guest, track: str, **fields) -> None:
 
 def test_first_subscriber_is_told_at_once() -> None:
     house = House()
-    alice, bob = house.pair()
+    alice, _ = house.pair()
     alice.publish("c1", models.CAMERA, layers=LAYERS)
     update = alice.last("subscribed_quality_update")
     (codec,) = update.subscribed_codecs
