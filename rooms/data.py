@@ -51,7 +51,7 @@ class Destinations:
 @dataclass(frozen=True, slots=True)
 class _Kept:
     at: float
-    sender: "Session | None"
+    sender_sid: str
     destinations: Destinations
     payload: bytes
 
@@ -106,7 +106,8 @@ class DataRelay:
         self._expire()
         for kept in self._kept:
             late = kept.at >= session.lifetime.started_at
-            if late and kept.sender is not session and kept.destinations.include(session):
+            own = kept.sender_sid == session.participant.sid
+            if late and not own and kept.destinations.include(session):
                 self._send_to((session,), RELIABLE, kept.payload)
 
     def _receive_packet(self, sender: "Session", label: str, payload: bytes) -> None:
@@ -162,7 +163,8 @@ class DataRelay:
             self._room.context.media.execute(SendData(tuple(legs), label, payload))
 
     def _keep(self, sender: "Session | None", destinations: Destinations, payload: bytes) -> None:
-        self._kept.append(_Kept(self._room.context.clock.now(), sender, destinations, payload))
+        sender_sid = "" if sender is None else sender.participant.sid
+        self._kept.append(_Kept(self._room.context.clock.now(), sender_sid, destinations, payload))
         self._kept_bytes += len(payload)
         self._expire()
 

@@ -61,10 +61,6 @@ def admitted_claims(request: JoinRequest, config: RoomConfig) -> Claims:
     claims, grant = request.claims, request.grant
     if not claims.identity:
         raise InvalidJoin("identity cannot be empty")
-    if _size(claims.identity) and len(claims.identity) > config.max_identity_chars:
-        raise InvalidJoin(f"identity is longer than {config.max_identity_chars} characters")
-    if _size(grant.room) and len(grant.room) > config.max_room_name_chars:
-        raise InvalidJoin(f"room name is longer than {config.max_room_name_chars} characters")
     if (request.metadata or request.attributes) and not grant.can_update_own_metadata:
         raise NotAllowed("the token does not allow metadata of one's own")
     if request.publish:
@@ -72,6 +68,10 @@ def admitted_claims(request: JoinRequest, config: RoomConfig) -> Claims:
             raise NotAllowed("the token does not allow publishing")
         grant = replace(grant, can_subscribe=False)
         claims = replace(claims, identity=f"{claims.identity}#{request.publish}", video=grant)
+    if _size(claims.identity) and len(claims.identity) > config.max_identity_chars:
+        raise InvalidJoin(f"identity is longer than {config.max_identity_chars} characters")
+    if _size(grant.room) and len(grant.room) > config.max_room_name_chars:
+        raise InvalidJoin(f"room name is longer than {config.max_room_name_chars} characters")
     claims = replace(
         claims,
         metadata=request.metadata or claims.metadata,

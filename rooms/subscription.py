@@ -167,13 +167,6 @@ class Subscriptions:
         self._end(publication)
         self._respond(track_sid, models.SE_CODEC_UNSUPPORTED)
 
-    def hears(self, participant_sid: str) -> bool:
-        """Whether audio of this participant is received."""
-        return any(
-            publication.info.type == models.AUDIO and publication.publisher.participant.sid == participant_sid
-            for publication in self.active.values()
-        )
-
     def publishers(self) -> "set[Session]":
         """Whose tracks are received."""
         return {publication.publisher for publication in self.active.values()}

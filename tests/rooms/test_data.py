@@ -154,6 +154,26 @@ def test_late_receiver_gets_what_came_since_it_joined() -> None:
     assert [packet.user.payload for packet in received(house, bob)] == [b"first", b"second", b"third"]
 
 
+def test_what_came_before_the_join_is_not_made_up_for() -> None:
+    house = House()
+    alice = house.join("alice").connect()
+    carol = house.join("carol")
+    alice.send_data(Packet(sequence=1, user=user(b"early")).SerializeToString())
+    house.advance(0.1)
+    bob = house.join("bob").connect()
+    carol.connect()
+    assert received(house, bob) == []
+    assert len(received(house, carol)) == 1
+
+
+def test_nonces_are_forgotten_at_last() -> None:
+    house = House()
+    alice, bob = house.pair()
+    for number in (0, *range(1001), 0):
+        alice.send_data(Packet(user=user(nonce=number.to_bytes(16))).SerializeToString())
+    assert len(received(house, bob)) == 1002
+
+
 def test_cache_for_late_receivers_forgets() -> None:
     house = House(RoomConfig(reliable_cache_bytes=2000))
     alice = house.join("alice").connect()

@@ -116,6 +116,10 @@ def test_join_refusals_leave_nothing_behind() -> None:
         (NotAllowed, {"publish": "screen", "grant": {"can_publish": False}}),
         (LimitExceeded, {"metadata": "eleven chars"}),
         (InvalidJoin, {"claims": {"name": "\ud800"}}),
+        (InvalidJoin, {"identity": "\udfff"}),
+        (InvalidJoin, {"identity": "a" * 257}),
+        (InvalidJoin, {"identity": "alice", "publish": "x" * 252}),
+        (InvalidJoin, {"room": "r" * 257}),
     ]
     for error, request in refused:
         with pytest.raises(error):

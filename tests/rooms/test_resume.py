@@ -83,6 +83,16 @@ def test_the_departed_are_reported() -> None:
     assert [info.identity for info in everybody.participants] == ["alice"]
 
 
+def test_the_departed_are_remembered_up_to_a_limit() -> None:
+    house = House()
+    alice = house.join("alice").connect()
+    alice.drop_signal()
+    for number in range(1100):
+        house.join(f"guest{number}").request(leave=rtc.LeaveRequest())
+    gone = alice.resume().of("update")[:-1]
+    assert sum(len(update.participants) for update in gone) == 1000
+
+
 def test_while_the_first_connection_is_still_open() -> None:
     house = House()
     alice = house.join("alice")
