@@ -79,6 +79,8 @@ class Door:
         framing = Framing()
         sink = QueueSink(self._config, framing)
         session = self._rooms.resume(wanted, sink) if wanted.reconnect else self._rooms.join(wanted, sink)
+        if session is None:
+            sink.close()
         try:
             await socket.prepare(request)
             await Connection(request, socket, sink, framing, session, self._config).run()

@@ -37,8 +37,8 @@ SECURITY_HEADERS = {
 """Sent with the page: no network beyond this server, no framing by others."""
 
 NOT_BUILT = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Hubbub</title>
-<h1>Hubbub is running</h1><p>Its page has not been built yet: run <code>python -m
-hubbub.web.build</code>.</p>"""
+<h1>Hubbub is running</h1><p>Its page has not been built yet: run
+<code>python -m hubbub.web.build</code>.</p>"""
 
 
 class Pages:

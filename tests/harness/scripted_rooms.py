@@ -63,4 +63,5 @@ class ScriptedRooms:
                 session.sink = sink
                 sink.send(rtc.SignalResponse(reconnect=rtc.ReconnectResponse()))
                 return session
+        sink.send(rtc.SignalResponse(leave=rtc.LeaveRequest(action=rtc.LeaveRequest.Action.RECONNECT)))
         return None

@@ -19,15 +19,19 @@ import pytest
 import pytest_asyncio
 from livekit.protocol import rtc
 
+from rooms.config import RoomConfig
 from tests.harness.http_server import SECRET, serving
 from tests.harness.raw_http import UPGRADE, ask
-from tests.harness.scripted_rooms import ScriptedRooms
+from tests.harness.rooms import House
 
 RECORDED: list[dict[str, Any]] = [
     json.loads(line) for line in Path("tests/data/wire/http_validate.jsonl").read_text().splitlines()
 ]
+FULL = (503, "room full is full")
 DIFFERENT = {
-    ("room full (max_participants 1, one inside)", 500): (503, "the room is full"),  # not the server's fault
+    # Not the server's fault, and validate says so too: a browser learns the reason from there alone.
+    ("room full (max_participants 1, one inside)", 500): FULL,
+    ("room full (max_participants 1, one inside)", 200): FULL,
     ("upgrade with wrong Sec-WebSocket-Version", 400): (400, "not a WebSocket version 13 handshake"),
     # Neither the server API nor the door for agents is there yet: nothing is said of their paths.
     ("other paths", 404): (404, "404 page not found\n"),
@@ -45,15 +49,17 @@ LONG_JOIN_REQUESTS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def port() -> AsyncIterator[int]:
-    """A server where every room can be made but ``full`` has no place."""
-    async with serving(ScriptedRooms(full={"full"})) as port:
+    """A server whose room ``full`` has one place, which is taken."""
+    house = House()
+    house.join("somebody", "full", claims={"room_config": {"maxParticipants": 1}})
+    async with serving(house.service) as port:
         yield port
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def port_without_auto_create() -> AsyncIterator[int]:
     """A server where rooms are not made on demand."""
-    async with serving(ScriptedRooms(absent={"nope", "nope2"})) as port:
+    async with serving(House(RoomConfig(auto_create=False)).service) as port:
         yield port
 
 

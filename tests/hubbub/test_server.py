@@ -1,0 +1,147 @@
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import aiohttp
+import pytest
+from livekit.protocol import models, rtc
+
+from auth.keys import KeyRing
+from hubbub.banner import banner
+from hubbub.config import DEV_KEY, DEV_SECRET, Config
+from hubbub.errors import StartError
+from hubbub.server import Server
+from sfu.config import MediaConfig
+from tests.harness.raw_http import ask
+from tests.harness.server import REPOSITORY
+
+CONFIG = Config(
+    port=0,
+    bind_addresses=("127.0.0.1",),
+    development=True,
+    keys=KeyRing({DEV_KEY: DEV_SECRET}),
+    media=MediaConfig(udp_port=0, tcp_port=0, bind_addresses=("127.0.0.1",), enable_loopback_candidate=True),
+)
+
+
+async def dev_token(client: aiohttp.ClientSession, server: Server) -> str:
+    async with client.get(f"{server.url}dev/token?room=r&identity=ann") as answer:
+        return str((await answer.json())["token"])
+
+
+async def test_a_client_joins_and_hears_when_the_server_stops() -> None:
+    async with aiohttp.ClientSession() as client, Server(CONFIG) as server:
+        url = f"{server.url}rtc?access_token={await dev_token(client, server)}&protocol=17"
+        socket_ = await client.ws_connect(url)
+        join = rtc.SignalResponse.FromString(await socket_.receive_bytes()).join
+        assert join.participant.identity == "ann"
+        assert join.ping_interval > 0
+        stopping = asyncio.create_task(server.stop())
+        while True:
+            message = rtc.SignalResponse.FromString(await socket_.receive_bytes(timeout=2))
+            if message.HasField("leave"):
+                break
+        assert message.leave.reason == models.DisconnectReason.SERVER_SHUTDOWN
+        assert (await socket_.receive(timeout=2)).type is aiohttp.WSMsgType.CLOSE
+        assert socket_.close_code == 1000
+        await asyncio.wait_for(stopping, 3)
+
+
+async def test_a_client_that_does_not_listen_delays_the_end_only_a_little() -> None:
+    async with Server(CONFIG) as server, aiohttp.ClientSession() as client:
+        url = f"{server.url}rtc?access_token={await dev_token(client, server)}"
+        async with client.ws_connect(url):
+            await asyncio.wait_for(server.stop(), 6)
+
+
+async def test_it_starts_again_on_the_same_port() -> None:
+    async with Server(CONFIG) as server:
+        port = server.port
+    async with Server(replace(CONFIG, port=port)) as server:
+        assert (await ask(port, "/")).body == "OK"
+
+
+async def test_a_port_in_use_is_one_clear_line() -> None:
+    async with Server(CONFIG) as first:
+        with pytest.raises(
+            StartError, match=rf"^port {first.port} on 127\.0\.0\.1 is in use by another program"
+        ):
+            await Server(replace(CONFIG, port=first.port)).start()
+        assert (await ask(first.port, "/")).body == "OK"
+
+
+async def test_a_media_port_in_use_is_one_clear_line_too() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        media = replace(CONFIG.media, udp_port=taken.getsockname()[1])
+        with pytest.raises(StartError, match=rf"UDP port {media.udp_port}"):
+            await Server(replace(CONFIG, media=media)).start()
+
+
+async def test_an_address_of_another_machine_is_one_clear_line() -> None:
+    with pytest.raises(StartError, match=r"192\.0\.2\.1 is no address of this machine"):
+        await Server(replace(CONFIG, bind_addresses=("192.0.2.1",))).start()
+
+
+async def test_browsers_get_the_page_and_probes_get_ok() -> None:
+    async with Server(CONFIG) as server:
+        page = await ask(server.port, "/", headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
+        assert page.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+        assert (await ask(server.port, "/", headers={"Accept": "*/*"})).body == "OK"
+
+
+async def test_outside_dev_mode_nobody_is_given_a_token() -> None:
+    config = replace(CONFIG, development=False)
+    async with Server(config) as server:
+        answer = await ask(server.port, "/dev/token?room=r&identity=ann")
+        assert answer.status == 403
+        assert "eyJ" not in answer.body
+
+
+def test_the_banner_says_where_to_go() -> None:
+    text = banner(CONFIG, "http://127.0.0.1:7880/")
+    assert "http://127.0.0.1:7880/?room=" in text
+    assert "ws://127.0.0.1:7880\n" in text
+    assert "devkey, secret: secret" in text
+
+
+def test_the_banner_keeps_secrets_that_are_some() -> None:
+    own = replace(CONFIG, keys=KeyRing({"key": "a secret of our own"}))
+    assert "a secret of our own" not in banner(own, "http://127.0.0.1:7880/")
+    assert banner(replace(own, development=False), "http://h/").count("\n") == 1
+
+
+@contextmanager
+def process(*flags: str) -> Iterator["subprocess.Popen[str]"]:
+    """``hubbub serve --dev`` on free ports, its first output read."""
+    command = [sys.executable, "-P", "-m", "hubbub", "serve", "--dev", "--port", "0", "--udp-port", "0"]
+    server = subprocess.Popen(
+        [*command, "--tcp-port", "0", *flags],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        assert server.stdout is not None
+        for line in server.stdout:
+            if "Ctrl-C" in line:
+                break
+        yield server
+    finally:
+        server.kill()
+        server.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_process_well(number: signal.Signals) -> None:
+    with process() as server:
+        server.send_signal(number)
+        assert server.wait(5) == 0
