@@ -1,7 +1,7 @@
 """A participant made of aiortc and a WebSocket: what any WebRTC stack can do without a LiveKit SDK.
 
-It starts with data channels alone and lets the server ask for media sections, so it takes the paths that the SDKs,
-with their spare recvonly sections, seldom take.
+It starts with data channels alone and lets the server ask for media sections, so it takes paths that the SDKs
+seldom take, who have spare recvonly sections.
 """
 
 import asyncio
@@ -9,6 +9,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,6 @@ from tests.harness.media import SAMPLE_RATE_HZ, SHADE_TOLERANCE, Ear, Tone, pict
 from tests.harness.raw_signal import LIKE_JS, V0, V1, RawSignal, join_parameters, signalling
 from tests.harness.server import Server
 
-CHANNELS = {"_reliable": {"ordered": True}, "_lossy": {"ordered": False, "maxRetransmits": 0}}
 AUDIO_CHUNK_SAMPLES = 960
 
 
@@ -46,18 +46,28 @@ class PlainClient:
         self.subscriber.on("track", self._on_track)
         self.subscriber.on("datachannel", self._on_channel)
         self._channels = {
-            label: self.publisher.createDataChannel(label, **how) for label, how in CHANNELS.items()
+            "_reliable": self.publisher.createDataChannel("_reliable"),
+            "_lossy": self.publisher.createDataChannel("_lossy", ordered=False, maxRetransmits=0),
         }
-        for channel in self._channels.values():
-            channel.on("message", self._on_message)
+        self._incoming: set[str] = set()
+        if single_pc:
+            for channel in self._channels.values():
+                self._on_channel(channel)
         self._offer_id = 0
         self._negotiating = asyncio.Lock()
         self._sinks: dict[str, Picture | Sound] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self) -> None:
+    async def connect(self) -> None:
+        """Negotiate, and wait until media and data can flow both ways."""
         self._spawn(self._follow())
         self._spawn(self.negotiate())
+        await eventually(self._is_connected, "a connected plain client")
+
+    def _is_connected(self) -> bool:
+        states = {self.publisher.connectionState, self.subscriber.connectionState}
+        up = {channel.readyState for channel in self._channels.values()}
+        return states == {"connected"} and up == {"open"} and self._incoming >= set(self._channels)
 
     async def close(self) -> None:
         await self.signal.send(leave={"reason": models.DisconnectReason.CLIENT_INITIATED})
@@ -73,9 +83,10 @@ class PlainClient:
 
     # --- signalling
 
-    async def negotiate(self) -> None:
-        """Offer the publisher's (or single) connection and apply the answer."""
+    async def negotiate(self, change: Callable[[], object] = lambda: None) -> None:
+        """Make a change of sections, offer the publisher's (or single) connection and apply the answer."""
         async with self._negotiating:
+            change()
             self._offer_id += 1
             number = self._offer_id
             await self.publisher.setLocalDescription(await self.publisher.createOffer())
@@ -92,7 +103,7 @@ class PlainClient:
             elif frame.kind == "trickle":
                 await self._add_candidate(frame.value)
             elif frame.kind == "media_sections_requirement":
-                self._spawn(self._add_sections(frame.value))
+                self._spawn(self.negotiate(partial(self._add_sections, frame.value)))
 
     async def _answer(self, offer: rtc.SessionDescription) -> None:
         await self.subscriber.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
@@ -110,11 +121,10 @@ class PlainClient:
             async with self._negotiating:  # after the answer that it belongs to
                 await self.publisher.addIceCandidate(candidate)
 
-    async def _add_sections(self, wanted: rtc.MediaSectionsRequirement) -> None:
+    def _add_sections(self, wanted: rtc.MediaSectionsRequirement) -> None:
         for kind, count in (("audio", wanted.num_audios), ("video", wanted.num_videos)):
             for _ in range(count):
                 self.publisher.addTransceiver(kind, direction="recvonly")
-        await self.negotiate()
 
     # --- media
 
@@ -126,61 +136,64 @@ class PlainClient:
         fields |= {"width": size[0], "height": size[1]}
         return await self._publish(_Film(size, shade, fps), fields)
 
-    async def publish_tone(self, frequency_hz: float, *, codec: str = "audio/opus") -> Any:
+    async def publish_tone(self, frequency_hz: float, *, codec: str = "audio/opus") -> models.TrackInfo:
         """Publish a sine; its TrackInfo."""
         fields = {"type": models.TrackType.AUDIO, "source": models.TrackSource.MICROPHONE}
         return await self._publish(_Hum(frequency_hz), fields, codec)
 
-    async def _publish(self, track: MediaStreamTrack, fields: dict[str, Any], codec: str = "") -> Any:
+    async def _publish(
+        self, track: MediaStreamTrack, fields: dict[str, Any], codec: str = ""
+    ) -> models.TrackInfo:
+        await self.signal.send(add_track={"cid": track.id, "name": track.kind, **fields})
+        published = await self.signal.hears("track_published", lambda published: published.cid == track.id)
+        await self.negotiate(partial(self._add_track, track, codec))
+        info: models.TrackInfo = published.track
+        return info
+
+    def _add_track(self, track: MediaStreamTrack, codec: str) -> None:
         transceiver = self.publisher.addTransceiver(track, direction="sendonly")
         if codec:
             known = RTCRtpReceiver.getCapabilities(track.kind).codecs
             transceiver.setCodecPreferences([item for item in known if item.mimeType.lower() == codec])
-        await self.signal.send(add_track={"cid": track.id, "name": track.kind, **fields})
-        published = await self.signal.hears("track_published", lambda published: published.cid == track.id)
-        await self.negotiate()
-        return published.track
 
     def _on_track(self, track: MediaStreamTrack) -> None:
-        self._sinks[track.id] = Picture(track) if track.kind == "video" else Sound(track)
-        self._spawn(self._sinks[track.id].run())
+        sink = self._sinks[track.id] = Picture(track) if track.kind == "video" else Sound(track)
+        self._spawn(sink.run())
 
     async def video_of(self, identity: str) -> "Picture":
-        return await self._sink_of(identity, models.TrackType.VIDEO)
+        picture = await self._sink_of(identity, models.TrackType.VIDEO)
+        assert isinstance(picture, Picture)
+        return picture
 
     async def audio_of(self, identity: str) -> "Sound":
-        return await self._sink_of(identity, models.TrackType.AUDIO)
+        sound = await self._sink_of(identity, models.TrackType.AUDIO)
+        assert isinstance(sound, Sound)
+        return sound
 
-    async def _sink_of(self, identity: str, kind: int) -> Any:
+    async def _sink_of(self, identity: str, kind: int) -> "Picture | Sound":
         """Wait for a track of that participant: its sid in an update, then an m-line that carries the sid."""
 
-        def published() -> Any:
+        def arrived() -> list[Picture | Sound]:
             told = [*self.joined.other_participants]
             told += [info for update in self.signal.heard("update") for info in update.participants]
-            found = [
-                track.sid
-                for info in told
-                if info.identity == identity
-                for track in info.tracks
-                if track.type == kind
-            ]
-            return next((self._sinks[sid] for sid in found if sid in self._sinks), None)
+            tracks = [track for info in told if info.identity == identity for track in info.tracks]
+            sids = [track.sid for track in tracks if track.type == kind]
+            return [self._sinks[sid] for sid in sids if sid in self._sinks]
 
-        return await eventually(published, f"media of {identity}")
+        return (await eventually(arrived, f"media of {identity}"))[0]
 
     # --- data
 
     def _on_channel(self, channel: RTCDataChannel) -> None:
+        self._incoming.add(channel.label)
         channel.on("message", self._on_message)
 
     def _on_message(self, message: bytes) -> None:
         self.packets.append(models.DataPacket.FromString(message))
 
-    async def publish_data(self, payload: bytes, *, topic: str = "", channel: str = "_reliable") -> None:
-        open_channel = self._channels[channel]
-        await eventually(lambda: open_channel.readyState == "open", f"{channel} open")
+    def publish_data(self, payload: bytes, *, topic: str = "", channel: str = "_reliable") -> None:
         packet = models.DataPacket(user=models.UserPacket(payload=payload, topic=topic))
-        open_channel.send(packet.SerializeToString())
+        self._channels[channel].send(packet.SerializeToString())
 
     async def hears_data(self, payload: bytes) -> models.DataPacket:
         def found() -> models.DataPacket | None:
@@ -195,7 +208,7 @@ def _connection() -> RTCPeerConnection:
     return RTCPeerConnection(RTCConfiguration(iceServers=[]))
 
 
-class _Film(MediaStreamTrack):
+class _Film(MediaStreamTrack):  # type: ignore[misc]
     kind = "video"
 
     def __init__(self, size: tuple[int, int], shade: int, fps: int) -> None:
@@ -214,7 +227,7 @@ class _Film(MediaStreamTrack):
         return frame
 
 
-class _Hum(MediaStreamTrack):
+class _Hum(MediaStreamTrack):  # type: ignore[misc]
     kind = "audio"
 
     def __init__(self, frequency_hz: float) -> None:
@@ -244,7 +257,6 @@ class Picture:
         with suppress(MediaStreamError):
             while True:
                 frame = await self._track.recv()
-                assert isinstance(frame, VideoFrame)
                 self.frames += 1
                 self.size = (frame.width, frame.height)
                 self.shade = shade_of(frame.to_ndarray(format="yuv420p")[: frame.height])
@@ -253,7 +265,7 @@ class Picture:
         goal = self.frames + frames
         await eventually(
             lambda: self.frames >= goal and abs(self.shade - shade) <= SHADE_TOLERANCE,
-            lambda: f"{frames} frames of shade {shade}, not {vars(self)}",
+            lambda: f"{frames} frames of shade {shade}, not {self.frames} frames, last of {self.shade:.0f}",
         )
 
 
@@ -268,7 +280,6 @@ class Sound:
         with suppress(MediaStreamError):
             while True:
                 frame = await self._track.recv()
-                assert isinstance(frame, AudioFrame)
                 self.ear.sample_rate_hz = frame.sample_rate
                 samples = frame.to_ndarray().reshape(-1, len(frame.layout.channels))
                 self.ear.take(samples[:, 0].astype(np.int16))
@@ -288,9 +299,8 @@ async def joined_plainly(
     path, parameters = (V1, join_parameters()) if single_pc else (V0, LIKE_JS)
     async with signalling(server, server.token(room, identity, **token), path, parameters) as signal:
         client = PlainClient(signal, await signal.hears("join"), single_pc=single_pc)
-        client.start()
         try:
-            await eventually(lambda: client.publisher.connectionState == "connected", "a connection")
+            await client.connect()
             yield client
         finally:
             await client.close()

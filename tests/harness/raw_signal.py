@@ -110,7 +110,7 @@ class RawSignal:
 
 
 def join_parameters(request: rtc.JoinRequest | None = None, *, compressed: bool = True) -> dict[str, str]:
-    """The query of ``/rtc/v1`` for that JoinRequest, which comes from livekit-client unless it says otherwise."""
+    """The query of ``/rtc/v1`` for that JoinRequest; its client_info is livekit-client's if it has none."""
     whole = rtc.JoinRequest(client_info=JS_INFO, connection_settings={"auto_subscribe": True})
     whole.MergeFrom(request or rtc.JoinRequest())
     inner = whole.SerializeToString()
