@@ -8,6 +8,11 @@ import pytest
 from tests.harness.server import Server, running_server
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    # The secret of `serve --dev` is short by intention.
+    config.addinivalue_line("filterwarnings", "ignore::jwt.warnings.InsecureKeyLengthWarning")
+
+
 @pytest.fixture(scope="session")
 def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the whole session (per worker, under xdist)."""
