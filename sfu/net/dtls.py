@@ -38,12 +38,17 @@ MAX_HANDSHAKE_DATAGRAMS = 500
 HANDSHAKE_TIMEOUT_S = 30.0
 
 _RESEND_AFTER_S = 0.1
-_RESEND_AT_MOST_S = 3.2
-"""A flight is sent again after 100 ms, then 200, and so on; OpenSSL's own timer would wait for a second."""
+_RESEND_AT_MOST_S = 0.4
+"""A flight is sent again after 100 ms, 200 ms, then every 400 ms; OpenSSL's own timer would wait for a second."""
+_LAST_FLIGHT_RESENDS = 20
+"""How often a server sends its last flight again to a client that still shakes hands."""
 
 _MAX_FLIGHT_SIZE = 1 << 14
 _RECORD_HEADER_SIZE = 13
-_ALERT = 21
+_CHANGE_CIPHER_SPEC, _ALERT, _HANDSHAKE, _APPLICATION_DATA = 20, 21, 22, 23
+_MAX_PLAIN_SEQUENCE = b"\x00\x00\x00\x01\x00\x00"
+"""Record number that no unencrypted record reaches: one near 2^48 would make OpenSSL take all others for
+old."""
 
 
 class Certificate(RTCCertificate):  # type: ignore[misc]
@@ -144,6 +149,8 @@ class DtlsTransport:
         if not 0 < len(datagram) <= MAX_DATAGRAM_SIZE:
             self.rejected += 1
         elif self._open:
+            if datagram[0] == _HANDSHAKE:
+                self._peer.send_last_flight()
             self._peer.ssl.bio_write(datagram)
             self._drain()
         elif not self._peer.enqueue(datagram):
@@ -226,6 +233,7 @@ class _Handshake(RTCDtlsTransport):  # type: ignore[misc]
         self._taken = 0
         self._flight: list[bytes] = []
         self._resend_after_s = _RESEND_AFTER_S
+        self._resends_left = _LAST_FLIGHT_RESENDS
         self.keys: SrtpKeys | None = None
         self.reason = "refused"
         self.ended = False
@@ -279,8 +287,7 @@ class _Handshake(RTCDtlsTransport):  # type: ignore[misc]
     async def _do_handshake(self) -> None:
         self._ssl.set_ciphertext_mtu(MTU)
         await super()._do_handshake()
-        self.flush()
-        self._flight = []
+        self._flight = self.flush() or self._flight
 
     async def _recv_next(self) -> None:
         """Take one datagram of the handshake, or let a timer fire; once that is over, wait for the end."""
@@ -297,7 +304,7 @@ class _Handshake(RTCDtlsTransport):  # type: ignore[misc]
         if self._taken > MAX_HANDSHAKE_DATAGRAMS:
             self.reason = "too many datagrams"
             raise ConnectionError(self.reason)
-        if datagram := _without_plain_alerts(self._inbox.popleft()):
+        if datagram := _plausible(self._inbox.popleft()):
             self._ssl.bio_write(datagram)
 
     async def _wait(self) -> None:
@@ -311,13 +318,24 @@ class _Handshake(RTCDtlsTransport):  # type: ignore[misc]
             self._send_again(openssl_s is not None and openssl_s <= wait_s)
 
     def _send_again(self, by_openssl: bool) -> None:
+        self._resend_after_s = min(self._resend_after_s * 2, _RESEND_AT_MOST_S)
         if by_openssl:
             self._ssl.DTLSv1_handle_timeout()
-            self.flush()
+            self._flight = self.flush() or self._flight
             return
-        self._resend_after_s = min(self._resend_after_s * 2, _RESEND_AT_MOST_S)
         for datagram in self._flight:
             self._deliver(datagram)
+
+    def send_last_flight(self) -> None:
+        """Send the end of the handshake again to a client that repeats its own.
+
+        OpenSSL answers only repetitions with new record numbers, so not those of an OpenSSL that was made
+        to hurry.
+        """
+        if self._role == "server" and self._resends_left:
+            self._resends_left -= 1
+            for datagram in self._flight:
+                self._deliver(datagram)
 
     def _validate_peer_identity(self, remoteParameters: Any) -> None:  # noqa: N803
         super()._validate_peer_identity(remoteParameters)
@@ -359,8 +377,20 @@ def _datagrams(written: bytes) -> Iterator[bytes]:
         yield datagram
 
 
-def _without_plain_alerts(datagram: bytes) -> bytes:
-    """Drop unencrypted alerts: anyone who can forge the peer's address could end a handshake with one."""
-    return b"".join(
-        record for record in _records(datagram) if record[0] != _ALERT or record[3:5] != b"\x00\x00"
-    )
+def _plausible(datagram: bytes) -> bytes:
+    """Keep the records a handshake may need.
+
+    Until it ends, whoever can forge the peer's address can inject unencrypted records. Alerts, which would
+    end the handshake, and far record numbers, which would make OpenSSL refuse the true ones, are the
+    cheapest of those.
+    """
+    return b"".join(record for record in _records(datagram) if _is_plausible(record))
+
+
+def _is_plausible(record: bytes) -> bool:
+    if len(record) <= _RECORD_HEADER_SIZE or record[1] != 0xFE:
+        return False
+    epoch, kind = int.from_bytes(record[3:5], "big"), record[0]
+    if epoch == 0:
+        return kind in (_CHANGE_CIPHER_SPEC, _HANDSHAKE) and record[5:11] < _MAX_PLAIN_SEQUENCE
+    return epoch == 1 and kind in (_ALERT, _HANDSHAKE, _APPLICATION_DATA)

@@ -371,7 +371,7 @@ class _Association(RTCSctpTransport):  # type: ignore[misc]
         if (
             self._unacknowledged_packets > 1
             or self._sack_duplicates
-            or (self._received is not None and self._received.gaps(1))
+            or (self._received is not None and self._received.has_gaps)
         ):
             self._queue_sack()
         elif self._sack_handle is None:

@@ -26,6 +26,10 @@ class ReceivedTsns:
         """What a SACK says: the 32-bit form of :attr:`last`."""
         return self.last % _MODULO
 
+    @property
+    def has_gaps(self) -> bool:
+        return bool(self._starts)
+
     def unwrap(self, tsn: int) -> int:
         """Return the unwrapped TSN nearest to the cumulative one."""
         distance = (tsn - self.last) % _MODULO
