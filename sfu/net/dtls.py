@@ -39,7 +39,7 @@ HANDSHAKE_TIMEOUT_S = 30.0
 
 _RESEND_AFTER_S = 0.1
 _RESEND_AT_MOST_S = 0.4
-"""A flight is sent again after 100 ms, 200 ms, then every 400 ms; OpenSSL's own timer would wait for a second."""
+"""A flight is sent again after 100 ms, 200 ms, then every 400 ms; OpenSSL's own timer waits for a second."""
 _LAST_FLIGHT_RESENDS = 20
 """How often a server sends its last flight again to a client that still shakes hands."""
 

@@ -36,6 +36,7 @@ _SCTP_METHODS = (
     "_update_rto",
 )
 _SCTP_FIELDS = (
+    "_advanced_peer_ack_tsn",
     "_association_state",
     "_cwnd",
     "_data_channels",
@@ -47,7 +48,6 @@ _SCTP_FIELDS = (
     "_last_received_tsn",
     "_last_sacked_tsn",
     "_local_port",
-    "_local_tsn",
     "_local_verification_tag",
     "_loop",
     "_outbound_queue",

@@ -206,6 +206,7 @@ class _Association(RTCSctpTransport):  # type: ignore[misc]
             self._read(packet)
         except ReassemblyOverflow:
             self.rejected += 1
+            self._corked = False
             self.close()
             return
         finally:
@@ -348,9 +349,11 @@ class _Association(RTCSctpTransport):  # type: ignore[misc]
 
     async def _receive_sack_chunk(self, chunk: Any) -> None:
         """Let aiortc act on a SACK that speaks of nothing we haven't sent, in ascending blocks."""
-        outstanding = (self._local_tsn - 1 - chunk.cumulative_tsn) % (1 << 32)
-        sent = (self._local_tsn - 1 - self._last_sacked_tsn) % (1 << 32)
-        if outstanding > sent or not are_ascending(chunk.gaps, outstanding):
+        highest = self._sent_queue[-1].tsn if self._sent_queue else self._advanced_peer_ack_tsn
+        outstanding = (highest - chunk.cumulative_tsn) % (1 << 32)
+        if outstanding > (highest - self._last_sacked_tsn) % (1 << 32) or not are_ascending(
+            chunk.gaps, outstanding
+        ):
             self.rejected += 1
             return
         self._peer_window = chunk.advertised_rwnd

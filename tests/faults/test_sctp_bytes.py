@@ -307,6 +307,7 @@ async def test_sctp_reassembly_endless_fragments_end_the_association(peer: Hosti
         sent += 1100
         assert sent < MAX_MESSAGE_SIZE + 5000
     assert sent > MAX_MESSAGE_SIZE - 5000
+    assert peer.replies()[-1][0] == 6
 
 
 async def test_sctp_reassembly_one_byte_fragments_stay_within_memory(peer: HostilePeer) -> None:
