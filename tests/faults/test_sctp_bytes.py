@@ -216,9 +216,9 @@ async def test_sctp_sack_of_what_was_never_sent(
 ) -> None:
     """Bug 2: one packet of gap blocks was expanded number by number, for a second of CPU."""
     rejected = peer.association.rejected
-    started = time.perf_counter()
+    started = time.process_time()
     peer.say(sack_chunk(peer.their_tsn - 1 + cumulative, gaps=gaps))
-    assert time.perf_counter() - started < 0.05
+    assert time.process_time() - started < 0.25
     assert peer.association.rejected == rejected + 1
     open_channel(peer)
 
@@ -338,22 +338,22 @@ async def test_sctp_tsn_far_ahead_or_behind(peer: HostilePeer) -> None:
 
 async def test_sctp_misordered_flood_costs_the_same_for_each_chunk(peer: HostilePeer) -> None:
     """Bug 3: all numbers received out of order were sorted again with each chunk, 0.5 ms at 8000."""
-    started = time.perf_counter()
+    started = time.process_time()
     for number in range(8000):
         peer.say(data_chunk(FIRST_TSN + 1 + number, b"x", ssn=1 + number))
-    each_us = (time.perf_counter() - started) / 8000 * 1e6
-    assert each_us < 200
-    started = time.perf_counter()
+    each_us = (time.process_time() - started) / 8000 * 1e6
+    assert each_us < 400
+    started = time.process_time()
     peer.say(data_chunk(FIRST_TSN, OPEN_DATA, protocol=50))
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 1.0
     assert len(peer.heard.messages) == 8000
 
 
 async def test_sctp_fragments_in_reverse_cost_little(peer: HostilePeer) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     for number in reversed(range(1, 8000)):
         peer.say(data_chunk(FIRST_TSN + number, b"x", flags=0))
-    assert (time.perf_counter() - started) / 8000 < 200e-6
+    assert (time.process_time() - started) / 8000 < 400e-6
 
 
 async def test_sctp_duplicates_of_everything(peer: HostilePeer) -> None:
@@ -369,10 +369,10 @@ async def test_sctp_forward_tsn_floods_and_jumps(peer: HostilePeer) -> None:
     open_channel(peer)
     for number in range(2, 6000, 2):
         peer.say(data_chunk(FIRST_TSN + number, b"x", stream=5, flags=0))
-    started = time.perf_counter()
+    started = time.process_time()
     for start in range(0, 1300, 130):
         peer.say(*[forward_tsn_chunk(FIRST_TSN + start + step, (5, step)) for step in range(80)])
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 2.0
     peer.say(forward_tsn_chunk(FIRST_TSN + 2**30, *[(stream, 40_000) for stream in range(250)]))
     peer.say(forward_tsn_chunk(0), forward_tsn_chunk(2**31))
     for size in (0, 3, 5, 6):
@@ -388,12 +388,12 @@ async def test_sctp_heartbeat_flood_is_answered_in_kind(peer: HostilePeer) -> No
 async def test_dc_flood_of_ten_thousand_one_byte_messages(peer: HostilePeer) -> None:
     """Fault 76."""
     open_channel(peer)
-    started = time.perf_counter()
+    started = time.process_time()
     for number in range(200):
         chunks = [data_chunk(peer.next_tsn + one, b"x", ssn=number * 50 + one + 1) for one in range(50)]
         peer.next_tsn += 50
         peer.say(*chunks)
-    assert time.perf_counter() - started < 2.0
+    assert time.process_time() - started < 4.0
     assert len(peer.heard.messages) == 10_000
 
 
