@@ -1,0 +1,75 @@
+"""Measure the forwarding path: ``python -m tests.bench [--quick] [--json PATH] [load …]``."""
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from sfu.config import MediaConfig
+from tests.bench import report
+from tests.bench.loads import LOADS, Load
+from tests.bench.measure import Measurement, Result
+
+_GENERATOR_CORE = 1
+_FOREVER_S = 1e6
+
+
+def main() -> int:
+    """Run the chosen loads one after the other and print what they showed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    names = [load.name for load in LOADS]
+    parser.add_argument("loads", nargs="*", metavar="load", help=f"of {', '.join(names)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="short slices: a look, not a measurement")
+    parser.add_argument("--slices", type=int, default=5, help="stretches measured of each load")
+    parser.add_argument("--json", type=Path, help="write the results to this file too")
+    parser.add_argument("--no-gso", action="store_true", help="send without UDP GSO")
+    parser.add_argument("--no-batch", action="store_true", help="send without sendmmsg and recvmmsg")
+    arguments = parser.parse_args()
+    unknown = set(arguments.loads) - set(names)
+    if unknown:
+        parser.error(f"no such load: {', '.join(sorted(unknown))}")
+    os.sched_setaffinity(0, {_GENERATOR_CORE})
+    config = MediaConfig(
+        udp_port=0,
+        tcp_port=0,
+        bind_addresses=("127.0.0.1",),
+        node_ip="127.0.0.1",
+        ipv6=False,
+        dtls_timeout_s=_FOREVER_S,
+        use_gso=not arguments.no_gso,
+        use_sendmmsg=not arguments.no_batch,
+    )
+    chosen = [load for load in LOADS if not arguments.loads or load.name in arguments.loads]
+    results = [_measure(load, config, arguments) for load in chosen]
+    print(report.table(results))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report.document(results), indent=1) + "\n")
+    return 0
+
+
+def _measure(load: Load, config: MediaConfig, arguments: argparse.Namespace) -> Result:
+    started_at = time.monotonic()
+
+    def progress(text: str) -> None:
+        if sys.stderr.isatty():
+            print(
+                f"\r{load.title}: {text}, {time.monotonic() - started_at:.0f} s \x1b[K",
+                end="",
+                file=sys.stderr,
+            )
+
+    measurement = Measurement(load, config, progress)
+    try:
+        slices, copies = (2, 100_000) if arguments.quick else (arguments.slices, 400_000)
+        return measurement.run(slices, copies)
+    finally:
+        measurement.close()
+        progress("done")
+        if sys.stderr.isatty():
+            print(file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

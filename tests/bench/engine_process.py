@@ -1,0 +1,134 @@
+"""The engine in a process of its own, pinned to its core, driven over a pipe."""
+
+import asyncio
+import os
+import resource
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import uvloop
+
+from sfu import control
+from sfu.config import MediaConfig
+from sfu.control import Event
+from sfu.net.srtp import SrtpKeys
+from sfu.pool import LocalPool
+from tests.bench.floor import Floor, Recorder
+
+_FOR_SETUP = (
+    control.AnswerReady,
+    control.NegotiationFailed,
+    control.TransportFailed,
+    control.TransportConnected,
+    control.SubscriptionRefused,
+    control.TrackStarted,
+    control.TrackBound,
+)
+_SETTLE_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counters of the engine's process since its start."""
+
+    user_s: float
+    system_s: float
+    packets: int
+    octets: int
+    dropped: int
+    unprotected: int
+    calls: int
+    rejected: int
+    strangers: int
+    rss_bytes: int
+    at: float
+    """The machine's monotonic clock."""
+
+
+class EngineProcess:
+    """Answers one request at a time; each is a tuple of its name and arguments."""
+
+    def __init__(self, connection: Connection, received: Any, config: MediaConfig) -> None:
+        self._connection = connection
+        self._received = received
+        self._events: list[Event] = []
+        self._pool = LocalPool(config, self._on_event)
+        self._recorder: Recorder | None = None
+        self._floor: Floor | None = None
+
+    async def run(self) -> None:
+        await self._pool.start()
+        self._connection.send(self._pool.engine.ports[0].port)
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(self._connection.fileno(), readable.set)
+        os.set_blocking(self._connection.fileno(), True)  # libuv only polls; large answers must not fail
+        while True:
+            await readable.wait()
+            readable.clear()
+            while self._connection.poll():
+                name, *arguments = self._connection.recv()
+                if name == "stop":
+                    await self._pool.close()
+                    return
+                self._connection.send(await getattr(self, f"_{name}")(*arguments))
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, _FOR_SETUP):
+            self._events.append(event)
+
+    async def _execute(self, commands: Sequence[control.Command]) -> list[Event]:
+        for command in commands:
+            self._pool.execute(command)
+        await asyncio.sleep(_SETTLE_S)
+        events, self._events = self._events, []
+        return events
+
+    async def _key(self, keys: dict[control.TransportId, SrtpKeys]) -> None:
+        for transport_id, pair in keys.items():
+            self._pool.engine.transports[transport_id].keyed(pair)
+
+    async def _stats(self) -> Stats:
+        engine = self._pool.engine
+        counters = engine.egress.counters
+        usage = resource.getrusage(resource.RUSAGE_SELF)
+        return Stats(
+            usage.ru_utime,
+            usage.ru_stime,
+            counters.packets,
+            counters.octets,
+            counters.dropped,
+            counters.unprotected,
+            counters.calls,
+            engine.tick.rejected,
+            engine.mux.strangers,
+            _rss_bytes(),
+            time.monotonic(),
+        )
+
+    async def _record(self) -> None:
+        self._recorder = Recorder(self._pool.engine.egress)
+
+    async def _prepare_floor(self) -> tuple[float, float]:
+        """End the recording; returns datagrams per batch and per message in it."""
+        assert self._recorder is not None
+        self._floor = Floor(self._recorder.stop(), self._pool.engine.peers, self._pool.engine.config.use_gso)
+        return self._floor.shape
+
+    async def _run_floor(self, datagrams: int, window: int) -> tuple[int, float]:
+        assert self._floor is not None
+        return self._floor.run(datagrams, window, self._received)
+
+
+def serve(connection: Connection, received: Any, config: MediaConfig, core: int) -> None:
+    """Entry point of the process."""
+    os.sched_setaffinity(0, {core})
+    uvloop.run(EngineProcess(connection, received, config).run())
+
+
+def _rss_bytes() -> int:
+    with open("/proc/self/statm") as statm:  # noqa: PTH123
+        return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

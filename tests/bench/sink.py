@@ -1,0 +1,99 @@
+"""The receiving end of all peers: counts every stream, and looks closely at a few."""
+
+from typing import Any
+
+import numpy as np
+
+from tests.bench.crowd import Crowd
+from tests.bench.sockets import PeerSocket
+from tests.harness.keyed_peer import KeyedPeer
+
+SAMPLE = 8
+"""Streams whose packets are decrypted and whose numbers must follow one on the other."""
+
+
+class Sink:
+    """Drains the socket. ``received`` is shared with the engine's process, for the floor."""
+
+    def __init__(self, crowd: Crowd, socket: PeerSocket, received: Any) -> None:
+        self._socket = socket
+        self._received = received
+        owners: dict[int, KeyedPeer] = {}
+        for person in crowd.people:
+            for stream in person.peer.received.values():
+                owners[stream.ssrc] = person.peer
+        self._ssrcs = np.array(sorted(owners), np.int64)
+        self.counts = np.zeros(len(owners), np.int64)
+        """Packets by stream."""
+        chosen = np.linspace(0, len(owners) - 1, min(SAMPLE, len(owners))).astype(int)
+        self._sampled = np.zeros(len(owners), np.bool_)
+        self._sampled[chosen] = True
+        self._peers = {index: owners[int(self._ssrcs[index])] for index in chosen.tolist()}
+        self._last: dict[int, int] = {}
+        self._words = socket.rows.view(">u4")
+        self.media = 0
+        """Packets of known streams."""
+        self.other = 0
+        """RTCP, STUN, and packets of unknown streams."""
+        self.checked = 0
+        self.forged = 0
+        """Sampled packets that did not authenticate."""
+        self.holes = 0
+        """Numbers that a sampled stream skipped or repeated."""
+
+    def drain(self) -> int:
+        """Take one batch; returns how many."""
+        count = self._socket.receive()
+        if not count:
+            return 0
+        rows = self._socket.rows[:count]
+        rtp = (rows[:, 0] >= 128) & ((rows[:, 1] < 192) | (rows[:, 1] > 223))
+        ssrcs = self._words[:count, 2].astype(np.int64)
+        at = np.minimum(np.searchsorted(self._ssrcs, ssrcs), len(self._ssrcs) - 1)
+        known = rtp & (self._ssrcs[at] == ssrcs)
+        media = int(known.sum())
+        self.media += media
+        self.other += count - media
+        self.counts += np.bincount(at[known], minlength=len(self.counts))
+        look = known & self._sampled[at]
+        if look.any():
+            self._look(np.flatnonzero(look).tolist(), at, count)
+        self._received.value += count
+        return count
+
+    def empty(self) -> None:
+        """Take all that waits."""
+        while self.drain():
+            pass
+
+    def forget(self) -> None:
+        """Count from here."""
+        self.counts[:] = 0
+        self.media = self.other = 0
+
+    def _look(self, rows: list[int], at: Any, count: int) -> None:
+        lengths = self._socket.lengths(count)
+        for row in rows:
+            index = int(at[row])
+            data = self._socket.rows[row, : lengths[row]].tobytes()
+            self.checked += 1
+            sequence = int.from_bytes(data[2:4], "big")
+            if self._peers[index].srtp.unprotect(data) is None:
+                self.forged += 1
+            last = self._last.get(index)
+            if last is not None and sequence != (last + 1) & 0xFFFF:
+                self.holes += 1
+            self._last[index] = sequence
+
+
+class Deaf:
+    """Counts datagrams only: for the floor, whose packets are not for these keys."""
+
+    def __init__(self, socket: PeerSocket, received: Any) -> None:
+        self._socket = socket
+        self._received = received
+
+    def drain(self) -> int:
+        count = self._socket.receive()
+        self._received.value += count
+        return count

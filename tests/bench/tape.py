@@ -1,0 +1,141 @@
+"""What the peers will send, made before it is measured: protected datagrams in the order of media time."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from sfu.rtp import rtcp, twcc
+from tests.bench.crowd import Crowd, Person, Track
+
+TWCC_INTERVAL_S = 0.05
+"""Chromium's, for any client that may send more than 0.2 Mbit/s."""
+REPORT_INTERVAL_S = 1.0
+CHECK_INTERVAL_S = 2.5
+"""Chromium's ICE checks on a connection in use."""
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """Datagrams by column. ``bursts`` are the ends of what is sent in one go."""
+
+    data: npt.NDArray[np.uint8]
+    peers: Ints
+    pointers: Ints
+    lengths: Ints
+    bursts: list[int]
+    copies: list[int]
+    """Datagrams that are to come out of the engine for all up to the end of each burst."""
+    media: int
+    """Media packets on the tape; the rest is RTCP and STUN."""
+
+
+@dataclass(slots=True)
+class _Entry:
+    at: float
+    peer: int
+    data: bytes
+    copies: int
+    media: bool
+
+
+class Studio:
+    """Makes one tape after the other, each going on where the last ended."""
+
+    def __init__(self, crowd: Crowd) -> None:
+        self._crowd = crowd
+        self._now = 0.1
+
+    def record(self, duration_s: float, *, feedback: bool, keyframes: bool = False) -> Tape:
+        """The next stretch of media time; with ``keyframes`` every picture is one, for receivers that join."""
+        start, self._now = self._now, self._now + duration_s
+        entries: list[_Entry] = []
+        for person in self._crowd.people:
+            for track in person.tracks:
+                entries += self._media(person, track, keyframes=keyframes)
+            if feedback and person.subscriptions:
+                entries += _feedback(person, start, self._now)
+        entries.sort(key=lambda entry: (entry.at, entry.peer))
+        return _tape(entries)
+
+    def reports(self) -> list[tuple[int, bytes]]:
+        """A sender report of each stream."""
+        return [
+            (person.number, person.peer.srtp.protect_rtcp(source.sender_report(self._now)))
+            for person in self._crowd.publishers
+            for track in person.tracks
+            for source in track.sources
+        ]
+
+    def _media(self, person: Person, track: Track, *, keyframes: bool) -> list[_Entry]:
+        entries: list[_Entry] = []
+        for source, wanted in zip(track.sources, track.wanted, strict=True):
+            if keyframes and track.kind.value == "video":
+                source.keyframe()  # type: ignore[union-attr]
+            for sent in source.take(self._now):
+                data = person.peer.srtp.protect(sent.data)
+                entries.append(_Entry(sent.sent_at, person.number, data, wanted, media=True))
+        return entries
+
+
+def rate(crowd: Crowd) -> float:
+    """Copies per second of media time, about."""
+    total = 0.0
+    for person in crowd.publishers:
+        for track in person.tracks:
+            for source, wanted in zip(track.sources, track.wanted, strict=True):
+                total += wanted * (50 if track.kind.value == "audio" else source.bitrate_bps / 8 / 1050 + 15)  # type: ignore[union-attr]
+    return total
+
+
+def _feedback(person: Person, start: float, end: float) -> list[_Entry]:
+    """What a browser that receives says meanwhile: transport feedback, receiver reports, ICE checks."""
+    peer, number = person.peer, person.number
+    ssrcs = sorted({stream.ssrc for stream in peer.received.values()})
+    arrivals = [(1000 + n, 5_000_000 + 4_000 * n) for n in range(12)]
+    feedback = twcc.build_feedback(1, ssrcs[0], arrivals, 0)[0]
+    blocks = tuple(rtcp.ReportBlock(ssrc, 0, 0, 1000, 30, 0, 0) for ssrc in ssrcs[:31])
+    report = rtcp.build_receiver_report(rtcp.ReceiverReport(1, blocks))
+    phase = number * 0.618 % 1
+    due = [
+        *((at, feedback) for at in _beats(start, end, TWCC_INTERVAL_S, phase)),
+        *((at, report) for at in _beats(start, end, REPORT_INTERVAL_S, phase)),
+        *((at, b"") for at in _beats(start, end, CHECK_INTERVAL_S, phase)),
+    ]
+    return [  # protected in the order of sending, or replay protection would refuse them
+        _Entry(at, number, peer.srtp.protect_rtcp(packet) if packet else peer.check(), 0, media=False)
+        for at, packet in sorted(due)
+    ]
+
+
+def _beats(start: float, end: float, interval_s: float, phase: float) -> list[float]:
+    """Instants that go on from stretch to stretch."""
+    first = math.ceil(start / interval_s - phase)
+    return [(n + phase) * interval_s for n in range(first, math.ceil(end / interval_s - phase))]
+
+
+def _tape(entries: list[_Entry]) -> Tape:
+    data = np.frombuffer(b"".join(entry.data for entry in entries), np.uint8)
+    lengths = np.array([len(entry.data) for entry in entries], np.int64)
+    starts = np.cumsum(lengths) - lengths
+    bursts: list[int] = []
+    copies: list[int] = []
+    total = 0
+    for index, entry in enumerate(entries):
+        total += entry.copies
+        following = entries[index + 1] if index + 1 < len(entries) else None
+        if following is None or (following.at, following.peer) != (entry.at, entry.peer):
+            bursts.append(index + 1)
+            copies.append(total)
+    return Tape(
+        data,
+        np.array([entry.peer for entry in entries], np.int64),
+        data.ctypes.data + starts,
+        lengths,
+        bursts,
+        copies,
+        sum(entry.media for entry in entries),
+    )
