@@ -8,6 +8,9 @@ tracked and put together by our own bounded structures, and bad input is counted
 Packets are filled: the chunks of one turn of the event loop share them, every second packet is acknowledged
 (or after 20 ms), and messages of all channels are taken in turn. aiortc's coroutines never suspend over our
 wire, so they run to their end where they are called.
+
+Longer than most files here, because aiortc has this one door and the class behind it can't be entered in
+halves.
 """
 
 # What we work with is private to aiortc: see private_names.py.
