@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,13 +13,15 @@ import aiohttp
 import pytest
 from livekit.protocol import models, rtc
 
+from auth.grants import Claims, VideoGrant
 from auth.keys import KeyRing
+from auth.tokens import mint
 from hubbub.banner import banner
 from hubbub.config import DEV_KEY, DEV_SECRET, Config
 from hubbub.errors import StartError
 from hubbub.server import Server
 from sfu.config import MediaConfig
-from tests.harness.raw_http import ask
+from tests.harness.raw_http import UPGRADE, ask, head
 from tests.harness.server import REPOSITORY
 
 CONFIG = Config(
@@ -27,6 +30,9 @@ CONFIG = Config(
     development=True,
     keys=KeyRing({DEV_KEY: DEV_SECRET}),
     media=MediaConfig(udp_port=0, tcp_port=0, bind_addresses=("127.0.0.1",), enable_loopback_candidate=True),
+)
+DEV_TOKEN = mint(
+    Claims(identity="ann", video=VideoGrant(room_join=True, room="r")), DEV_KEY, DEV_SECRET, now=time.time()
 )
 
 
@@ -120,7 +126,7 @@ def test_the_banner_keeps_secrets_that_are_some() -> None:
 
 @contextmanager
 def process(*flags: str) -> Iterator["subprocess.Popen[str]"]:
-    """``hubbub serve --dev`` on free ports, its first output read."""
+    """``hubbub serve --dev`` on free ports."""
     command = [sys.executable, "-P", "-m", "hubbub", "serve", "--dev", "--port", "0", "--udp-port", "0"]
     server = subprocess.Popen(
         [*command, "--tcp-port", "0", *flags],
@@ -130,10 +136,6 @@ def process(*flags: str) -> Iterator["subprocess.Popen[str]"]:
         text=True,
     )
     try:
-        assert server.stdout is not None
-        for line in server.stdout:
-            if "Ctrl-C" in line:
-                break
         yield server
     finally:
         server.kill()
@@ -143,5 +145,28 @@ def process(*flags: str) -> Iterator["subprocess.Popen[str]"]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_the_process_well(number: signal.Signals) -> None:
     with process() as server:
+        port_of(server)
         server.send_signal(number)
         assert server.wait(5) == 0
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    with process() as server, socket.socket() as deaf:
+        # Somebody who doesn't read the server's good-bye holds it up for a moment.
+        deaf.connect(("127.0.0.1", port_of(server)))
+        deaf.sendall(head(f"/rtc?access_token={DEV_TOKEN}", headers=UPGRADE))
+        assert b"101" in deaf.recv(100)
+        server.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.wait(0.3)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(1) == -signal.SIGTERM
+
+
+def port_of(server: "subprocess.Popen[str]") -> int:
+    """The port in the banner's line for clients."""
+    assert server.stdout is not None
+    for line in server.stdout:
+        if "ws://" in line:
+            return int(line.rpartition(":")[2])
+    raise AssertionError("no banner")

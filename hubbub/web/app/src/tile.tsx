@@ -27,12 +27,12 @@ export function CameraTile({ participant }: { participant: Participant }) {
 export function ScreenTile({ participant, track }: { participant: Participant; track: Track }) {
   const title = participant.isLocal ? "Your screen" : `Screen of ${nameOf(participant)}`;
   return (
-    <article class="tile screen" aria-label={title}>
+    <div class="tile screen">
       <Video track={track} label={title} whole />
-      <div class="label">
+      <div class="label" aria-hidden="true">
         <span class="name">{title}</span>
       </div>
-    </article>
+    </div>
   );
 }
 
