@@ -1,0 +1,49 @@
+"""Datagrams of many sockets in one array, a ``recvmmsg`` call per socket."""
+
+import ctypes
+import socket
+from typing import Any
+
+from sfu.net.mmsg import ADDRESS_BYTES, Receiver
+
+MAX_PER_SOCKET = 256
+"""Datagrams taken of one socket before the next has its turn."""
+
+_HEADER_BYTES = 64
+_NAME_LENGTH, _CONTROL_LENGTH = 1, 5
+_CONTROL_BYTES = 64
+
+
+class Arena(Receiver):
+    """A receiver whose rows are filled from one socket after the other."""
+
+    __slots__ = ("_recvmmsg", "used")
+
+    def __init__(self, size: int, stride: int) -> None:
+        super().__init__(size, stride)
+        self.used = 0
+        """Rows that are filled."""
+        self._recvmmsg: Any = ctypes.CDLL(None).recvmmsg
+        self._recvmmsg.argtypes = (
+            ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p,
+        )  # fmt: skip
+        self.clear()
+
+    def clear(self) -> None:
+        """Make all rows free."""
+        self.used = 0
+        self._headers[:, _NAME_LENGTH] = ADDRESS_BYTES
+        self._headers[:, _CONTROL_LENGTH] = _CONTROL_BYTES
+
+    def fill(self, fd: int) -> int:
+        """Take what waits in a socket, as far as there is room; returns how many datagrams."""
+        room = min(self.size - self.used, MAX_PER_SOCKET)
+        address = self._headers.ctypes.data + self.used * _HEADER_BYTES
+        count: int = self._recvmmsg(fd, address, room, socket.MSG_DONTWAIT, None)
+        count = max(count, 0)
+        self.used += count
+        return count
+
+    def address(self, row: int) -> int:
+        """Where a row's bytes are in memory."""
+        return int(self.rows.ctypes.data) + row * self.stride
