@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.harness.server import Server, running_server
 
@@ -11,6 +12,11 @@ from tests.harness.server import Server, running_server
 def pytest_configure(config: pytest.Config) -> None:
     # The secret of `serve --dev` is short by intention.
     config.addinivalue_line("filterwarnings", "ignore::jwt.warnings.InsecureKeyLengthWarning")
+
+
+# Machines are noisy: a slow example is no failure.
+settings.register_profile("hubbub", deadline=None)
+settings.load_profile("hubbub")
 
 
 @pytest.fixture(scope="session")
