@@ -61,7 +61,12 @@ class Server:
             clock,
             ids,
             ice_servers=StunServers(config.media.stun_servers),
-            server=ServerIdentity(node_id=ids.make("ND_"), region=config.signaling.region),
+            server=ServerIdentity(
+                node_id=ids.make("ND_"),
+                region=config.signaling.region,
+                ping_interval_s=config.signaling.ping_interval_s,
+                ping_timeout_s=config.signaling.ping_timeout_s,
+            ),
         )
         self.rooms = TimedRooms(service, clock)
         self._runner: web.AppRunner | None = None

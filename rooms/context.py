@@ -30,6 +30,9 @@ class ServerIdentity:
 
     node_id: str = ""
     region: str = ""
+    ping_interval_s: int = 5
+    """How often clients shall ping. Never 0: the Rust SDK makes a timer of it."""
+    ping_timeout_s: int = 15
 
     def info(self) -> models.ServerInfo:
         """For JoinResponse and ReconnectResponse."""

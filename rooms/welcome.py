@@ -10,9 +10,6 @@ from .updates import others
 if TYPE_CHECKING:
     from .session import Session
 
-_PING_INTERVAL_S = 5
-"""Never 0: the Rust SDK makes a timer of it."""
-_PING_TIMEOUT_S = 15
 _VIDEO_MIMES = ("video/VP8", "video/H264", "video/VP9", "video/AV1", "video/H265")
 _AUDIO_MIMES = ("audio/PCMU", "audio/PCMA", "audio/opus", "audio/red")
 ENABLED_PUBLISH_CODECS = tuple(models.Codec(mime=mime) for mime in (*_VIDEO_MIMES, *_AUDIO_MIMES))
@@ -33,8 +30,8 @@ def join_response(session: "Session") -> rtc.JoinResponse:
         server_info=context.server.info(),
         ice_servers=_ice_servers(session),
         subscriber_primary=session.legs.subscriber_primary,
-        ping_interval=_PING_INTERVAL_S,
-        ping_timeout=_PING_TIMEOUT_S,
+        ping_interval=context.server.ping_interval_s,
+        ping_timeout=context.server.ping_timeout_s,
         enabled_publish_codecs=ENABLED_PUBLISH_CODECS,
         fast_publish=session.participant.permission.can_publish,
     )

@@ -15,7 +15,7 @@ async def announced_addresses(config: MediaConfig) -> list[str]:
     """
     try:
         if config.node_ip:
-            return [str(ipaddress.ip_address(part.strip())) for part in config.node_ip.split(",")]
+            return [str(ipaddress.ip_address(address)) for address in config.node_ips()]
         if config.use_external_ip:
             return [await external_address(config.stun_servers or DEFAULT_STUN_SERVERS)]
         return _listened_on(config)

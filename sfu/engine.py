@@ -28,6 +28,7 @@ from sfu.peer.context import PeerContext
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
 from sfu.router import Router
+from sfu.streams.speakers import SpeechSettings
 from sfu.tick import BATCHES_PER_TURN, Tick
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class Engine:
         self.mux = Mux(self.peers)
         self.tick = Tick(self.mux, self.forwarder, lanes, self.egress)
         self.context = PeerContext(
-            config, emit, self.peers, self.down_tracks, ProfileRegistry(), self._new_ssrc
+            config, emit, self.peers, self.down_tracks, ProfileRegistry(), self._new_ssrc, _speech(config)
         )
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
@@ -156,7 +157,7 @@ class Engine:
         """Carry out a command. Ids that are gone are ignored."""
         match command:
             case control.OpenRouter():
-                self.routers.setdefault(command.router_id, Router(command.router_id))
+                self.routers.setdefault(command.router_id, Router(command.router_id, self.context.speech))
             case control.CloseRouter():
                 self._close_router(command.router_id)
             case control.OpenTransport():
@@ -243,3 +244,12 @@ class Engine:
             transport = self.transports.get(transport_id)
             if transport is not None:
                 transport.subscribing.retarget(down)
+
+
+def _speech(config: MediaConfig) -> SpeechSettings:
+    return SpeechSettings(
+        config.audio_active_level,
+        config.audio_min_percentile / 100,
+        config.audio_update_interval_ms / 1000,
+        config.audio_smooth_intervals,
+    )

@@ -5,16 +5,16 @@ from collections.abc import Iterator
 from sfu.control import RouterId, TrackId, TransportId
 from sfu.forwarding.uptrack import UpTrack
 from sfu.peer.transport import Transport
-from sfu.streams.speakers import SpeakerBoard
+from sfu.streams.speakers import SpeakerBoard, SpeechSettings
 
 
 class Router:
     """Transports by id. Tracks hang on the transports that publish them."""
 
-    def __init__(self, router_id: RouterId) -> None:
+    def __init__(self, router_id: RouterId, speech: SpeechSettings) -> None:
         self.id = router_id
         self.transports: dict[TransportId, Transport] = {}
-        self.speakers: SpeakerBoard[TrackId] = SpeakerBoard()
+        self.speakers: SpeakerBoard[TrackId] = SpeakerBoard(speech)
 
     def tracks(self) -> Iterator[UpTrack]:
         """Everything published in the room."""

@@ -13,8 +13,6 @@ class SignalingConfig:
     """How long clients shall wait for its answer before they reconnect. Whole seconds."""
     control_ping_s: float = 10.0
     """How often the server sends a WebSocket ping."""
-    first_message_timeout_s: float = 10.0
-    """How long the first message may take where one must come before the session starts."""
     max_message_bytes: int = 2 * 1024 * 1024
     """Longest signal message, before and after decompression."""
     max_join_request_bytes: int = 1024 * 1024

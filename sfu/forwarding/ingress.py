@@ -14,7 +14,7 @@ from sfu.rtp.header import RtpHeader, parse_header
 from sfu.streams.feedback import ArrivalLog
 from sfu.streams.nack import AUDIO_TRIES, TRIES, NackRegister
 from sfu.streams.receive import ReceiveStream
-from sfu.streams.speakers import LevelMeter
+from sfu.streams.speakers import LevelMeter, SpeechSettings
 
 MAX_STREAMS = 128
 """SSRCs that one transport may bind; a client needs three layers and their RTX for each video."""
@@ -76,8 +76,14 @@ class Repair:
 class Ingress:
     """Receives the RTP of one transport. Counts what it can't use instead of raising."""
 
-    def __init__(self, sink: MediaSink, source: Callable[[Mapping[int, str]], SourceExtensions]) -> None:
+    def __init__(
+        self,
+        sink: MediaSink,
+        source: Callable[[Mapping[int, str]], SourceExtensions],
+        speech: SpeechSettings,
+    ) -> None:
         self._sink = sink
+        self._speech = speech
         self._make_source = source
         self._bindings: dict[str, Binding] = {}
         self._set_extensions({})
@@ -101,7 +107,7 @@ class Ingress:
         for index, ssrc in enumerate(binding.ssrcs):
             self._bind_media(ssrc, binding, _layer(binding, index, ""))
         if binding.track.spec.measure_level:
-            self.levels.setdefault(binding.track, LevelMeter())
+            self.levels.setdefault(binding.track, LevelMeter(self._speech))
 
     def unbind(self, track: UpTrack) -> None:
         """Forget a track's m-line and streams."""

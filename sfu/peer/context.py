@@ -9,6 +9,7 @@ from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.profile import ProfileRegistry
 from sfu.forwarding.uptrack import UpTrack
 from sfu.net.peers import PeerTable
+from sfu.streams.speakers import SpeechSettings
 
 
 @dataclass(slots=True)
@@ -22,5 +23,6 @@ class PeerContext:
     profiles: ProfileRegistry
     new_ssrc: Callable[[], int]
     """A random SSRC that no other stream of the engine uses."""
+    speech: SpeechSettings
     tracks: dict[TrackId, UpTrack] = field(default_factory=dict)
     """Started tracks of all routers."""

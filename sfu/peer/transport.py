@@ -77,7 +77,7 @@ class Transport:
         self._timer: asyncio.TimerHandle | None = None
         self.rtcp_ssrc = context.new_ssrc()
         """Who sends our receiver reports and feedback."""
-        self.ingress = Ingress(sink, context.profiles.source)
+        self.ingress = Ingress(sink, context.profiles.source, context.speech)
         self.publishing = Publishing(context, self.id, self.ingress)
         self.subscribing = Subscribing(context, self.id, self.row, command.cname)
         self._answerer = Answerer(

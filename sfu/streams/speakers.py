@@ -6,33 +6,52 @@ out in eighths so that small changes stay quiet.
 
 from collections.abc import Hashable, Iterable
 from math import ceil, inf, log10
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-ACTIVE_LEVEL = 35
-"""Quietest level (-dBov) that counts as speech."""
-WINDOW_MS = 400.0
-ACTIVE_SHARE = 0.4
-SMOOTHING = 2 / 3
-"""Weight of the newest window: an exponential mean over two."""
 STALE_S = 0.8
 """Silence after so long without packets (muted, DTX, gone)."""
-UPDATE_S = 0.4
 STEPS = 8
 MAX_PACKET_MS = 120.0
 """The longest Opus packet; a longer timestamp step is a pause, not speech."""
-THRESHOLD = 10 ** (-ACTIVE_LEVEL / 20)
 
 _SILENCE = 127
 
 Key = TypeVar("Key", bound=Hashable)
 
 
+class SpeechSettings(NamedTuple):
+    """What counts as speaking."""
+
+    active_level: int = 35
+    """Quietest level (-dBov) that counts as speech."""
+    active_share: float = 0.4
+    """Share of a window that must be that loud."""
+    window_s: float = 0.4
+    smooth_windows: int = 2
+    """Windows that the exponential mean goes over."""
+
+    @property
+    def smoothing(self) -> float:
+        """Weight of the newest window."""
+        return 2 / (self.smooth_windows + 1)
+
+    @property
+    def threshold(self) -> float:
+        """Linear level from which on somebody speaks."""
+        return float(10 ** (-self.active_level / 20))
+
+
+_DEFAULT = SpeechSettings()
+
+
 class LevelMeter:
     """Smoothed linear level of one audio stream."""
 
-    __slots__ = ("_active_ms", "_loudest", "_observed_ms", "_seen_at", "_smoothed")
+    __slots__ = ("_active_ms", "_loudest", "_observed_ms", "_seen_at", "_settings", "_smoothed", "_window_ms")
 
-    def __init__(self) -> None:
+    def __init__(self, settings: SpeechSettings = _DEFAULT) -> None:
+        self._settings = settings
+        self._window_ms = 1000 * settings.window_s
         self._observed_ms = 0.0
         self._active_ms = 0.0
         self._loudest = _SILENCE
@@ -46,11 +65,11 @@ class LevelMeter:
             return
         duration_ms = min(duration_ms, MAX_PACKET_MS)
         self._observed_ms += duration_ms
-        if level <= ACTIVE_LEVEL:
+        if level <= self._settings.active_level:
             self._active_ms += duration_ms
             if level < self._loudest:
                 self._loudest = level
-        if self._observed_ms >= WINDOW_MS:
+        if self._observed_ms >= self._window_ms:
             self._close_window()
 
     def level(self, now: float) -> float:
@@ -61,10 +80,10 @@ class LevelMeter:
         return self._smoothed
 
     def _close_window(self) -> None:
-        active_ms = min(self._active_ms, WINDOW_MS)
-        if active_ms >= ACTIVE_SHARE * WINDOW_MS:
-            decibels = max(0, self._loudest) - 20 * log10(active_ms / WINDOW_MS)
-            self._smoothed += (10 ** (-decibels / 20) - self._smoothed) * SMOOTHING
+        active_ms = min(self._active_ms, self._window_ms)
+        if active_ms >= self._settings.active_share * self._window_ms:
+            decibels = max(0, self._loudest) - 20 * log10(active_ms / self._window_ms)
+            self._smoothed += (10 ** (-decibels / 20) - self._smoothed) * self._settings.smoothing
         else:
             self._smoothed = 0.0
         self._reset()
@@ -77,9 +96,10 @@ class LevelMeter:
 class SpeakerBoard(Generic[Key]):
     """What of a room's levels is news. Holds nothing of those who don't speak."""
 
-    __slots__ = ("_speaking", "_updated_at")
+    __slots__ = ("_settings", "_speaking", "_updated_at")
 
-    def __init__(self) -> None:
+    def __init__(self, settings: SpeechSettings = _DEFAULT) -> None:
+        self._settings = settings
         self._speaking: dict[Key, float] = {}
         self._updated_at = -inf
 
@@ -89,12 +109,13 @@ class SpeakerBoard(Generic[Key]):
         return dict(self._speaking)
 
     def due(self, now: float) -> bool:
-        return now - self._updated_at >= UPDATE_S
+        return now - self._updated_at >= self._settings.window_s
 
     def update(self, levels: Iterable[tuple[Key, float]], now: float) -> dict[Key, float]:
         """Take all current linear levels; returns those that changed, 0 for who stopped or is gone."""
         self._updated_at = now
-        speaking = {key: quantise(level) for key, level in levels if level >= THRESHOLD}
+        threshold = self._settings.threshold
+        speaking = {key: quantise(level) for key, level in levels if level >= threshold}
         before = self._speaking
         changed = {key: level for key, level in speaking.items() if before.get(key) != level}
         changed.update((key, 0.0) for key in before if key not in speaking)
