@@ -2,7 +2,7 @@
 
 import pytest
 
-from sfu.streams.speakers import THRESHOLD, LevelMeter, SpeakerBoard, quantise
+from sfu.streams.speakers import LevelMeter, SpeakerBoard, SpeechSettings, quantise
 
 
 def talk(meter: LevelMeter, level: int, start_ms: int, packets: int, step_ms: int = 20) -> int:
@@ -51,7 +51,7 @@ def test_levels_below_the_threshold_do_not_count():
     end_ms = talk(meter, 36, 0, 40)
     assert meter.level(end_ms / 1000) == 0.0
     end_ms = talk(meter, 35, end_ms, 80)
-    assert meter.level(end_ms / 1000) == pytest.approx(THRESHOLD, rel=0.02)
+    assert meter.level(end_ms / 1000) == pytest.approx(SpeechSettings().threshold, rel=0.02)
 
 
 def test_without_packets_it_falls_silent():
