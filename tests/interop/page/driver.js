@@ -96,6 +96,15 @@ class Peer {
     return publication.trackSid;
   }
 
+  // The layers of a published video: rid -> frames encoded so far.
+  async sent(sid) {
+    const layers = {};
+    for (const stats of (await this.mine(sid).track.sender.getStats()).values()) {
+      if (stats.type === "outbound-rtp") layers[stats.rid] = stats.framesEncoded;
+    }
+    return layers;
+  }
+
   mine(sid) {
     return this.me.getTrackPublications().find((publication) => publication.trackSid === sid);
   }
@@ -157,6 +166,10 @@ class Peer {
 
   setSubscribed(identity, source, subscribed) {
     this.publication(identity, source).setSubscribed(subscribed);
+  }
+
+  setEnabled(identity, source, enabled) {
+    this.publication(identity, source).setEnabled(enabled);
   }
 
   setVideoQuality(identity, source, quality) {
