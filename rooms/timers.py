@@ -1,6 +1,7 @@
 """One-shot timers without a clock: whoever owns them asks when to wake up, and says that it is time."""
 
 import heapq
+from collections import deque
 from collections.abc import Callable
 from itertools import count
 
@@ -58,12 +59,19 @@ class Timers:
         return self._heap[0][0] if self._heap else None
 
     def fire(self, now: float) -> None:
-        """Carry out what is due. What these actions set for ``now`` or earlier waits for the next call."""
-        due = []
+        """Carry out what is due. What these actions set for ``now`` or earlier waits for the next call.
+
+        Should one raise, the others that are due wait for it as well.
+        """
+        due: deque[tuple[float, int, Timer]] = deque()
         while self._heap and self._heap[0][0] <= now:
-            due.append(heapq.heappop(self._heap)[2])
-        for timer in due:
-            timer.fire()
+            due.append(heapq.heappop(self._heap))
+        try:
+            while due:
+                due.popleft()[2].fire()
+        finally:
+            for entry in due:
+                heapq.heappush(self._heap, entry)
 
     def settle(self) -> None:
         """Count a timer that is over, and sweep the heap when it is mostly such."""

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,6 +48,18 @@ def test_a_timer_set_while_firing_waits_for_the_next_call() -> None:
     timers.fire(1.0)
     assert fired == [1]
     assert timers.next_at() == 1.0
+
+
+def test_a_timer_that_raises_holds_up_nobody_for_good() -> None:
+    timers, fired = Timers(), []
+    timers.call_at(1.0, lambda: 1 / 0)
+    timers.call_at(1.0, lambda: fired.append(2))
+    with pytest.raises(ZeroDivisionError):
+        timers.fire(1.0)
+    assert timers.next_at() == 1.0
+    timers.fire(1.0)
+    assert fired == [2]
+    assert timers.next_at() is None
 
 
 def test_cancelled_timers_take_no_room_for_long() -> None:
