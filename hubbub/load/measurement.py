@@ -12,7 +12,7 @@ from hubbub.load.client import Client
 from hubbub.load.plan import Plan
 from hubbub.load.process import Usage
 from hubbub.load.streams import Bools, Snapshot, StreamTable
-from hubbub.load.summary import Rate, Server, Summary, Tester, spread
+from hubbub.load.summary import OwnCost, Rate, Server, Summary, spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def summarize(
         duplicates=counted.duplicates,
         authenticated=sum(client.transport.verified for client in clients),
         forged=sum(client.transport.forged for client in clients),
-        tester=Tester(
+        tester=OwnCost(
             cpu_percent=100 * (end.own_cpu_s - start.own_cpu_s) / elapsed_s,
             socket_drops=end.socket_drops - start.socket_drops,
             worst_send_lag_s=worst_lag_s,
@@ -145,5 +145,5 @@ def _server(
         cpu_percent=100 * cpu_s / elapsed_s,
         packets_out_per_cpu_s=packets / cpu_s if cpu_s > 0 else 0.0,
         memory_bytes=end.server.memory_bytes,
-        memory_per_participant_bytes=grown / joined if joined else 0.0,
+        memory_per_participant_bytes=grown / joined if joined and grown >= 0 else None,
     )

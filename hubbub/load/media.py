@@ -2,14 +2,13 @@
 
 import secrets
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from hubbub.load import reports
 from hubbub.load.reports import SenderClock
 from hubbub.load.sdp import VP8_RTX, Forwarded
 from hubbub.load.sources import Source, VideoSource
 from hubbub.load.streams import StreamTable
-from hubbub.load.transport import Transport
 from sfu.rtp import ntp
 from sfu.rtp.errors import RtpError
 from sfu.rtp.extensions import ExtensionUri, walk
@@ -33,10 +32,23 @@ MAX_CLOCKS = 4096
 """Streams whose sender reports are remembered."""
 
 
+class Path(Protocol):
+    """What takes a client's packets to the server."""
+
+    def send_rtcp(self, packet: bytes) -> None:
+        """Send a compound."""
+
+    def control(self, datagram: bytes, now: float) -> None:
+        """Take what arrived and is not RTP."""
+
+    def verify(self, pointer: Any, size: int) -> None:
+        """Authenticate an RTP packet in place."""
+
+
 class Media:
     """One client's media; ``owner`` is its number in the table of streams."""
 
-    def __init__(self, owner: int, table: StreamTable, transport: Transport) -> None:
+    def __init__(self, owner: int, table: StreamTable, path: Path) -> None:
         self.announced: dict[int, Forwarded] = {}
         """By SSRC."""
         self.first_at: dict[int, float] = {}
@@ -48,7 +60,7 @@ class Media:
         self.sources: list[Source] = []
         self._owner = owner
         self._table = table
-        self._transport = transport
+        self._path = path
         self._ssrc = secrets.randbits(31) | 1
         self._clocks: dict[int, SenderClock] = {}
         self._arrivals = ArrivalLog()
@@ -62,7 +74,7 @@ class Media:
         self._transport_id = ids.get(ExtensionUri.TRANSPORT_CC, self._transport_id)
 
     def control(self, datagram: bytes, now: float) -> None:
-        self._transport.control(datagram, now)
+        self._path.control(datagram, now)
 
     def began(self, ssrc: int, payload_type: int, at: float) -> bool:
         self.first_at[ssrc] = at
@@ -72,7 +84,7 @@ class Media:
         return bool(self._transport_id) and stream is not None and stream.transport_cc
 
     def verify(self, pointer: Any, size: int) -> None:
-        self._transport.verify(pointer, size)
+        self._path.verify(pointer, size)
 
     def transport_packet(self, packet: memoryview, arrival_us: int) -> None:
         try:
@@ -93,7 +105,7 @@ class Media:
         packets = build_feedback(self._ssrc, 0, pairs, number)
         self._arrivals.skip(len(packets) - 1)
         for packet in packets:
-            self._transport.send_rtcp(packet)
+            self._path.send_rtcp(packet)
 
     def send_reports(self, now: float, unix_s: float) -> None:
         """Send what is due once a second: sender and receiver reports, REMB, and PLI for video that hasn't come."""
@@ -112,7 +124,7 @@ class Media:
                 self._asked.add(ssrc)
                 packets.append(build_pli(self._ssrc, ssrc))
         for datagram in _datagrams(packets):
-            self._transport.send_rtcp(datagram)
+            self._path.send_rtcp(datagram)
 
     def rtcp(self, datagram: bytes, now: float) -> None:
         """Take a decrypted compound from the server."""

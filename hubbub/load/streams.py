@@ -84,12 +84,6 @@ class StreamTable:
         self.octets[: self.count] += np.bincount(inside, sizes[known], self.count).astype(np.int64)
         return slots, begun, sample
 
-    def forget(self, owner: int) -> None:
-        """Count nothing more of a client; what was counted stays."""
-        for slot in self.slots_of.pop(owner, []):
-            self.slots.pop((owner, int(self.ssrc[slot])), None)
-        self._index()
-
     def snapshot(self) -> "Snapshot":
         """The counts as they are now."""
         count = self.count

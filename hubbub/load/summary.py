@@ -35,12 +35,13 @@ class Server:
     """Packets that the participants received, per second of the server's CPU time."""
     memory_bytes: int
     """At the end."""
-    memory_per_participant_bytes: float
-    """Growth since before the first participant, divided by those who joined."""
+    memory_per_participant_bytes: float | None
+    """Growth since before the first participant, divided by those who joined; None if it shrank, which only a server
+    does that still held memory of earlier participants."""
 
 
 @dataclass(frozen=True, slots=True)
-class Tester:
+class OwnCost:
     """How hard this program worked: near 100 % CPU, or with drops, it measures itself."""
 
     cpu_percent: float
@@ -77,7 +78,7 @@ class Summary:
     """Packets of the sample whose SRTP tag was checked."""
     forged: int
     """Of these, packets that failed."""
-    tester: Tester
+    tester: OwnCost
     server: Server | None
 
     @property
@@ -155,14 +156,17 @@ def _loss(summary: Summary) -> str:
 def _server(server: Server) -> list[tuple[str, str]]:
     cpu = f"{server.cpu_percent:.0f} % of a core"
     memory = f"{server.memory_bytes / 2**20:,.1f} MiB"
-    per_participant = f"{server.memory_per_participant_bytes / 1024:,.0f} KiB per participant"
+    each = server.memory_per_participant_bytes
+    per_participant = (
+        "less than before the test" if each is None else f"{each / 1024:,.0f} KiB per participant"
+    )
     return [
         ("server CPU", f"{cpu}, {server.packets_out_per_cpu_s:,.0f} packets out per CPU-second"),
         ("server memory", f"{memory}, {per_participant}"),
     ]
 
 
-def _tester(tester: Tester) -> str:
+def _tester(tester: OwnCost) -> str:
     notes = [f"{tester.cpu_percent:.0f} % of a core", f"late by {_ms(tester.worst_send_lag_s)} at most"]
     if tester.socket_drops:
         notes.append(f"{tester.socket_drops:,} datagrams dropped here, not by the server")
