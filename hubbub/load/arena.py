@@ -17,7 +17,7 @@ _CONTROL_BYTES = 64
 class Arena(Receiver):
     """A receiver whose rows are filled from one socket after the other."""
 
-    __slots__ = ("_recvmmsg", "used")
+    __slots__ = ("_first_header", "_first_row", "_recvmmsg", "used")
 
     def __init__(self, size: int, stride: int) -> None:
         super().__init__(size, stride)
@@ -27,18 +27,22 @@ class Arena(Receiver):
         self._recvmmsg.argtypes = (
             ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p,
         )  # fmt: skip
+        self._first_header = int(self._headers.ctypes.data)
+        self._first_row = int(self.rows.ctypes.data)
+        self.used = size
         self.clear()
 
     def clear(self) -> None:
         """Make all rows free."""
+        # The kernel has overwritten the sizes of the buffers with those of what it put there.
+        self._headers[: self.used, _NAME_LENGTH] = ADDRESS_BYTES
+        self._headers[: self.used, _CONTROL_LENGTH] = _CONTROL_BYTES
         self.used = 0
-        self._headers[:, _NAME_LENGTH] = ADDRESS_BYTES
-        self._headers[:, _CONTROL_LENGTH] = _CONTROL_BYTES
 
     def fill(self, fd: int) -> int:
         """Take what waits in a socket, as far as there is room; returns how many datagrams."""
         room = min(self.size - self.used, MAX_PER_SOCKET)
-        address = self._headers.ctypes.data + self.used * _HEADER_BYTES
+        address = self._first_header + self.used * _HEADER_BYTES
         count: int = self._recvmmsg(fd, address, room, socket.MSG_DONTWAIT, None)
         count = max(count, 0)
         self.used += count
@@ -46,4 +50,4 @@ class Arena(Receiver):
 
     def address(self, row: int) -> int:
         """Where a row's bytes are in memory."""
-        return int(self.rows.ctypes.data) + row * self.stride
+        return self._first_row + row * self.stride

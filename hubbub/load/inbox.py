@@ -11,7 +11,7 @@ from hubbub.load.arena import Arena
 from hubbub.load.streams import Int64s, StreamTable
 from sfu.net.srtp import ffi
 
-TICK_S = 0.005
+TICK_S = 0.010
 """Between two rounds; kernel timestamps tell when packets really came."""
 ROWS = 8192
 STRIDE = 2048
