@@ -1,19 +1,24 @@
 """What fault tests of the signalling doors share: a server, and somebody whom the fault must not touch."""
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import pytest_asyncio
 from livekit.protocol import rtc
 
 from auth.grants import Claims, VideoGrant
 from auth.tokens import mint
 from signaling.config import SignalingConfig
+from tests.faults.bystander import Media, bystander
+from tests.harness.attacker import Attacker, join_attacker
 from tests.harness.http_server import SECRET, serving
 from tests.harness.raw_http import UPGRADE, ask, head, read_answer, read_frame
 from tests.harness.scripted_rooms import ScriptedRooms
+from tests.harness.server import Server
 
 
 def token(identity: str = "u", room: str = "r", ttl_s: float = 3600) -> str:
@@ -71,3 +76,31 @@ async def target(config: SignalingConfig) -> AsyncIterator[Target]:
                 assert pong.HasField("pong")
                 assert not rooms.sessions[0].lost
         assert (await ask(port, "/")).body == "OK"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def bystanders(server_process: Server) -> AsyncIterator[Media]:
+    """Two people in a room of their own, there for all tests of a file that attack the whole server."""
+    async with bystander(server_process, f"bystanders-{secrets.token_hex(3)}") as media:
+        yield media
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def media(bystanders: Media, server: Server) -> AsyncIterator[Media]:
+    """The bystanders' media, which must go on during and after the test, on a server that stays small and calm."""
+    await bystanders.goes_on(packets=1)
+    bystanders.begin()
+    yield bystanders
+    await bystanders.goes_on()
+    bystanders.stays_small()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def mallory(media: Media, room: str) -> AsyncIterator[Attacker]:
+    """An attacker with microphone and camera, in a room with somebody who is subscribed to them."""
+    witness = await media.stage.join(room, "witness", publishes=False)
+    attacker = await join_attacker(media.stage, room)
+    yield attacker
+    assert not witness.failure, f"the witness: {witness.failure}"
+    for client in (attacker.client, witness):
+        await media.stage.leave(client)
