@@ -204,7 +204,9 @@ class Attacker:
         assert self.client.transport._srtp is not None
         self.client.transport._srtp.remove_stream(ssrc)
 
-    async def flood(self, packets: Iterable[bytes], send: Callable[[bytes], None], pause_s: float = 0) -> None:
+    async def flood(
+        self, packets: Iterable[bytes], send: Callable[[bytes], None], pause_s: float = 0
+    ) -> None:
         """Send one packet after another; the loop turns after every BURST of them."""
         for number, packet in enumerate(packets):
             send(packet)

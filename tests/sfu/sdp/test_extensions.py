@@ -7,7 +7,9 @@ from sfu.sdp.description import Section
 from sfu.sdp.parse import parse
 
 
-def test_first_answers_video_accepts_both_rids_on_receiving_lines(recorded: Callable[[str], str]) -> None:
+def test_trap_2_first_answers_video_accepts_both_rids_on_receiving_lines(
+    recorded: Callable[[str], str],
+) -> None:
     """Otherwise a later simulcast offer fails inside the client."""
     for name in ("v1_offer_js.sdp", "v1_offer_python.sdp"):
         video = parse(recorded(name)).sections[3]
