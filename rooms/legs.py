@@ -50,10 +50,6 @@ class Legs:
             legs.append(self.subscribing)
         return legs
 
-    def target(self, transport_id: TransportId) -> rtc.SignalTarget:
-        """What clients call this transport."""
-        return rtc.PUBLISHER if transport_id == self.publishing else rtc.SUBSCRIBER
-
     def open(self, tcp_only: bool = False) -> None:
         """Make the transports that a join needs."""
         self._tcp_only = tcp_only
