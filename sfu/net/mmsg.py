@@ -122,9 +122,22 @@ class Receiver:
 
 
 class Sender:
-    """Sends rows of an arena; runs of equal size to one destination as one GSO message."""
+    """Sends rows of an arena; runs of equal size to one destination as one GSO message.
 
-    __slots__ = ("_control", "_control_sizes", "_headers", "_headers_address", "_vectors", "size")
+    What a peer's route refuses as GSO goes out datagram by datagram, and where the device can't do it at all (EIO:
+    no checksum offload) nothing else is tried any more.
+    """
+
+    __slots__ = (
+        "_control",
+        "_control_sizes",
+        "_gso_works",
+        "_headers",
+        "_headers_address",
+        "_vectors",
+        "gso_refused",
+        "size",
+    )
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -135,6 +148,9 @@ class Sender:
         self._control: UInt8s = np.zeros((size, 24), np.uint8)
         self._control[:] = np.frombuffer(struct.pack("=QiiH6x", 18, _SOL_UDP, _UDP_SEGMENT, 0), np.uint8)
         self._control_sizes = self._control.view(np.uint16)
+        self._gso_works = True
+        self.gso_refused = 0
+        """GSO messages that were sent again as single datagrams."""
 
     def send(
         self,
@@ -154,6 +170,7 @@ class Sender:
         count = len(pointers)
         self._vectors[:count, 0] = pointers
         self._vectors[:count, 1] = lengths
+        gso = gso and self._gso_works
         starts = _runs(lengths, names) if gso else np.arange(count, dtype=np.int64)
         runs = np.diff(starts, append=count)
         messages = len(starts)
@@ -170,11 +187,19 @@ class Sender:
         else:
             headers[:, _CONTROL] = 0
             headers[:, _CONTROL_LENGTH] = 0
-        return self._flush(fd, messages, runs)
+        sent, calls, refused = self._flush(fd, messages, runs)
+        if refused:
+            rows = np.concatenate([np.arange(starts[m], starts[m] + runs[m]) for m in refused])
+            columns = (column[rows] for column in (pointers, lengths, names, name_lengths))
+            more_sent, more_calls = self.send(fd, *columns, gso=False)
+            return sent + more_sent, calls + more_calls
+        return sent, calls
 
-    def _flush(self, fd: int, messages: int, runs: Int64s) -> tuple[int, int]:
+    def _flush(self, fd: int, messages: int, runs: Int64s) -> tuple[int, int, list[int]]:
+        """Returns datagrams sent, system calls, and the messages of several datagrams that were refused."""
         assert _lib is not None
         done = sent = calls = 0
+        refused = []
         while done < messages:
             pointer = _ffi.cast("void *", self._headers_address + done * 64)
             result: int = _lib.sendmmsg(fd, pointer, messages - done, socket.MSG_DONTWAIT)
@@ -185,8 +210,12 @@ class Sender:
             elif _ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
                 break  # the socket's buffer is full: later packets are worth more than these
             elif _ffi.errno != errno.EINTR:
-                done += 1  # this destination alone can't be reached
-        return sent, calls
+                if runs[done] > 1:
+                    refused.append(done)
+                    self.gso_refused += 1
+                    self._gso_works = self._gso_works and _ffi.errno != errno.EIO
+                done += 1  # alone, this destination can't be reached
+        return sent, calls, refused
 
 
 def _runs(lengths: Int64s, names: Int64s) -> Int64s:
