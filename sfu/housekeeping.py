@@ -73,10 +73,11 @@ class Housekeeping:
             if transport.row % SLOTS != self._slot:
                 continue
             reason = transport.failed(now)
-            if reason and transport.id not in self._failed:
+            if not reason:
+                self._failed.discard(transport.id)
+            elif transport.id not in self._failed:
                 self._failed.add(transport.id)
                 self._emit(TransportFailed(transport.id, reason))
-                continue
             if transport.connected:
                 self._tick.feedback[transport].report(now, unix_now)
                 self._tick.feedback[transport].ask(now)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
 
-from sfu.control import MediaKind, OfferReady, TransportId
+from sfu.control import MediaKind, OfferReady, TrackId, TransportId
 from sfu.forwarding.downtrack import DownTrack
 from sfu.peer.context import PeerContext
 from sfu.peer.subscribing import Subscribing, mimes
@@ -14,6 +14,8 @@ from sfu.sdp.description import Codec, Description
 from sfu.sdp.offer import OfferSection, write_offer
 
 DATA_MID = "data"
+MAX_FREE = 16
+"""Unused m-lines of a kind above which any is reused."""
 
 
 @dataclass(slots=True)
@@ -25,6 +27,8 @@ class _Line:
     offered_idle: bool = False
     reusable: bool = False
     """The client has agreed that nothing flows: only then it notices another track on this m-line."""
+    last: TrackId | None = None
+    """The track that it carried last."""
 
 
 class Offerer:
@@ -108,11 +112,13 @@ class Offerer:
         if any(line.down is down for line in self._lines):
             return
         kind = down.track.kind
-        line = next((line for line in self._lines if line.reusable and line.kind is kind), None)
+        free = [line for line in self._lines if line.reusable and line.kind is kind]
+        # The Rust SDKs don't notice a track that comes back on an m-line that it has left.
+        line = next((line for line in free if line.last != down.track_id or len(free) > MAX_FREE), None)
         if line is None:
             line = _Line(kind, str(len(self._lines)))
             self._lines.append(line)
-        line.down = down
+        line.down, line.last = down, down.track_id
         line.reusable = False
         line.codecs = codecs.offer_codecs(mimes(down.track), down.track.main.fmtp, down.track.spec.stereo)
         down.rtx_payload_type = next((c.payload_type for c in line.codecs if c.mime.endswith("/rtx")), 0)
