@@ -93,14 +93,13 @@ class Client:
         for source in self.media.sources:
             self._shared.pacer.remove(source)
         self._shared.inbox.remove(self.transport.fd)
-        if self._listener is not None:
-            self._listener.cancel()
-        if self._signal is not None:
+        if self._signal is not None and self._listener is not None:
             with suppress(TimeoutError):
                 async with asyncio.timeout(LEAVE_TIMEOUT_S):
                     reason = models.DisconnectReason.CLIENT_INITIATED
                     await self._signal.send(rtc.SignalRequest(leave=rtc.LeaveRequest(reason=reason)))
-                    await self._signal.close()
+                    await self._listener  # the server closes the connection
+            await self._signal.close()
         self.transport.close()
 
     def track_began_at(self, sid: str) -> float:

@@ -167,7 +167,10 @@ def _server(server: Server) -> list[tuple[str, str]]:
 
 
 def _tester(tester: OwnCost) -> str:
-    notes = [f"{tester.cpu_percent:.0f} % of a core", f"late by {_ms(tester.worst_send_lag_s)} at most"]
+    notes = [
+        f"{tester.cpu_percent:.0f} % of a core",
+        f"packets late by {_ms(tester.worst_send_lag_s)} at most",
+    ]
     if tester.socket_drops:
         notes.append(f"{tester.socket_drops:,} datagrams dropped here, not by the server")
     if tester.missed_frames:
