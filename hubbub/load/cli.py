@@ -15,7 +15,12 @@ INTERRUPTED = 130
 
 
 @click.command()
-@click.option("--url", required=True, help="The server, such as ws://localhost:7880.")
+@click.option(
+    "--url",
+    required=True,
+    envvar="LIVEKIT_URL",
+    help="The server, such as ws://localhost:7880.  [env: LIVEKIT_URL]",
+)
 @click.option(
     "--api-key",
     default="devkey",
