@@ -80,23 +80,23 @@ class Egress:
         self.counters.dropped += int((ports < 0).sum())
 
     def _over_udp(self, port: UdpPort, arena: SendArena, rows: Int64s, destinations: Any) -> None:
-        lengths = arena.lengths[rows].astype(np.int64)
         if not self._batch:
             self._one_by_one(port, arena, rows, destinations)
             return
         if self._sender is None or self._sender.size < len(rows):
             self._sender = mmsg.Sender(max(arena.capacity, len(rows)))
+        octets = self._sender.octets
         sent, calls = self._sender.send(
             port.fileno,
             arena.rows.ctypes.data + rows * arena.stride,
-            lengths,
+            arena.lengths[rows].astype(np.int64),
             self._peers.addresses.ctypes.data + destinations.astype(np.int64) * mmsg.ADDRESS_BYTES,
             self._peers.address_lengths[destinations],
             gso=self._gso and port.gso,
         )
         self.counters.calls += calls
         self.counters.packets += sent
-        self.counters.octets += int(lengths.sum())
+        self.counters.octets += self._sender.octets - octets
         self.counters.dropped += len(rows) - sent
 
     def _one_by_one(self, port: UdpPort, arena: SendArena, rows: Int64s, destinations: Any) -> None:

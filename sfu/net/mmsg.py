@@ -136,6 +136,7 @@ class Sender:
         "_headers_address",
         "_vectors",
         "gso_refused",
+        "octets",
         "size",
     )
 
@@ -151,6 +152,8 @@ class Sender:
         self._gso_works = True
         self.gso_refused = 0
         """GSO messages that were sent again as single datagrams."""
+        self.octets = 0
+        """Bytes that the kernel took since the start."""
 
     def send(
         self,
@@ -206,6 +209,7 @@ class Sender:
             calls += 1
             if result > 0:
                 sent += int(runs[done : done + result].sum())
+                self.octets += int((self._headers[done : done + result, _LENGTH] & 0xFFFFFFFF).sum())
                 done += result
             elif _ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
                 break  # the socket's buffer is full: later packets are worth more than these

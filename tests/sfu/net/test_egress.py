@@ -1,0 +1,200 @@
+"""The way out, into real sockets: keys per peer, batches, the fallback, TCP, and what can't be sent."""
+
+import socket
+from collections.abc import Iterator
+from typing import cast
+
+import pytest
+
+from sfu.forwarding.arena import SendArena
+from sfu.net.egress import Egress
+from sfu.net.peers import PeerTable
+from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpPair, SrtpProfile
+from sfu.net.tcp import TcpPeer
+from sfu.net.udp import UdpPort
+
+
+class Peer:
+    """A subscriber: a socket, and the other half of the keys."""
+
+    def __init__(self, table: PeerTable, port: UdpPort, profile: SrtpProfile = AEAD_AES_128_GCM) -> None:
+        self.row = table.allocate()
+        ours, theirs = (bytes([self.row + way]) * (profile.key_size + profile.salt_size) for way in (1, 101))
+        self._server_side = SrtpPair(profile, theirs, ours)
+        self._pair = SrtpPair(profile, ours, theirs)
+        family = socket.AF_INET6 if ":" in port.host else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_DGRAM)
+        self.socket.bind((port.host, 0))
+        self.socket.setblocking(False)
+        table.srtp[self.row] = self._server_side.tx_ptr
+        self.socket.sendto(b"x", (port.host, port.port))
+        ((key, _, _, _),) = list(port.receive())
+        table.use_udp(self.row, port.index, port.raw_address(key))
+
+    def received(self) -> list[bytes]:
+        """What came, decrypted."""
+        packets = []
+        while True:
+            try:
+                packet = self._pair.unprotect(self.socket.recv(2048))
+            except BlockingIOError:
+                return packets
+            assert packet is not None
+            packets.append(packet)
+
+
+class Connection:
+    """Stands where a TcpPeer would, and takes what it is given."""
+
+    def __init__(self, takes: int) -> None:
+        self.frames: list[bytes] = []
+        self._takes = takes
+
+    def send(self, data: bytes) -> bool:
+        if len(self.frames) == self._takes:
+            return False
+        self.frames.append(data)
+        return True
+
+
+@pytest.fixture(params=["batches", "singly"])
+def batch(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param == "batches")
+
+
+@pytest.fixture
+def table() -> PeerTable:
+    return PeerTable(capacity=4)
+
+
+@pytest.fixture
+def ports(batch: bool) -> Iterator[list[UdpPort]]:
+    made = [
+        UdpPort(index, host, 0, batch_size=16, buffer_bytes=1 << 20, batch=batch)
+        for index, host in enumerate(("127.0.0.1", "::1"))
+    ]
+    yield made
+    for port in made:
+        port.close()
+
+
+@pytest.fixture
+def egress(table: PeerTable, ports: list[UdpPort], batch: bool) -> Egress:
+    return Egress(table, ports, batch=batch, gso=True)
+
+
+def _rtp(sequence: int, size: int = 100, ssrc: int = 7) -> bytes:
+    header = b"\x80\x60" + sequence.to_bytes(2, "big") + bytes(4) + ssrc.to_bytes(4, "big")
+    return header + bytes([sequence & 0xFF]) * (size - 12)
+
+
+def _arena(*packets: tuple[int, bytes]) -> SendArena:
+    arena = SendArena(64, 1536)
+    for row, packet in packets:
+        arena.append(row, packet)
+    return arena
+
+
+def test_each_peer_gets_its_packets_under_its_own_key(
+    table: PeerTable, ports: list[UdpPort], egress: Egress
+) -> None:
+    peers = [
+        Peer(table, ports[0]),
+        Peer(table, ports[0], AES128_CM_SHA1_80),
+        Peer(table, ports[1]),
+        Peer(table, ports[1], AES128_CM_SHA1_80),
+        Peer(table, ports[0]),  # the table has grown meanwhile
+    ]
+    packets = {
+        peer.row: [_rtp(number, 60 + peer.row + number % 2) for number in range(1, 9)] for peer in peers
+    }
+    arena = _arena(*((row, packet) for row, column in packets.items() for packet in column))
+    egress.send(arena)
+    assert arena.count == 0
+    for peer in peers:
+        assert peer.received() == packets[peer.row]
+    assert (egress.counters.packets, egress.counters.dropped, egress.counters.unprotected) == (40, 0, 0)
+
+
+def test_octets_are_those_on_the_wire(table: PeerTable, ports: list[UdpPort], egress: Egress) -> None:
+    peer = Peer(table, ports[0])
+    egress.send(_arena((peer.row, _rtp(1, 100)), (peer.row, _rtp(2, 100))))
+    assert egress.counters.octets == 2 * 116
+    assert len(peer.received()) == 2
+
+
+def test_an_arena_is_used_again(table: PeerTable, ports: list[UdpPort], egress: Egress) -> None:
+    peer = Peer(table, ports[0])
+    arena = _arena((peer.row, _rtp(1, 1400)))
+    egress.send(arena)
+    arena.append(peer.row, _rtp(2, 50))
+    egress.send(arena)
+    egress.send(arena)  # empty
+    assert peer.received() == [_rtp(1, 1400), _rtp(2, 50)]
+
+
+def test_peers_without_keys_or_address_cost_the_others_nothing(
+    table: PeerTable, ports: list[UdpPort], egress: Egress
+) -> None:
+    peer, unreachable = Peer(table, ports[0]), Peer(table, ports[0])
+    table.forget_address(unreachable.row)
+    before_dtls = table.allocate()
+    egress.send(
+        _arena(
+            (before_dtls, _rtp(1)),
+            (peer.row, _rtp(1)),
+            (unreachable.row, _rtp(1)),
+            (before_dtls, _rtp(2)),
+            (peer.row, _rtp(2)),
+        )
+    )
+    assert peer.received() == [_rtp(1), _rtp(2)]
+    assert unreachable.received() == []
+    assert (egress.counters.packets, egress.counters.dropped) == (2, 3)
+
+
+def test_nobody_has_keys(table: PeerTable, ports: list[UdpPort], egress: Egress) -> None:
+    egress.send(_arena((table.allocate(), _rtp(1))))
+    assert (egress.counters.packets, egress.counters.dropped) == (0, 1)
+
+
+def test_a_repeated_number_is_refused_by_srtp_and_counted(
+    table: PeerTable, ports: list[UdpPort], egress: Egress
+) -> None:
+    """It would reuse a nonce."""
+    peer = Peer(table, ports[0])
+    egress.send(_arena((peer.row, _rtp(1)), (peer.row, _rtp(1, 200)), (peer.row, _rtp(2))))
+    assert peer.received() == [_rtp(1), _rtp(2)]
+    assert (egress.counters.packets, egress.counters.unprotected) == (2, 1)
+
+
+def test_tcp_peers_get_theirs_over_their_connection(
+    table: PeerTable, ports: list[UdpPort], egress: Egress
+) -> None:
+    udp, tcp = Peer(table, ports[0]), Peer(table, ports[0])
+    connection = Connection(takes=2)
+    table.use_tcp(tcp.row, cast(TcpPeer, connection))
+    rows = [tcp.row, udp.row, tcp.row, udp.row, tcp.row]
+    egress.send(_arena(*((row, _rtp(number)) for number, row in enumerate(rows, 1))))
+    assert udp.received() == [_rtp(2), _rtp(4)]
+    assert tcp.received() == []
+    assert [tcp._pair.unprotect(frame) for frame in connection.frames] == [_rtp(1), _rtp(3)]
+    assert (egress.counters.packets, egress.counters.octets, egress.counters.dropped) == (4, 4 * 116, 1)
+
+
+def test_only_tcp_peers(table: PeerTable, ports: list[UdpPort], egress: Egress) -> None:
+    tcp = Peer(table, ports[0])
+    connection = Connection(takes=9)
+    table.use_tcp(tcp.row, cast(TcpPeer, connection))
+    egress.send(_arena((tcp.row, _rtp(1))))
+    assert len(connection.frames) == 1
+
+
+def test_what_the_kernel_refuses_counts_as_dropped_only(
+    table: PeerTable, ports: list[UdpPort], egress: Egress
+) -> None:
+    refused, peer = Peer(table, ports[0]), Peer(table, ports[0])
+    table.addresses[refused.row, 2:4] = 0  # port 0
+    egress.send(_arena((refused.row, _rtp(1, 500)), (peer.row, _rtp(1, 100))))
+    assert peer.received() == [_rtp(1, 100)]
+    assert (egress.counters.packets, egress.counters.octets, egress.counters.dropped) == (1, 116, 1)
