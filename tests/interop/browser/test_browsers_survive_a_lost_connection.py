@@ -1,3 +1,5 @@
+from itertools import product
+
 import pytest
 
 from tests.harness.browser import BrowserClient, JoinInBrowser, both_browser_modes
@@ -22,17 +24,14 @@ async def test_a_cut_socket_is_resumed_and_media_goes_on(browse: JoinInBrowser) 
         await bob.hears("participantAttributesChanged")
 
 
-@both_browser_modes
+SCENARIOS = ["full-reconnect", "resume-reconnect", "migration", "node-failure"]
+CUT_RESUMES = ["disconnect-signal-on-resume", "disconnect-signal-on-resume-no-messages"]
+
+
 @pytest.mark.parametrize(
-    "scenario",
-    [
-        "full-reconnect",
-        "resume-reconnect",
-        "migration",
-        "node-failure",
-        "disconnect-signal-on-resume",
-        "disconnect-signal-on-resume-no-messages",
-    ],
+    ("browse", "scenario"),
+    [*product(["v1"], SCENARIOS + CUT_RESUMES), ("v0", "full-reconnect"), ("v0", CUT_RESUMES[0])],
+    indirect=["browse"],
 )
 async def test_media_comes_back_after_a_reconnect(browse: JoinInBrowser, scenario: str) -> None:
     async with browse("alice") as alice, browse("bob") as bob:

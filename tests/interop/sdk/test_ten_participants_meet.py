@@ -11,7 +11,7 @@ async def test_everyone_sees_and_hears_everyone(join: Join) -> None:
         names = [f"p{number}" for number in range(PEOPLE)]
         people = [await stack.enter_async_context(join(name)) for name in names]
         for number, person in enumerate(people):
-            await person.publish_video((160, 90), fps=8, shade=_shade(number))
+            await person.publish_video((160, 90), fps=5, shade=_shade(number))
             await person.publish_tone(_frequency_hz(number))
         await asyncio.gather(*(_meets(person, me) for me, person in enumerate(people)))
 
@@ -21,7 +21,7 @@ async def _meets(person: SdkClient, me: int) -> None:
     for other in range(PEOPLE):
         if other != me:
             video = await person.video_of(f"p{other}", within_s=30)
-            await video.shows(_shade(other), frames=3, within_s=30)
+            await video.shows(_shade(other), frames=2, within_s=30)
             await video.close()
             audio = await person.audio_of(f"p{other}", within_s=30)
             await audio.hears(_frequency_hz(other), within_s=30)
