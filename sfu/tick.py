@@ -18,8 +18,9 @@ from sfu.rtp.extensions import abs_send_time
 
 BATCHES_PER_TURN = 4
 """Batches drained before the event loop gets its turn."""
-_SHORTEST_RTP = 12
-_SHORTEST_RTCP = 8
+_RTP = (12, 8, srtp.unprotect)
+_RTCP = (8, 4, srtp.unprotect_rtcp)
+"""Bytes of the shortest packet, where its SSRC is, and what decrypts it."""
 
 
 class Tick:
@@ -122,21 +123,19 @@ class Tick:
             return
         size = self._length
         size[0] = length
-        if 192 <= data[1] <= 223:
-            if length < _SHORTEST_RTCP or srtp.unprotect_rtcp(pair.rx_ptr, pointer, size):
-                self.rejected += 1
-                return
-            self.feedback[transport].receive(bytes(data[: size[0]]), self._now, self._unix_now, self.resend)
-            return
-        if (
-            length < _SHORTEST_RTP
-            or not transport.ingress.admits(int.from_bytes(data[8:12], "big"))
-            or srtp.unprotect(pair.rx_ptr, pointer, size)
-        ):
+        ingress = transport.ingress
+        is_rtcp = 192 <= data[1] <= 223
+        shortest, ssrc_at, unprotect = _RTCP if is_rtcp else _RTP
+        ssrc = int.from_bytes(data[ssrc_at : ssrc_at + 4], "big")
+        if length < shortest or not ingress.admits(ssrc) or unprotect(pair.rx_ptr, pointer, size):
             self.rejected += 1
             return
+        ingress.authenticated(ssrc)
+        if is_rtcp:
+            self.feedback[transport].receive(bytes(data[: size[0]]), self._now, self._unix_now, self.resend)
+            return
         self.active.add(transport)
-        transport.ingress.receive(data[: size[0]], arrival_us, self._now)
+        ingress.receive(data[: size[0]], arrival_us, self._now)
 
     def _pointer(self, port: UdpPort, row: int) -> Any:
         rows = self._rows.get(port)

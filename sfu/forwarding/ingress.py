@@ -128,14 +128,15 @@ class Ingress:
     # --- packets ---
 
     def admits(self, ssrc: int) -> bool:
-        """Whether another packet of this SSRC may be decrypted; each new one costs libsrtp state."""
-        if ssrc in self._seen:
+        """Whether a packet of this SSRC, RTP or RTCP, may be decrypted: a new one would cost libsrtp state."""
+        if ssrc in self._seen or len(self._seen) < MAX_SSRCS:
             return True
-        if len(self._seen) >= MAX_SSRCS:
-            self.unknown += 1
-            return False
+        self.unknown += 1
+        return False
+
+    def authenticated(self, ssrc: int) -> None:
+        """Count an SSRC. Those of forged packets don't count, or forgers would use up the client's share."""
         self._seen.add(ssrc)
-        return True
 
     def receive(self, data: memoryview, arrival_us: int, now: float) -> None:
         """Take one decrypted RTP packet; ``data`` is valid during the call only."""

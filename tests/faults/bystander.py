@@ -45,7 +45,7 @@ class Media:
         """Packets received by SSRC."""
         table, listener = self.stage.shared.inbox.table, self.listener
         announced = listener.media.announced
-        slots = [slot for slot in table.slots_of.get(listener.number, [])]
+        slots = table.slots_of.get(listener.number, [])
         return {
             int(table.ssrc[slot]): int(table.packets[slot])
             for slot in slots

@@ -97,10 +97,11 @@ async def media(bystanders: Media, server: Server) -> AsyncIterator[Media]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def mallory(media: Media, room: str) -> AsyncIterator[Attacker]:
-    """An attacker with microphone and camera, in a room with somebody who is subscribed to them."""
-    witness = await media.stage.join(room, "witness", publishes=False)
-    attacker = await join_attacker(media.stage, room)
+    """An attacker with microphone and camera, in a room with a witness who has both too: each receives the other."""
+    witness = await media.stage.join(room, "witness")
+    attacker = await join_attacker(media.stage, room, witness=witness)
     yield attacker
     assert not witness.failure, f"the witness: {witness.failure}"
     for client in (attacker.client, witness):
-        await media.stage.leave(client)
+        if client in media.stage.clients:
+            await media.stage.leave(client)

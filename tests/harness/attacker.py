@@ -5,8 +5,9 @@ let the loop turn: :meth:`Attacker.flood` does.
 """
 
 import asyncio
+import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from itertools import count
@@ -16,16 +17,22 @@ from typing import Any
 import aiohttp
 from livekit.protocol import rtc
 
-from hubbub.load import vp8
+from hubbub.load import sdp, vp8
 from hubbub.load.client import Client, Shared
 from hubbub.load.inbox import Inbox
+from hubbub.load.negotiation import Negotiation
 from hubbub.load.pacer import Pacer
 from hubbub.load.plan import Participant, Plan, Video, video_layers
 from hubbub.load.rtp import StreamConfig
+from hubbub.load.sdp import Forwarded
 from hubbub.load.streams import StreamTable
+from hubbub.load.transport import Transport
+from sfu.net import stun
 from sfu.net.dtls import Certificate
 from sfu.rtp.extensions import ExtensionUri
 from sfu.rtp.rtcp import parse_compound
+from sfu.sdp.description import Description
+from tests.harness.raw_signal import V1, RawSignal, join_parameters, signalling
 from tests.harness.rtp_stream import rtp_header
 from tests.harness.server import Server
 
@@ -34,6 +41,10 @@ CAMERA = Video(video_layers("180p", simulcast=False))
 SIMULCAST = Video(video_layers("720p", simulcast=True, bitrate_bps=400_000))
 BURST = 64
 """Datagrams of a flood between two turns of the loop."""
+KEYFRAME = bytes.fromhex("90e080010100 100000 9d012a 4001b400") + bytes(60)
+DELTA = bytes.fromhex("90e080020200 110000") + bytes(60)
+"""VP8 with a picture id and the rest of the payload descriptor."""
+OPUS = b"\x78" + bytes(79)
 _CHORES_S = 0.05
 _PING_S = 5.0
 
@@ -125,7 +136,7 @@ class Stream:
         self.sequence = config.first_sequence
         self.timestamp = config.first_timestamp
 
-    def packet(self, payload: bytes = b"\x90\xe0\x80\x01\x01\x00" + bytes(60), **changes: Any) -> bytes:
+    def packet(self, payload: bytes = DELTA, **changes: Any) -> bytes:
         """The next packet; ``changes`` are arguments of ``rtp_header``. MID (and RID) go along."""
         self.sequence = self.sequence + 1 & 0xFFFF
         self.timestamp = self.timestamp + self.clock_rate // 50 & 0xFFFFFFFF
@@ -144,10 +155,13 @@ class Stream:
 class Attacker:
     """Somebody in a room, whose sources are silent: what is sent is up to the test."""
 
-    def __init__(self, stage: Stage, client: Client) -> None:
+    def __init__(self, stage: Stage, client: Client, witness: Client | None = None) -> None:
         self.client = client
+        self.witness = witness
+        """Somebody in the same room, subscribed to the attacker."""
         self.heard: list[Any] = []
         """RTCP packets of the server, parsed."""
+        self.heard_bytes = 0
         self._stage = stage
         configs = [source.stream.config for source in client.media.sources]
         self.streams = [Stream(config, self._sid(config)) for config in configs]
@@ -215,11 +229,49 @@ class Attacker:
 
     # --- what is heard ---
 
+    @property
+    def downstream(self) -> dict[str, Forwarded]:
+        """What the witness publishes, as the server announces it to us; by kind, without repetitions."""
+        sids = self._stage.shared.tracks
+        streams = self.client.media.announced.values()
+        return {one.kind: one for one in streams if one.track_sid in sids and not one.repairs}
+
+    def repetitions(self, kind: str) -> int:
+        """SSRC of the retransmissions of what the witness publishes."""
+        sid = self.downstream[kind].track_sid
+        return next(
+            one.ssrc for one in self.client.media.announced.values() if one.track_sid == sid and one.repairs
+        )
+
     def received(self, ssrc: int) -> int:
         """Packets of an SSRC that the server has sent us."""
         table = self._stage.shared.inbox.table
         slot = table.slots.get((self.client.number, ssrc))
         return int(table.packets[slot]) if slot is not None else 0
+
+    def highest(self, ssrc: int) -> int:
+        """Newest sequence number of an SSRC that the server has sent us."""
+        table = self._stage.shared.inbox.table
+        return int(table.highest[table.slots[self.client.number, ssrc]]) & 0xFFFF
+
+    def forwarded(self, stream: Stream) -> int:
+        """Packets of a stream of ours that the witness has received, repetitions left out."""
+        assert self.witness is not None
+        media, table = self.witness.media, self._stage.shared.inbox.table
+        ssrcs = [
+            one.ssrc for one in media.announced.values() if one.track_sid == stream.sid and not one.repairs
+        ]
+        slots = [table.slots.get((self.witness.number, ssrc)) for ssrc in ssrcs]
+        return sum(int(table.packets[slot]) for slot in slots if slot is not None)
+
+    async def is_heard(self, *streams: Stream, packets: int = 3, within_s: float = 5.0) -> None:
+        """Assert that packets as they should be (key frames, for video) still get to the witness."""
+        for stream in streams or (self.audio, self.video):
+            before, deadline = self.forwarded(stream), time.monotonic() + within_s
+            while (arrived := self.forwarded(stream) - before) < packets:
+                assert time.monotonic() < deadline, f"{arrived} good packets of {stream.mid} got through"
+                self.rtp(stream.packet(KEYFRAME if stream.clock_rate == 90_000 else OPUS, marker=True))
+                await asyncio.sleep(0.02)
 
     async def is_served(self, within_s: float = 3.0) -> None:
         """Assert that the server still answers this attacker's STUN checks."""
@@ -232,15 +284,70 @@ class Attacker:
 
     def _on_rtcp(self, datagram: bytes) -> None:
         self.heard += parse_compound(datagram)
+        self.heard_bytes += len(datagram)
 
     def _sid(self, config: StreamConfig) -> str:
         kind = "audio" if config.clock_rate == 48_000 else "video"
         return next(one.sid for one in self.client._publications.values() if one.line.kind == kind)
 
 
-Join = Callable[..., Awaitable[Attacker]]
+async def join_attacker(
+    stage: Stage, room: str, identity: str = "mallory", witness: Client | None = None, **how: Any
+) -> Attacker:
+    """Bring an attacker into a room, where ``witness`` may be; ``how`` is for :meth:`Stage.join`."""
+    return Attacker(stage, await stage.join(room, identity, **how), witness)
 
 
-async def join_attacker(stage: Stage, room: str, identity: str = "mallory", **how: Any) -> Attacker:
-    """Bring an attacker into a room; ``how`` is for :meth:`Stage.join`."""
-    return Attacker(stage, await stage.join(room, identity, **how))
+class Visitor:
+    """Somebody whose offer was answered, and who has not sent a packet yet."""
+
+    def __init__(self, signal: RawSignal, transport: Transport, answer: Description) -> None:
+        self.signal = signal
+        self.transport = transport
+        self.answer = answer
+
+    async def find_path(self) -> None:
+        """Let the server validate our address."""
+        async with asyncio.timeout(5):
+            await self.transport._find_path()
+
+    async def shake_hands(self) -> None:
+        """Do what is left of connecting. Raises JoinError."""
+        await self.transport.connect(self.answer)
+        asyncio.get_running_loop().add_reader(
+            self.transport.fd, self.transport._readable, self.transport._socket
+        )
+
+    def check(self, *, nominate: bool = True) -> bytes:
+        """A connectivity check that the server believes, from wherever it is sent."""
+        return signed_check(self.transport, nominate=nominate)
+
+
+@asynccontextmanager
+async def visitor(
+    server: Server, room: str, identity: str = "visitor", change: Callable[[str], str] = str
+) -> AsyncIterator[Visitor]:
+    """Join over ``/rtc/v1`` with an offer that went through ``change``, and stop before the first packet."""
+    transport = Transport(Certificate.generate(), lambda datagram: None)
+    negotiation = Negotiation(transport.credentials, 1)
+    offer = rtc.SessionDescription(type="offer", sdp=change(negotiation.next_offer() or ""), id=1)
+    parameters = join_parameters(rtc.JoinRequest(publisher_offer=offer))
+    async with signalling(server, server.token(room, identity), V1, parameters) as signal:
+        text = (await signal.hears("answer")).sdp
+        negotiation.answer(text)
+        answer = negotiation.description
+        assert answer is not None
+        transport.ice.set_remote(answer.ice_ufrag, answer.ice_pwd)
+        transport.ice.add(sdp.candidates(text))
+        try:
+            yield Visitor(signal, transport, answer)
+        finally:
+            transport.close()
+
+
+def signed_check(transport: Transport, *, nominate: bool = True) -> bytes:
+    """A connectivity check with the credentials of a client's transport."""
+    ice = transport.ice
+    return stun.binding_request(
+        os.urandom(12), ice._username, ice._remote_key, 1, controlling=1, use_candidate=nominate
+    )
