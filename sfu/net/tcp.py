@@ -39,9 +39,9 @@ class TcpPeer(asyncio.Protocol):
         peername = transport.get_extra_info("peername") or ("", 0)
         self.host, self.port = str(peername[0]), int(peername[1])
         if not self._on_opened(self):
-            self._transport.abort()
+            self.close()
             return
-        self._idle = asyncio.get_running_loop().call_later(IDLE_S, self._transport.abort)
+        self._idle = asyncio.get_running_loop().call_later(IDLE_S, self.close)
 
     def validated(self) -> None:
         """A valid check came: the connection may stay."""
@@ -56,7 +56,8 @@ class TcpPeer(asyncio.Protocol):
             self.close()
             return
         for datagram in datagrams:
-            self._on_datagram(self, datagram)
+            if self._transport is not None:  # else the one before has ended the connection
+                self._on_datagram(self, datagram)
 
     def connection_lost(self, exc: Exception | None) -> None:
         del exc
@@ -73,8 +74,10 @@ class TcpPeer(asyncio.Protocol):
         return True
 
     def close(self) -> None:
+        """End the connection at once; nothing comes from it any more."""
         if self._transport is not None:
             self._transport.abort()
+            self._transport = None
 
 
 class TcpPort:
