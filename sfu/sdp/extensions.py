@@ -2,23 +2,22 @@
 
 from collections.abc import Mapping
 
+from sfu.rtp.extensions import ExtensionUri
 from sfu.sdp.description import Section
 
-MID = "urn:ietf:params:rtp-hdrext:sdes:mid"
-RID = "urn:ietf:params:rtp-hdrext:sdes:rtp-stream-id"
-REPAIRED_RID = "urn:ietf:params:rtp-hdrext:sdes:repaired-rtp-stream-id"
-AUDIO_LEVEL = "urn:ietf:params:rtp-hdrext:ssrc-audio-level"
-ABS_SEND_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
-TRANSPORT_CC = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01"
-ABS_CAPTURE_TIME = "http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time"
-PLAYOUT_DELAY = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"
-VIDEO_ORIENTATION = "urn:3gpp:video-orientation"
-VIDEO_CONTENT_TYPE = "http://www.webrtc.org/experiments/rtp-hdrext/video-content-type"
-VIDEO_TIMING = "http://www.webrtc.org/experiments/rtp-hdrext/video-timing"
-COLOR_SPACE = "http://www.webrtc.org/experiments/rtp-hdrext/color-space"
-DEPENDENCY_DESCRIPTOR = (
-    "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension"
-)
+MID = ExtensionUri.MID
+RID = ExtensionUri.RID
+REPAIRED_RID = ExtensionUri.REPAIRED_RID
+AUDIO_LEVEL = ExtensionUri.AUDIO_LEVEL
+ABS_SEND_TIME = ExtensionUri.ABS_SEND_TIME
+TRANSPORT_CC = ExtensionUri.TRANSPORT_CC
+ABS_CAPTURE_TIME = ExtensionUri.ABS_CAPTURE_TIME
+PLAYOUT_DELAY = ExtensionUri.PLAYOUT_DELAY
+VIDEO_ORIENTATION = ExtensionUri.VIDEO_ORIENTATION
+VIDEO_CONTENT_TYPE = ExtensionUri.VIDEO_CONTENT_TYPE
+VIDEO_TIMING = ExtensionUri.VIDEO_TIMING
+COLOR_SPACE = ExtensionUri.COLOR_SPACE
+DEPENDENCY_DESCRIPTOR = ExtensionUri.DEPENDENCY_DESCRIPTOR
 
 _SENT_AUDIO = (AUDIO_LEVEL, ABS_SEND_TIME, TRANSPORT_CC, ABS_CAPTURE_TIME)
 _SENT_VIDEO = (

@@ -12,7 +12,7 @@ from sfu.sdp import codecs, extensions
 from sfu.sdp.description import Section
 from sfu.sdp.errors import SdpError
 from sfu.sdp.parse import MAX_BYTES, MAX_LINE, MAX_SECTIONS, parse
-from tests.fuzz.targets_sdp import TARGETS, answer_to
+from tests.fuzz.sdp_targets import TARGETS, answer_to
 
 DATA = Path(__file__).parents[1] / "data" / "sdp"
 OFFERS = [path.read_bytes().decode() for path in sorted(DATA.glob("*.sdp"))]
@@ -277,14 +277,14 @@ def mutate(text: str, edits: list[tuple[str, int, int, str]]) -> str:
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(OFFERS), EDITS)
 def test_mutated_offers_are_answered_or_refused(offer: str, edits: list[tuple[str, int, int, str]]) -> None:
-    TARGETS["sdp-parse"](mutate(offer, edits).encode(errors="replace"))
+    TARGETS["sdp_parse"](mutate(offer, edits).encode(errors="replace"))
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.sampled_from(OFFERS), EDITS, EDITS)
 def test_the_cache_changes_nothing(offer: str, one: list[tuple[str, int, int, str]], two: list) -> None:
     texts = (mutate(offer, one).replace("\0", ""), mutate(offer, two).replace("\0", ""))
-    TARGETS["sdp-renegotiation"]("\0".join(texts).encode(errors="replace"))
+    TARGETS["sdp_renegotiation"]("\0".join(texts).encode(errors="replace"))
 
 
 @settings(max_examples=200, deadline=None)

@@ -7,7 +7,7 @@ promises, list it here, and put a few seeds into ``corpus/<name>/``.
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz import codec_targets, rtp_targets, signaling_targets
+from tests.fuzz import codec_targets, net_targets, rtp_targets, sdp_targets, signaling_targets
 
 Target = Callable[[bytes], object]
 
@@ -28,6 +28,8 @@ TARGETS: dict[str, Target] = {
     "dependency_descriptor": codec_targets.dependency,
     "signal_frame": signaling_targets.frame,
     "join_request": signaling_targets.join_request,
+    **net_targets.TARGETS,
+    **sdp_targets.TARGETS,
 }
 
 

@@ -63,6 +63,6 @@ def fuzz_renegotiation(payload: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    "sdp-parse": fuzz_parse,
-    "sdp-renegotiation": fuzz_renegotiation,
+    "sdp_parse": fuzz_parse,
+    "sdp_renegotiation": fuzz_renegotiation,
 }
