@@ -6,9 +6,11 @@ let the loop turn: :meth:`Attacker.flood` does.
 
 import asyncio
 import os
+import secrets
+import socket
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from itertools import count
 from random import Random
@@ -19,19 +21,21 @@ from livekit.protocol import rtc
 
 from hubbub.load import sdp, vp8
 from hubbub.load.client import Client, Shared
+from hubbub.load.errors import JoinError
 from hubbub.load.inbox import Inbox
 from hubbub.load.negotiation import Negotiation
 from hubbub.load.pacer import Pacer
 from hubbub.load.plan import Participant, Plan, Video, video_layers
 from hubbub.load.rtp import StreamConfig
-from hubbub.load.sdp import Forwarded
+from hubbub.load.sdp import Credentials, Forwarded
 from hubbub.load.streams import StreamTable
 from hubbub.load.transport import Transport
 from sfu.net import stun
-from sfu.net.dtls import Certificate
+from sfu.net.dtls import Certificate, DtlsTransport
 from sfu.rtp.extensions import ExtensionUri
 from sfu.rtp.rtcp import parse_compound
 from sfu.sdp.description import Description
+from tests.harness.eventually import eventually
 from tests.harness.raw_signal import V1, RawSignal, join_parameters, signalling
 from tests.harness.rtp_stream import rtp_header
 from tests.harness.server import Server
@@ -213,6 +217,32 @@ class Attacker:
         assert self.client._signal is not None
         await self.client._signal.send(rtc.SignalRequest(**message))
 
+    def rebind(self) -> None:
+        """Go on from another port, as behind a NAT that lost its mind; the server learns it by the next check."""
+        transport, inbox = self.client.transport, self._stage.shared.inbox
+        assert transport._socket is not None
+        fresh = socket.socket(transport._socket.family, socket.SOCK_DGRAM)
+        fresh.setblocking(False)
+        fresh.connect(self.address)
+        inbox.remove(transport.fd)
+        transport._socket.close()
+        transport._socket = fresh
+        inbox.add(transport.fd, self.client.number, self.client.media)
+
+    async def restart_ice(self) -> None:
+        """Offer new ICE credentials, and take the server's as they come back."""
+        negotiation = self.client._negotiation
+        before = negotiation.description
+        ufrag, pwd = secrets.token_hex(4), secrets.token_hex(12)
+        negotiation._credentials = Credentials(ufrag, pwd, negotiation._credentials.fingerprint)
+        negotiation._wanted = True
+        await self.client._send_offer()
+        await eventually(lambda: negotiation.description is not before, "an answer to the ICE restart")
+        assert negotiation.description is not None
+        self.client.transport.ice.set_remote(
+            negotiation.description.ice_ufrag, negotiation.description.ice_pwd
+        )
+
     def forget(self, ssrc: int) -> None:
         """Drop our own keys of a stream, lest a flood of SSRCs slows the attacker down."""
         assert self.client.transport._srtp is not None
@@ -248,6 +278,20 @@ class Attacker:
         table = self._stage.shared.inbox.table
         slot = table.slots.get((self.client.number, ssrc))
         return int(table.packets[slot]) if slot is not None else 0
+
+    async def settles(self) -> None:
+        """Wait until what the witness sends gets to the attacker."""
+        await eventually(lambda: set(self.downstream) == {"audio", "video"}, "both tracks of the witness")
+        await self.hears()
+
+    async def hears(self, packets: int = 3) -> None:
+        """Assert that what the witness sends still gets to the attacker."""
+        for kind, stream in self.downstream.items():
+            wanted = self.received(stream.ssrc) + packets
+            await eventually(
+                lambda ssrc=stream.ssrc, wanted=wanted: self.received(ssrc) >= wanted,
+                f"{kind} of the witness",
+            )
 
     def highest(self, ssrc: int) -> int:
         """Newest sequence number of an SSRC that the server has sent us."""
@@ -291,6 +335,47 @@ class Attacker:
         return next(one.sid for one in self.client._publications.values() if one.line.kind == kind)
 
 
+class Stranger:
+    """A socket that the server has never heard from."""
+
+    def __init__(self, address: tuple[str, int]) -> None:
+        self._socket = socket.socket(
+            socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_DGRAM
+        )
+        self._socket.setblocking(False)
+        self._socket.connect(address)
+
+    def send(self, datagram: bytes) -> None:
+        with suppress(OSError):
+            self._socket.send(datagram)
+
+    def heard(self) -> list[bytes]:
+        """Take what came back."""
+        datagrams = []
+        with suppress(OSError):
+            while True:
+                datagrams.append(self._socket.recv(65_536))
+        return datagrams
+
+    async def hears(self, within_s: float = 3.0) -> bytes:
+        """The next datagram that comes back."""
+        return (await eventually(self.heard, "an answer to the stranger", within_s=within_s))[0]
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+async def client_hello() -> bytes:
+    """A ClientHello as a client of ours begins with; bytes 27 to 58 are its random."""
+    sent: list[bytes] = []
+    client = DtlsTransport(Certificate.generate(), "client", sent.append, lambda data: None)
+    waiting = asyncio.ensure_future(client.handshake([("sha-256", Certificate.generate().fingerprint)]))
+    await asyncio.sleep(0)
+    client.close()
+    await asyncio.gather(waiting, return_exceptions=True)
+    return sent[0]
+
+
 async def join_attacker(
     stage: Stage, room: str, identity: str = "mallory", witness: Client | None = None, **how: Any
 ) -> Attacker:
@@ -301,15 +386,32 @@ async def join_attacker(
 class Visitor:
     """Somebody whose offer was answered, and who has not sent a packet yet."""
 
-    def __init__(self, signal: RawSignal, transport: Transport, answer: Description) -> None:
+    def __init__(self, signal: RawSignal, transport: Transport, answer: Description, text: str) -> None:
         self.signal = signal
         self.transport = transport
         self.answer = answer
+        self.text = text
+        """The answer as it came, with its candidates."""
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where the server's media port is."""
+        return next((one.host, one.port) for one in sdp.candidates(self.text) if ":" not in one.host)
+
+    @property
+    def tcp_port(self) -> int:
+        """Where it takes media over TCP."""
+        return next(int(line.split()[5]) for line in self.text.splitlines() if " tcp " in line)
 
     async def find_path(self) -> None:
         """Let the server validate our address."""
         async with asyncio.timeout(5):
             await self.transport._find_path()
+
+        async def found() -> None:
+            """There is nothing left to look for."""
+
+        self.transport._find_path = found  # type: ignore[method-assign]
 
     async def shake_hands(self) -> None:
         """Do what is left of connecting. Raises JoinError."""
@@ -327,20 +429,26 @@ class Visitor:
 async def visitor(
     server: Server, room: str, identity: str = "visitor", change: Callable[[str], str] = str
 ) -> AsyncIterator[Visitor]:
-    """Join over ``/rtc/v1`` with an offer that went through ``change``, and stop before the first packet."""
+    """Join over ``/rtc/v1`` with an offer that went through ``change``, and stop before the first packet.
+
+    Raises JoinError when the offer is refused.
+    """
     transport = Transport(Certificate.generate(), lambda datagram: None)
     negotiation = Negotiation(transport.credentials, 1)
     offer = rtc.SessionDescription(type="offer", sdp=change(negotiation.next_offer() or ""), id=1)
     parameters = join_parameters(rtc.JoinRequest(publisher_offer=offer))
     async with signalling(server, server.token(room, identity), V1, parameters) as signal:
-        text = (await signal.hears("answer")).sdp
+        await eventually(lambda: signal.heard("answer") or signal.heard("leave"), "an answer, or a goodbye")
+        if not signal.heard("answer"):
+            raise JoinError("the offer was refused")
+        text = signal.heard("answer")[0].sdp
         negotiation.answer(text)
         answer = negotiation.description
         assert answer is not None
         transport.ice.set_remote(answer.ice_ufrag, answer.ice_pwd)
         transport.ice.add(sdp.candidates(text))
         try:
-            yield Visitor(signal, transport, answer)
+            yield Visitor(signal, transport, answer, text)
         finally:
             transport.close()
 
