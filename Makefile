@@ -30,7 +30,7 @@ run: $(RUNTIME) web  ## start a server on this machine, with a page to join from
 	@exec $(PY) -m hubbub serve --dev $(ARGS)
 
 test: $(DEV) web browser  ## run all tests (ARGS: pytest's, such as ARGS="tests/auth -x")
-	@$(PY) -m pytest $(ARGS)
+	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 check: $(DEV)  ## check format, lint, types and who imports whom
 	$(PY) -m ruff format --check .
