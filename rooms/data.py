@@ -7,6 +7,7 @@ the sender and are never touched: receivers drop what they have seen.
 from collections import OrderedDict, deque
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .session import Session
 
 _MAX_NONCES = 1000
-"""Nonces remembered against repetition, in each room."""
+"""Nonces remembered against repetition, in each room; as digests, since senders choose their length."""
 
 
 @dataclass(slots=True)
@@ -136,9 +137,10 @@ class DataRelay:
         return True
 
     def _is_new(self, nonce: bytes) -> bool:
-        if nonce in self._nonces:
+        digest = blake2b(nonce, digest_size=16).digest()
+        if digest in self._nonces:
             return False
-        self._nonces[nonce] = None
+        self._nonces[digest] = None
         if len(self._nonces) > _MAX_NONCES:
             self._nonces.popitem(last=False)
         return True
