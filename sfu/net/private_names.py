@@ -4,7 +4,7 @@
 
 from collections.abc import Callable
 
-from sfu.net import dtls, sctp, srtp
+from sfu.net import dtls_handshake, sctp, srtp
 from sfu.net.errors import NetError
 
 _DTLS_METHODS = (
@@ -72,11 +72,11 @@ _SRTP_FUNCTIONS = ("srtp_protect", "srtp_unprotect", "srtp_protect_rtcp", "srtp_
 
 def check_private_names() -> None:
     """Raise NetError that lists the names aiortc or pylibsrtp no longer have."""
-    stock_dtls, stock_sctp = vars(dtls)["RTCDtlsTransport"], vars(sctp)["RTCSctpTransport"]
+    stock_dtls, stock_sctp = vars(dtls_handshake)["RTCDtlsTransport"], vars(sctp)["RTCSctpTransport"]
     missing = [
         *_absent(stock_dtls, _DTLS_METHODS),
         *_unset(stock_dtls.__init__, _DTLS_FIELDS),
-        *_absent(vars(dtls)["RTCCertificate"], ("_create_ssl_context",)),
+        *_absent(vars(dtls_handshake)["RTCCertificate"], ("_create_ssl_context",)),
         *_absent(stock_sctp, _SCTP_METHODS),
         *_unset(stock_sctp.__init__, _SCTP_FIELDS),
         *_unset(stock_sctp._send, _SCTP_CHUNK_FIELDS),

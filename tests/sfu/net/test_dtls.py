@@ -90,7 +90,7 @@ async def test_data_flows_both_ways_and_several_records_per_datagram_all_arrive(
     pair = Pair()
     await pair.handshake()
     joined: list[bytes] = []
-    pair.server._peer._deliver = joined.append
+    pair.server._send = joined.append
     for number in range(3):
         pair.server.send_data(bytes([number]) * 100)
     pair.client.feed(b"".join(joined))
