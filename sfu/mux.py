@@ -45,7 +45,7 @@ class Mux:
         """Forget a transport."""
         self._forget_ufrags(transport)
         for address in transport.ice.addresses:
-            self._forget(address)
+            self._forget(address, transport)
 
     def _forget_ufrags(self, transport: Transport) -> None:
         for ufrag in self._ufrags.pop(transport, ()):
@@ -81,27 +81,39 @@ class Mux:
         selected = transport.ice.selected
         response = transport.check(data, address, host, port, now)
         if transport.ice.evicted is not None:
-            self._forget(transport.ice.evicted)
-        if transport.ice.added is not None:
-            self._remember(transport.ice.added, transport)
+            self._forget(transport.ice.evicted, transport)
+        if transport.ice.valid(address):
+            self._remember(address, transport, now)
         if transport.ice.selected != selected:
             self._select(transport)
         return response
 
-    def _remember(self, address: Hashable, transport: Transport) -> None:
+    def _remember(self, address: Hashable, transport: Transport, now: float) -> None:
+        """Take an address for a transport, unless another uses it: checks can be sent from forged addresses."""
+        owner = self._owner(address)
+        if owner is not None and owner is not transport and not owner.ice.silent(address, now):
+            return
         if isinstance(address, TcpPeer):
             self.by_tcp[address] = transport
         else:
             index, key = _udp(address)
             self.by_udp[index][key] = transport
 
-    def _forget(self, address: Hashable) -> None:
+    def _forget(self, address: Hashable, transport: Transport) -> None:
+        if self._owner(address) is not transport:
+            return
         if isinstance(address, TcpPeer):
-            self.by_tcp.pop(address, None)
+            del self.by_tcp[address]
             address.close()
         else:
             index, key = _udp(address)
-            self.by_udp[index].pop(key, None)
+            del self.by_udp[index][key]
+
+    def _owner(self, address: Hashable) -> Transport | None:
+        if isinstance(address, TcpPeer):
+            return self.by_tcp.get(address)
+        index, key = _udp(address)
+        return self.by_udp[index].get(key)
 
     def _select(self, transport: Transport) -> None:
         """Send to where ICE now points."""

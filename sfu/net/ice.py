@@ -19,7 +19,7 @@ DISCONNECTED_AFTER_S = 10.0
 FAILED_AFTER_S = 5.0
 """Further silence before FAILED; LiveKit's value."""
 
-_RESELECT_AFTER_S = 4.0
+SILENT_AFTER_S = 4.0
 """Silence of the selected address after which a check without nomination moves the selection. Firefox's
 consent checks (one in 4 to 6 s) carry no USE-CANDIDATE, so a rebound NAT shows up this way; Chromium's come
 every 2.5 s."""
@@ -104,6 +104,11 @@ class IceLite:
         """Whether DTLS and media from this address may be believed."""
         return key in self._addresses
 
+    def silent(self, key: Hashable | None, now: float) -> bool:
+        """Whether an address has not been heard from for so long that another may take its place."""
+        heard_at = self._addresses.get(key)
+        return heard_at is None or now - heard_at >= SILENT_AFTER_S
+
     def state(self, now: float) -> IceState:
         if self.last_heard is None:
             return IceState.NEW
@@ -179,12 +184,8 @@ class IceLite:
             self._nominated |= nominated
         elif not self._nominated:
             self.selected, self._nominated = key, nominated
-        elif self._is_silent(self.selected, now) or (nominated and self._may_switch(now)):
+        elif self.silent(self.selected, now) or (nominated and self._may_switch(now)):
             self.selected = key
-
-    def _is_silent(self, key: Hashable | None, now: float) -> bool:
-        heard_at = self._addresses.get(key)
-        return heard_at is None or now - heard_at >= _RESELECT_AFTER_S
 
     def _may_switch(self, now: float) -> bool:
         self._switches = min(_SWITCH_BURST, self._switches + (now - self._switched_at) * _SWITCHES_PER_S)

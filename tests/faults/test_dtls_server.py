@@ -65,6 +65,23 @@ async def test_18_a_hello_from_elsewhere_breaks_no_handshake(media: Media, serve
         assert guest.transport.connected
 
 
+async def test_18_an_address_stays_with_who_uses_it(
+    media: Media, server: Server, room: str, mallory: Attacker
+) -> None:
+    """Checks signed by one member but sent (forged) from another's address: neither takes it nor loses it."""
+    await mallory.settles()
+    async with visitor(server, room, "thief") as thief:
+        for _ in range(20):
+            mallory.datagram(thief.check())
+        mallory.datagram(await client_hello())
+        await mallory.is_heard()
+        await mallory.hears()
+    await asyncio.sleep(0.1)  # the thief has gone, and what was theirs with them
+    await mallory.is_heard()
+    await mallory.hears()
+    await mallory.is_served()
+
+
 async def test_19_fragments_and_20_garbage(
     media: Media, server: Server, room: str, mallory: Attacker
 ) -> None:
