@@ -1,9 +1,11 @@
 """The HTTP application: signalling, health and whatever else is given, behind one set of middlewares."""
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from hubbub.api.cors import allow_every_origin, answer_preflights
@@ -56,6 +58,19 @@ def runner_for(app: web.Application, config: SignalingConfig, **options: Any) ->
         "lingering_time": LINGERING_S,
         "shutdown_timeout": SHUTDOWN_TIMEOUT_S,
         "access_log": None,
+        "logger": _logger(),
         "handle_signals": False,
     }
     return web.AppRunner(app, **(limits | options))
+
+
+def _logger() -> logging.Logger:
+    """What goes wrong while serving requests; nothing of requests that are no HTTP, which anybody may send."""
+    logger = logging.getLogger("hubbub.http")
+    logger.addFilter(_is_ours)
+    return logger
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError)
