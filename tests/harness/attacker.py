@@ -262,7 +262,8 @@ class Attacker:
     @property
     def downstream(self) -> dict[str, Forwarded]:
         """What the witness publishes, as the server announces it to us; by kind, without repetitions."""
-        sids = self._stage.shared.tracks
+        assert self.witness is not None
+        sids = {one.sid for one in self.witness._publications.values()}
         streams = self.client.media.announced.values()
         return {one.kind: one for one in streams if one.track_sid in sids and not one.repairs}
 
