@@ -11,6 +11,7 @@ async def test_a_cut_socket_is_resumed_and_media_goes_on(browse: JoinInBrowser) 
         await _both_publish(alice, bob)
         for client in (alice, bob):
             await client.do("simulate", "signal-reconnect")
+        for client in (alice, bob):
             await client.hears("reconnected")
             assert await client.heard("signalReconnecting")
             assert not await client.heard("reconnecting")

@@ -18,6 +18,7 @@ async def test_a_lost_signal_connection_is_resumed(join: Join) -> None:
         sid = alice.me.sid
         for client in (alice, bob):
             await client.room.simulate_scenario(Scenario.SIMULATE_SIGNAL_RECONNECT)
+        for client in (alice, bob):
             await client.hears("reconnected")
         await video.shows(180, frames=20)
         await audio.hears(440)
@@ -45,10 +46,17 @@ async def test_reliable_data_sent_around_a_resume_arrives_once(join: Join) -> No
 
 
 @pytest.mark.parametrize(
-    "scenario",
-    ["FULL_RECONNECT", "MIGRATION", "NODE_FAILURE", "DISCONNECT_SIGNAL_ON_RESUME"],
+    ("join", "scenario"),
+    [
+        ("v1", "FULL_RECONNECT"),
+        ("v1", "MIGRATION"),
+        ("v1", "NODE_FAILURE"),
+        ("v1", "DISCONNECT_SIGNAL_ON_RESUME"),
+        ("v0", "FULL_RECONNECT"),
+        ("v0", "DISCONNECT_SIGNAL_ON_RESUME"),
+    ],
+    indirect=["join"],
 )
-@both_modes
 async def test_a_full_reconnect_publishes_again(join: Join, scenario: str) -> None:
     async with join("alice") as alice, join("bob") as bob:
         await alice.publish_tone(440)
