@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from sfu.rtp import rtcp, twcc
 from tests.bench.crowd import Crowd, Person, Track
+from tests.harness.rtp_source import KEYFRAME_FACTOR, AudioSource, SentPacket, VideoSource
 
 TWCC_INTERVAL_S = 0.05
 """Chromium's, for any client that may send more than 0.2 Mbit/s."""
@@ -73,12 +74,22 @@ class Studio:
     def _media(self, person: Person, track: Track, *, keyframes: bool) -> list[_Entry]:
         entries: list[_Entry] = []
         for source, wanted in zip(track.sources, track.wanted, strict=True):
-            if keyframes and track.kind.value == "video":
-                source.keyframe()  # type: ignore[union-attr]
-            for sent in source.take(self._now):
+            packets = _keyframe(source, self._now) if keyframes else source.take(self._now)
+            for sent in packets:
                 data = person.peer.srtp.protect(sent.data)
                 entries.append(_Entry(sent.sent_at, person.number, data, wanted, media=True))
         return entries
+
+
+def _keyframe(source: VideoSource | AudioSource, now: float) -> list[SentPacket]:
+    """The packets due, the next picture being a key frame no larger than others."""
+    if isinstance(source, AudioSource):
+        return source.take(now)
+    source.keyframe()
+    bitrate_bps, source.bitrate_bps = source.bitrate_bps, source.bitrate_bps / KEYFRAME_FACTOR
+    packets = source.take(now)
+    source.bitrate_bps = bitrate_bps
+    return packets
 
 
 def rate(crowd: Crowd) -> float:
