@@ -82,11 +82,11 @@ class Housekeeping:
                 self._tick.feedback[transport].report(now, unix_now)
                 self._tick.feedback[transport].ask(now)
             for track in list(transport.publishing.tracks.values()):
-                self._check_layers(track, now)
+                self._check_layers(track)
         self._failed &= self._transports.keys()
 
-    def _check_layers(self, track: UpTrack, now: float) -> None:
-        stopped = [layer.stopped(now) for layer in reversed(track.layers)]
+    def _check_layers(self, track: UpTrack) -> None:
+        stopped = [layer.stopped() for layer in reversed(track.layers)]
         for layer in track.layers:
             layer.sweep()
         if any(stopped):

@@ -75,10 +75,14 @@ class Layer:
         """Drop renditions that nobody uses, so that no packet is numbered for nobody."""
         self.renditions = [rendition for rendition in self.renditions if not rendition.unused]
 
-    def stopped(self, now: float) -> bool:
-        """Whether the layer has just stopped while a lower one goes on."""
-        lower = any(layer.live for layer in self.track.layers if layer.spatial < self.spatial)
-        return self.liveness.check(now, lower)
+    def stopped(self) -> bool:
+        """Whether the layer has just stopped while a lower one goes on.
+
+        Its silence lasts until the newest packet of a lower layer: where all are silent, the publisher is.
+        """
+        lower = [layer for layer in self.track.layers if layer.spatial < self.spatial and layer.live]
+        newest = max((layer.last_packet_at for layer in lower), default=0.0)
+        return self.liveness.check(newest, bool(lower))
 
 
 class UpTrack:
