@@ -31,8 +31,8 @@ class Span(NamedTuple):
     key_index: int
 
 
-class _Last(NamedTuple):
-    """The newest numbers that went to the subscriber, extended."""
+class _Numbers(NamedTuple):
+    """Numbers as they go to the subscriber, extended."""
 
     sequence: int
     timestamp: int
@@ -110,7 +110,7 @@ class DownTrack:
         self._muted = False
         self._timeline = Timeline(track.clock_rate)
         self._spans: list[Span] = []
-        self._last_out = _Last(0, 0, 0, 0, 0)
+        self._last_out = _Numbers(0, 0, 0, 0, 0)
         self._sent_before = (0, 0)
         self._packets_before = 0
         self._octets_before = 0
@@ -128,13 +128,13 @@ class DownTrack:
         """The mapping in force since the last switch; None before the first packet."""
         return self._spans[-1] if self._spans else None
 
-    def last_out(self) -> _Last:
+    def last_out(self) -> _Numbers:
         """The newest numbers sent."""
         rendition = self.rendition
         if rendition is None:
             return self._last_out
         span = self._spans[-1]
-        return _Last(
+        return _Numbers(
             rendition.numbering.last - span.sequence,
             rendition.timestamp - span.timestamp,
             rendition.picture - span.picture,
@@ -174,58 +174,71 @@ class DownTrack:
             self.target.waiting.discard(self)
             self.target = None
 
-    def start(self, sequence: int, packet: MediaPacket, now: float, seed: int) -> bool:
-        """Switch to the target rendition at this packet of it (numbered ``sequence`` there).
+    def start(self, source: int, packet: MediaPacket, now: float, seed: int) -> bool:
+        """Switch to the target rendition at this packet of its layer, which no rendition has taken yet.
 
-        False when the switch has to wait for a later key frame, because the timestamps can't be aligned yet.
+        ``source`` is the packet's number in the layer. False when the switch has to wait for a later key frame,
+        because the timestamps can't be aligned yet.
         """
         rendition = self.target
         assert rendition is not None
-        last = self.last_out()
-        if not self._spans:
-            # A small first number leaves the receiver's rollover counter no doubt (RFC 3711 section 3.3.1).
-            last = _Last(seed & 0x7FFF, seed, seed & 0x7FFF, seed & 0xFF, 0)
-        timestamp = self._timestamp(rendition, packet, last, now)
-        if timestamp is None:
+        found = rendition.preview(source, packet)
+        first = self._first(rendition, source, packet, now, seed)
+        if found is None or first is None:
             return False
+        number, numbered = found
         if self.rendition is not None:
             self._leave(self.rendition)
         span = Span(
-            last.sequence + 1,
+            first.sequence,
             rendition,
-            sequence - (last.sequence + 1),
-            packet.timestamp - timestamp,
-            packet.picture - (last.picture + 1) if packet.picture >= 0 else 0,
-            packet.tl0 - (last.tl0 + 1) if packet.tl0_at else 0,
-            packet.key_index - (last.key_index + 1) if packet.key_index_at else 0,
+            number - first.sequence,
+            packet.timestamp - first.timestamp,
+            numbered.picture - first.picture if packet.picture >= 0 else 0,
+            packet.tl0 - first.tl0 if packet.tl0_at else 0,
+            packet.key_index - first.key_index if packet.key_index_at else 0,
         )
         self._spans = [*self._spans[-(SWITCHES - 1) :], span]
-        self._write(span, sequence)
+        self._write(span, number)
         self.rendition = rendition
-        self._packets_before, self._octets_before = (
-            rendition.packets - 1,
-            rendition.octets - len(packet.payload),
-        )
+        self._packets_before, self._octets_before = rendition.packets, rendition.octets
         rendition.join(self)
         return True
 
-    def _timestamp(self, rendition: Rendition, packet: MediaPacket, last: _Last, now: float) -> int | None:
-        """The extended timestamp that the first packet of a rendition goes out with."""
+    def _first(
+        self, rendition: Rendition, source: int, packet: MediaPacket, now: float, seed: int
+    ) -> _Numbers | None:
+        """What the first packet of a rendition goes out with; None when its timestamp isn't known yet."""
         clock, wire = rendition.layer.clock, packet.timestamp & 0xFFFFFFFF
         if not self._spans:
-            self._timeline.start(clock, wire, last.timestamp, now)
-            return last.timestamp
+            # A small first number leaves the receiver's rollover counter no doubt (RFC 3711 section 3.3.1).
+            self._timeline.start(clock, wire, seed, now)
+            return _Numbers(1 + (seed & 0x7FFF), seed, 1 + (seed & 0x7FFF), 1 + (seed & 0xFF), 1)
+        if self.rendition is not None and self.rendition.layer is rendition.layer:
+            return self._going_on(self.rendition, source, packet)
+        last = self.last_out()
         if self.rendition is None:
-            out = self._timeline.resume(clock, wire, last.timestamp & 0xFFFFFFFF, now, self._muted)
-            self._muted = False
-        elif self.rendition.layer is rendition.layer:
-            return packet.timestamp - self._spans[-1].timestamp
+            out: int | None = self._timeline.resume(clock, wire, last.timestamp & 0xFFFFFFFF, now)
         else:
-            switched = self._timeline.switch(clock, wire, last.timestamp & 0xFFFFFFFF, now)
-            if switched is None:
-                return None
-            out = switched
-        return extend32(last.timestamp, out)
+            out = self._timeline.switch(clock, wire, last.timestamp & 0xFFFFFFFF, now)
+        if out is None:
+            return None
+        timestamp = extend32(last.timestamp, out)
+        return _Numbers(last.sequence + 1, timestamp, last.picture + 1, last.tl0 + 1, last.key_index + 1)
+
+    def _going_on(self, current: Rendition, source: int, packet: MediaPacket) -> _Numbers | None:
+        """What the packet would go out with under the current filter, were it not filtered: gaps of loss stay."""
+        number = current.numbering.preview(source)
+        if number is None:
+            return None
+        span = self._spans[-1]
+        return _Numbers(
+            number - span.sequence,
+            packet.timestamp - span.timestamp,
+            packet.picture - current.numbering.picture_offset - span.picture,
+            packet.tl0 - span.tl0,
+            packet.key_index - span.key_index,
+        )
 
     def find(self, sequence16: int) -> tuple[Span, int, MediaPacket] | None:
         """The packet that went out under a sequence number, as stored, and its number in its rendition."""

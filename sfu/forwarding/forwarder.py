@@ -27,14 +27,13 @@ class Forwarder:
     ) -> None:
         """Forward one packet of a layer to all that want it."""
         for rendition in layer.renditions:
+            if rendition.waiting:
+                self._admit(rendition, sequence, packet, now)
+        for rendition in layer.renditions:
             taken = rendition.take(sequence, packet)
-            if taken is None:
-                continue
-            number, numbered = taken
-            late = number < rendition.numbering.last
-            if rendition.waiting and not late:
-                self._admit(rendition, number, numbered, now)
-            if rendition.members:
+            if taken is not None and rendition.members:
+                number, numbered = taken
+                late = number < rendition.numbering.last
                 self._add(rendition, number, numbered, abs_send_time, late)
 
     def expand(self) -> None:
@@ -42,13 +41,14 @@ class Forwarder:
         for lane in self._lanes:
             lane.expand()
 
-    def _admit(self, rendition: Rendition, number: int, packet: MediaPacket, now: float) -> None:
+    def _admit(self, rendition: Rendition, sequence: int, packet: MediaPacket, now: float) -> None:
+        """Let those switch who can, before any rendition takes the packet: else the old one would forward it too."""
         ready = [down for down in rendition.waiting if _may_start(down, rendition, packet)]
-        if not ready:
+        if not ready or rendition.preview(sequence, packet) is None:
             return
         self.expand()  # packets before the switch go out under the old offsets
         for down in ready:
-            if not down.start(number, packet, now, self._seeds()):
+            if not down.start(sequence, packet, now, self._seeds()):
                 rendition.layer.keyframes.request(now)
 
     def _add(
@@ -125,4 +125,5 @@ def _may_start(down: DownTrack, rendition: Rendition, packet: MediaPacket) -> bo
         return False
     if rendition.temporal < current.temporal:
         return packet.temporal == 0
-    return packet.layer_sync and packet.temporal > current.temporal
+    # Upper layers that come later may refer to anything since this picture, so it must be of the highest.
+    return packet.layer_sync and packet.temporal >= min(rendition.temporal, rendition.layer.top_temporal)

@@ -259,7 +259,10 @@ class Ingress:
             stream.frame_timestamp = timestamp
             layer.liveness.frame(now)
             layer.clock.observe(timestamp, now)
+        if packet.temporal > layer.top_temporal:
+            layer.top_temporal = packet.temporal
         if packet.keyframe:
+            layer.top_temporal = 0
             if layer.liveness.keyframe(now):
                 self._sink.layer_started(layer)
             layer.keyframes.keyframe(now)

@@ -50,6 +50,14 @@ class Numbering:
                 return source - offset, picture_offset
         return None
 
+    def preview(self, source: int) -> int | None:
+        """The number that :meth:`forward` would give a packet; None for one that is not the newest."""
+        if source <= self.highest:
+            return None
+        if self.highest >= 0 and source - self.highest > MAX_GAP:
+            return self.last + 1
+        return source - self.offset
+
     def drop(self, source: int, *, new_picture: bool = False) -> None:
         """Take a packet out of the stream. ``new_picture`` when it is the first of a picture that is left out whole."""
         if source <= self.highest:

@@ -96,6 +96,15 @@ class Rendition:
             self.history.store(out, packet)
         return out, packet
 
+    def preview(self, sequence: int, packet: MediaPacket) -> tuple[int, MediaPacket] | None:
+        """What :meth:`take` would return but for the payload; None for a packet that nobody can start at."""
+        number = self.numbering.preview(sequence)
+        if number is None or packet.temporal > self.temporal:
+            return None
+        if packet.picture >= 0:
+            packet = packet._replace(picture=packet.picture - self.numbering.picture_offset)
+        return number, packet
+
     def join(self, down: "DownTrack") -> None:
         """Forward to a down track from the packet at hand on."""
         self.waiting.discard(down)

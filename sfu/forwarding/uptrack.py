@@ -32,6 +32,7 @@ class Layer:
         "rid",
         "spatial",
         "ssrc",
+        "top_temporal",
         "track",
     )
 
@@ -47,6 +48,8 @@ class Layer:
         self.keyframes = KeyframeRequests()
         self.clock = LayerClock(track.clock_rate)
         self.renditions: list[Rendition] = []
+        self.top_temporal = 0
+        """Highest temporal layer since the last key frame."""
 
     @property
     def live(self) -> bool:
@@ -59,8 +62,12 @@ class Layer:
 
     @property
     def wanted(self) -> bool:
-        """Somebody waits for a key frame of it."""
-        return any(rendition.waiting for rendition in self.renditions)
+        """Somebody waits for a key frame of it, and not only for fewer or more frames."""
+        return any(
+            down.rendition is None or down.rendition.layer is not self
+            for rendition in self.renditions
+            for down in rendition.waiting
+        )
 
     def rendition(self, *, temporal: int, plain: bool) -> Rendition:
         """The rendition under a filter, made when it is first wanted."""
