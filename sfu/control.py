@@ -66,7 +66,7 @@ class OpenTransport:
     transport_id: TransportId
     role: TransportRole
     cname: str
-    """RTCP canonical name of what is sent on it; the participant's sid."""
+    """The participant's sid; RTCP canonical name of what is sent on it without naming a publisher."""
     first_offer_id: int = 1
     """Id of the first offer of a SUBSCRIBER transport; later ones count up."""
     tcp_only: bool = False

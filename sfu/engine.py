@@ -9,7 +9,7 @@ from collections.abc import Callable
 from sfu import control
 from sfu.announce import announced_addresses
 from sfu.config import MediaConfig
-from sfu.control import Command, Event, RouterId, TransportId
+from sfu.control import Command, Event, RouterId, TrackId, TransportId
 from sfu.errors import MediaStartError
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder
@@ -55,7 +55,14 @@ class Engine:
         self.mux = Mux(self.peers)
         self.tick = Tick(self.mux, self.forwarder, lanes, self.egress)
         self.context = PeerContext(
-            config, emit, self.peers, self.down_tracks, ProfileRegistry(), self._new_ssrc, _speech(config)
+            config,
+            emit,
+            self.peers,
+            self.down_tracks,
+            ProfileRegistry(),
+            self._new_ssrc,
+            _speech(config),
+            self._end_subscription,
         )
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
@@ -234,6 +241,11 @@ class Engine:
         for transport in list(router.transports.values()):
             self._close_transport(transport)
         del self.routers[router_id]
+
+    def _end_subscription(self, transport_id: TransportId, track_id: TrackId) -> None:
+        transport = self.transports.get(transport_id)
+        if transport is not None:
+            transport.unsubscribe(track_id)
 
     def _mute(self, command: control.MuteTrack) -> None:
         track = self.context.tracks.get(command.track_id)

@@ -101,8 +101,18 @@ class Ingress:
     # --- negotiation ---
 
     def bind(self, binding: Binding, extensions: Mapping[int, str]) -> None:
-        """Take packets of an m-line from now on; ``extensions`` are the ids of the whole transport."""
+        """Take packets of an m-line from now on; ``extensions`` are the ids of the whole transport.
+
+        Streams of the track that an earlier binding of the m-line named, and this one doesn't, are forgotten.
+        """
         self._bindings[binding.mid] = binding
+        self._forget(
+            [
+                s
+                for s, stream in self.streams.items()
+                if stream.track is binding.track and not _named(s, stream, binding)
+            ]
+        )
         self._set_extensions(extensions)
         for index, ssrc in enumerate(binding.ssrcs):
             self._bind_media(ssrc, binding, _layer(binding, index, ""))
@@ -112,9 +122,14 @@ class Ingress:
     def unbind(self, track: UpTrack) -> None:
         """Forget a track's m-line and streams."""
         self._bindings = {mid: b for mid, b in self._bindings.items() if b.track is not track}
-        self.repairs = {s: r for s, r in self.repairs.items() if r.repairs.track is not track}
-        self.streams = {s: stream for s, stream in self.streams.items() if stream.track is not track}
+        self._forget([s for s, stream in self.streams.items() if stream.track is track])
         self.levels.pop(track, None)
+
+    def _forget(self, ssrcs: list[int]) -> None:
+        """Drop streams and what repairs them."""
+        gone = {id(self.streams.pop(ssrc)) for ssrc in ssrcs}
+        if gone:
+            self.repairs = {s: r for s, r in self.repairs.items() if id(r.repairs) not in gone}
 
     def _set_extensions(self, extensions: Mapping[int, str]) -> None:
         ids = {uri: id_ for id_, uri in extensions.items()}
@@ -331,8 +346,14 @@ class Ingress:
 
     def _forget_ssrc(self, layer: Layer) -> None:
         """A new SSRC for a layer replaces the old one."""
-        self.repairs = {s: r for s, r in self.repairs.items() if r.repairs.layer is not layer}
-        self.streams = {s: stream for s, stream in self.streams.items() if stream.layer is not layer}
+        self._forget([s for s, stream in self.streams.items() if stream.layer is layer])
+
+
+def _named(ssrc: int, stream: InStream, binding: Binding) -> bool:
+    """Whether a binding allows for a stream: by RID, or by SSRC where it declares any."""
+    if binding.rids:
+        return stream.layer.rid in binding.rids
+    return not binding.ssrcs or ssrc in binding.ssrcs
 
 
 def _layer(binding: Binding, index: int, rid: str) -> Layer:

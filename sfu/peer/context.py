@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sfu.config import MediaConfig
-from sfu.control import Event, TrackId
+from sfu.control import Event, TrackId, TransportId
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.profile import ProfileRegistry
 from sfu.forwarding.uptrack import UpTrack
@@ -24,5 +24,7 @@ class PeerContext:
     new_ssrc: Callable[[], int]
     """A random SSRC that no other stream of the engine uses."""
     speech: SpeechSettings
+    end_subscription: Callable[[TransportId, TrackId], None]
+    """Take a track that has ended from a subscriber."""
     tracks: dict[TrackId, UpTrack] = field(default_factory=dict)
     """Started tracks of all routers."""

@@ -109,6 +109,8 @@ class Feedback:
         ingress = self._transport.ingress
         ssrc = self._transport.rtcp_ssrc
         for media_ssrc, stream in ingress.streams.items():
+            if not stream.stats.packets:
+                continue
             if stream.nacks is not None:
                 self._ask_again(media_ssrc, stream, now)
             layer = stream.layer
@@ -149,7 +151,7 @@ class Feedback:
             report = self._sender_report_for(down, now, unix_now)
             if report is None:
                 continue
-            packet = rtcp.build_sender_report(report, self._cname(down))
+            packet = rtcp.build_sender_report(report, self._transport.subscribing.cname(down))
             if len(compound) + len(packet) > MAX_COMPOUND_BYTES:
                 self._rtcp(compound)
                 compound = b""
@@ -196,10 +198,6 @@ class Feedback:
         return rtcp.SenderReport(
             down.ssrc, ntp.from_unix(unix_now), timestamp, packets & 0xFFFFFFFF, octets & 0xFFFFFFFF
         )
-
-    def _cname(self, down: DownTrack) -> str:
-        """One name for all streams of a publisher, so that the subscriber plays them in step."""
-        return down.stream_id.partition("|")[0]
 
     def _rtcp(self, packet: bytes) -> None:
         pair = self._transport.srtp

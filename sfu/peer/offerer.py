@@ -10,7 +10,9 @@ from sfu.peer.context import PeerContext
 from sfu.peer.subscribing import Subscribing, mimes
 from sfu.sdp import codecs, extensions
 from sfu.sdp.answer import LocalTransport
-from sfu.sdp.description import Codec, Description
+from sfu.sdp.continuity import check_answer
+from sfu.sdp.description import Codec, Description, Section
+from sfu.sdp.errors import SdpError
 from sfu.sdp.offer import OfferSection, write_offer
 
 DATA_MID = "data"
@@ -51,13 +53,9 @@ class Offerer:
         self._offer_ids = count(first_offer_id)
         self._offer_soon = offer_soon
         self._lines: list[_Line] = []
+        self._offered: list[OfferSection] = []
         self._outstanding: int | None = None
         self._changed = True
-
-    @property
-    def outstanding(self) -> bool:
-        """An offer waits for its answer."""
-        return self._outstanding is not None
 
     def changed(self) -> None:
         """Something needs a new offer."""
@@ -83,30 +81,37 @@ class Offerer:
                 self._place(down)
         for line in self._lines:
             line.offered_idle = line.down is None
-        sections = [self._section(line) for line in self._lines]
+        self._offered = [self._section(line) for line in self._lines]
         self._outstanding = next(self._offer_ids)
-        text = write_offer(sections, local, self._session_id, next(self._versions), DATA_MID)
+        text = write_offer(self._offered, local, self._session_id, next(self._versions), DATA_MID)
         mid_to_track = {line.mid: line.down.track_id for line in self._lines if line.down is not None}
         return OfferReady(self._transport_id, self._outstanding, text, mid_to_track)
 
+    def check(self, answer: Description) -> None:
+        """Raise SdpError when an answer is none to the outstanding offer; nothing has changed then."""
+        if self._outstanding is None:
+            raise SdpError("no offer is waiting for an answer")
+        check_answer(self._offered, DATA_MID, answer)
+
     def answered(self, answer: Description) -> None:
-        """Take the client's answer to the outstanding offer."""
+        """Take the client's answer, which was checked."""
         self._outstanding = None
         for line in self._lines:
             section = answer.section(line.mid)
-            down = line.down
-            if down is None:
-                line.reusable = line.offered_idle
-                continue
-            if section is None:
-                continue
-            accepted = () if section.rejected else self._subscribing.accept(down, section)
-            if not accepted:
-                self._subscribing.unsubscribe(down.track_id)
-                self.unsubscribed(down)
+            assert section is not None
+            if line.down is None:
+                line.reusable = line.offered_idle and not section.rejected
+            elif not self._accept(line.down, section):
+                self.unsubscribed(line.down)
         self._subscribing.bind_negotiated()
         if self._changed:
             self._offer_soon()
+
+    def _accept(self, down: DownTrack, section: Section) -> bool:
+        if section.rejected or section.direction != "recvonly":
+            self._subscribing.refuse(down)
+            return False
+        return bool(self._subscribing.accept(down, section))
 
     def _place(self, down: DownTrack) -> None:
         if any(line.down is down for line in self._lines):

@@ -12,7 +12,9 @@ from sfu.control import (
     TransportId,
 )
 from sfu.forwarding.downtrack import DownTrack
+from sfu.forwarding.downtracks import UNSUPPORTED
 from sfu.forwarding.uptrack import UpTrack
+from sfu.net.srtp import SrtpPair
 from sfu.peer.context import PeerContext
 from sfu.sdp import codecs, extensions
 from sfu.sdp.answer import SendingTrack
@@ -28,7 +30,8 @@ class Subscribing:
         self._transport_id = transport_id
         self._peer = peer
         self._cname = cname
-        self._connected = False
+        self._srtp: SrtpPair | None = None
+        """None before the transport can carry media."""
         self.down_tracks: dict[TrackId, DownTrack] = {}
         self.by_ssrc: dict[int, DownTrack] = {}
         self.keyframe_limits: dict[TrackId, RequestLimiter] = {}
@@ -60,6 +63,9 @@ class Subscribing:
         del self.keyframe_limits[track_id]
         down.track.down_tracks.pop(self._transport_id, None)
         down.release()
+        if self._srtp is not None:
+            self._srtp.remove_stream(down.ssrc)
+            self._srtp.remove_stream(down.rtx_ssrc)
         return down
 
     def set_layers(self, command: SetLayers) -> None:
@@ -82,11 +88,15 @@ class Subscribing:
             section, mimes(down.track), down.track.main.fmtp, down.track.spec.stereo
         )
         if not accepted:
-            self.unsubscribe(down.track_id)
-            self._context.emit(SubscriptionRefused(self._transport_id, down.track_id))
+            self.refuse(down)
             return ()
         self.configure(down, section.mid, accepted, extensions.accept_subscribe(section))
         return accepted
+
+    def refuse(self, down: DownTrack) -> None:
+        """Drop a down track that the client won't have."""
+        self.unsubscribe(down.track_id)
+        self._context.emit(SubscriptionRefused(self._transport_id, down.track_id))
 
     def configure(
         self, down: DownTrack, mid: str, accepted: tuple[Codec, ...], extension_ids: dict[int, str]
@@ -96,6 +106,7 @@ class Subscribing:
         main = next((c for c in accepted if c.mime == down.track.main.mime), None)
         red = next((c for c in accepted if c.mime == "audio/red"), None)
         down.plain = down.track.redundant and red is None
+        table.payload_type[down.row] = UNSUPPORTED
         if main is not None:
             table.payload_type[down.row, 0] = main.payload_type
             rtx = next((c for c in accepted if c.mime.endswith("/rtx") and c.apt == main.payload_type), None)
@@ -104,20 +115,25 @@ class Subscribing:
             table.payload_type[down.row, 1] = red.payload_type
         down.profile = self._context.profiles.profile({uri: id_ for id_, uri in extension_ids.items()})
         down.mid = mid
+        self.retarget(down)
 
     def sending(self, down: DownTrack) -> SendingTrack:
         """How SDP names a down track."""
         rtx_ssrc = down.rtx_ssrc if down.rtx_payload_type else None
-        return SendingTrack(down.stream_id, down.track_id, down.ssrc, rtx_ssrc, self._cname)
+        return SendingTrack(down.stream_id, down.track_id, down.ssrc, rtx_ssrc, self.cname(down))
 
-    def connected(self) -> None:
+    def cname(self, down: DownTrack) -> str:
+        """One name for all streams of a publisher, so that the subscriber plays them in step."""
+        return down.stream_id.partition("|")[0] or self._cname
+
+    def connected(self, srtp: SrtpPair) -> None:
         """The transport can carry media now."""
-        self._connected = True
+        self._srtp = srtp
         self.bind_negotiated()
 
     def bind_negotiated(self) -> None:
         """Start what has an m-line, once the transport is connected."""
-        if not self._connected:
+        if self._srtp is None:
             return
         for down in list(self.down_tracks.values()):
             if down.negotiated and not down.bound:
@@ -128,15 +144,17 @@ class Subscribing:
     def retarget(self, down: DownTrack) -> None:
         """Aim a down track at the best layer that it may have now."""
         track = down.track
-        layer = track.best(down.spatial) if down.bound and down.enabled and not track.muted else None
-        if layer is None:
-            if not (down.bound and down.enabled) or track.muted:
-                down.aim(None, muted=track.muted)
+        if track.muted or not (down.bound and down.enabled):
+            down.aim(None, muted=track.muted)
             return
+        layer = track.best(down.spatial)
+        if layer is None:  # wait for the first key frame where it usually comes, so as not to need another
+            layer = down.target.layer if down.target is not None else track.layers[0]
         down.aim(layer.rendition(temporal=down.temporal, plain=down.plain))
 
     def close(self) -> None:
         """Drop all down tracks."""
+        self._srtp = None
         for track_id in list(self.down_tracks):
             self.unsubscribe(track_id)
 

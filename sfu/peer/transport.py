@@ -99,24 +99,27 @@ class Transport:
             offer = self._parser.parse(command.sdp)
             if self._offerer is not None:
                 raise SdpError("the server offers on this transport")
-            self._take_remote(offer)
-            event = self._answerer.answer(command.offer_id, offer, self._local(offer))
+            _check_transport(offer)
+            self._answerer.check(offer)
         except SdpError as error:
             self._context.emit(control.NegotiationFailed(self.id, str(error)))
             return
-        self._context.emit(event)
+        self._take_remote(offer)
+        self._context.emit(self._answerer.answer(command.offer_id, offer, self._local(offer)))
         self._start_dtls(offer)
 
     def answer(self, command: control.Answer) -> None:
         """Take the client's answer to our offer."""
         try:
             answer = self._parser.parse(command.sdp)
-            if self._offerer is None or not self._offerer.outstanding:
-                raise SdpError("no offer is waiting for an answer")
-            self._take_remote(answer)
+            if self._offerer is None:
+                raise SdpError("the client offers on this transport")
+            _check_transport(answer)
+            self._offerer.check(answer)
         except SdpError as error:
             self._context.emit(control.NegotiationFailed(self.id, str(error)))
             return
+        self._take_remote(answer)
         self._offerer.answered(answer)
         self._start_dtls(answer)
 
@@ -139,9 +142,6 @@ class Transport:
         down = self.subscribing.unsubscribe(track_id)
         if down is None:
             return
-        if self.srtp is not None:
-            self.srtp.remove_stream(down.ssrc)
-            self.srtp.remove_stream(down.rtx_ssrc)
         if self._offerer is not None:
             self._offerer.unsubscribed(down)
         else:
@@ -176,8 +176,6 @@ class Transport:
 
     def _take_remote(self, remote: Description) -> None:
         """Note what the client says of ICE, and of data channels."""
-        if not remote.fingerprints or not remote.ice_ufrag:
-            raise SdpError("an m-line in use needs ICE credentials and a DTLS fingerprint")
         if self._remote_ufrag and self._remote_ufrag != remote.ice_ufrag and self._offerer is None:
             self.ice.restart(new_credentials())
         self._remote_ufrag = remote.ice_ufrag
@@ -216,7 +214,7 @@ class Transport:
         self.connected = True
         self._start_sctp()
         self._context.emit(control.TransportConnected(self.id))
-        self.subscribing.connected()
+        self.subscribing.connected(self.srtp)
 
     def _start_sctp(self) -> None:
         if self.sctp is not None or self._sctp_port is None or self._dtls is None:
@@ -290,3 +288,8 @@ class Transport:
         self._context.peers.release(self.row)
         if self.srtp is not None:
             self.srtp.close()
+
+
+def _check_transport(remote: Description) -> None:
+    if not remote.fingerprints or not remote.ice_ufrag:
+        raise SdpError("an m-line in use needs ICE credentials and a DTLS fingerprint")
