@@ -3,6 +3,7 @@
 import pytest
 
 from sfu import control
+from sfu.peer.offerer import MAX_FREE
 from sfu.sdp.answer import SectionAnswer, write_answer
 from sfu.sdp.errors import SdpError
 from tests.harness.offers import Line
@@ -125,7 +126,34 @@ def test_m_lines_do_not_pile_up(subscriber: Subscriber) -> None:
         if turn % 2:
             subscriber.subscribe("TR_mic")
             subscriber.unsubscribe("TR_mic")
-    assert len(subscriber.negotiate().sections) <= 1 + 4
+    assert len(subscriber.negotiate().sections) <= 1 + 8
+
+
+def test_a_track_that_comes_back_gets_another_m_line(subscriber: Subscriber) -> None:
+    """The Rust SDKs don't notice it where it was before, unless another was there in between."""
+    mids = []
+    for _ in range(3):
+        subscriber.subscribe("TR_0")
+        subscriber.negotiate()
+        mids.append(subscriber.down("TR_0").mid)
+        subscriber.unsubscribe("TR_0")
+        subscriber.negotiate()
+    assert len(set(mids)) == 3
+    subscriber.subscribe("TR_1")
+    subscriber.negotiate()
+    assert subscriber.down("TR_1").mid == mids[0]
+
+
+def test_one_track_that_comes_and_goes_takes_no_end_of_m_lines(subscriber: Subscriber) -> None:
+    for _ in range(3 * MAX_FREE):
+        subscriber.subscribe("TR_0")
+        subscriber.negotiate()
+        subscriber.unsubscribe("TR_0")
+        subscriber.negotiate()
+    offer = subscriber.next_offer()
+    assert offer is None
+    subscriber.subscribe("TR_0")
+    assert len(subscriber.negotiate().sections) <= 2 + MAX_FREE + 1
 
 
 def test_the_subscription_ends_while_its_offer_is_outstanding(subscriber: Subscriber) -> None:
