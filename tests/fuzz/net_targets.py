@@ -3,16 +3,22 @@
 import asyncio
 from collections.abc import Callable
 
-from sfu.net import dtls, stun
+from sfu.net import stun
 from sfu.net.credentials import Credentials
 from sfu.net.dcep import DcepError, parse_open
+from sfu.net.dtls import _LAST_FLIGHT_RESENDS, MAX_DATAGRAM_SIZE, DtlsTransport
+from sfu.net.dtls_handshake import Certificate, Handshake, Role, _is_early, _is_of_handshake
+from sfu.net.dtls_records import ALERT, CLOSE_NOTIFY, SUITES, RecordLayer, Secrets, Suite, split
 from sfu.net.errors import FramingError, StunError
 from sfu.net.framing import Deframer
 from sfu.net.ice import IceLite
-from sfu.net.srtp import AEAD_AES_128_GCM, SrtpPair
+from sfu.net.srtp import AEAD_AES_128_GCM, PROFILES, SrtpPair
 from tests.faults.sctp_peer import HostilePeer, chunk
 
 _OURS = Credentials("ourufrag", "our-password-of-22-chars")
+_CERTIFICATE = Certificate.generate()
+_SECRETS = Secrets(bytes(48), bytes(32), bytes(32))
+_FINISHED = bytes.fromhex("16fefd00010000000000000018") + bytes(24)
 
 
 def stun_message(data: bytes) -> None:
@@ -83,12 +89,43 @@ async def _feed_sctp(bodies: list[bytes]) -> None:
     peer.association.close()
 
 
+def dtls_handshake(data: bytes) -> None:
+    """A datagram of DTLS records before the handshake is over: each goes one way, or nowhere."""
+    records = list(split(data))
+    assert b"".join(records) == data
+    for record in records:
+        assert not (_is_of_handshake(record) and _is_early(record))
+
+
 def dtls_records(data: bytes) -> None:
-    """A datagram of DTLS records before the handshake is over."""
-    assert b"".join(dtls._records(data)) == data
-    kept = dtls._plausible(data)
-    assert len(kept) <= len(data)
-    assert all(map(dtls._is_plausible, dtls._records(kept)))
+    """A datagram after the handshake, then records that the peer protected: kind, number, size, content."""
+    for suite in SUITES.values():
+        sent: list[bytes] = []
+        transport = DtlsTransport(_CERTIFICATE, "server", sent.append, lambda _: None)
+        transport._take_over(_ShakenHands(suite, "server"))
+        peer = RecordLayer(suite, "client", _SECRETS, _FINISHED)
+        transport.feed(data)
+        assert transport.rejected == (len(list(split(data))) if 0 < len(data) <= MAX_DATAGRAM_SIZE else 1)
+        at = 0
+        while at + 3 <= len(data):
+            peer._number = (1 << 48) + data[at + 1]
+            transport.feed(peer.protect(data[at], data[at + 3 : at + 3 + data[at + 2]]))
+            at += 3 + data[at + 2]
+        assert len(sent) <= 1 + _LAST_FLIGHT_RESENDS
+        transport.close()
+        assert list(peer.receive(sent[-1])) == [(ALERT, CLOSE_NOTIFY)]
+
+
+class _ShakenHands(Handshake):
+    """A handshake that is over, without having been."""
+
+    def __init__(self, suite: Suite, role: Role) -> None:
+        super().__init__(_CERTIFICATE, role, lambda _: None, PROFILES)
+        self._suite = suite
+        self._flight = [b"our last flight"]
+
+    def take_records(self) -> RecordLayer:
+        return RecordLayer(self._suite, "server", _SECRETS, _FINISHED)
 
 
 def srtp_packet(data: bytes) -> None:
@@ -106,6 +143,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "dcep": dcep,
     "sctp_packet": sctp_packet,
     "sctp_chunks": sctp_chunks,
+    "dtls_handshake": dtls_handshake,
     "dtls_records": dtls_records,
     "srtp_packet": srtp_packet,
 }
