@@ -219,12 +219,10 @@ def test_a_reflected_record_is_refused() -> None:
     assert contents(client, client.protect(APPLICATION_DATA, b"mine")) == []
 
 
-def test_the_first_record_number_is_none_that_was_seen() -> None:
-    last = record(HANDSHAKE, (1 << 48) - 1, bytes(8))
-    sender = RecordLayer(SUITES["ECDHE-ECDSA-AES128-GCM-SHA256"], "client", SECRETS, last)
-    sender._number = (1 << 48) - 1
-    _, receiver = pair()
-    assert contents(receiver, sender.protect(APPLICATION_DATA, b"number 0")) == [b"number 0"]
+def test_number_zero_is_as_new_as_any() -> None:
+    client, server = pair()
+    client._number = (1 << 48) - 1
+    assert contents(server, client.protect(APPLICATION_DATA, b"number 0")) == [b"number 0"]
 
 
 def test_a_repeated_record_of_the_handshake_is_given_each_time() -> None:
@@ -274,14 +272,13 @@ def test_any_changed_byte_is_noticed_and_harms_nothing(suite: str, data: bytes, 
     assert contents(server, good) == [data]
 
 
-@given(st.sampled_from(sorted(SUITES)), st.binary(max_size=60), st.integers(0), st.binary(max_size=20))
-def test_any_cut_is_noticed_and_harms_nothing(suite: str, data: bytes, at: int, tail: bytes) -> None:
+@given(st.sampled_from(sorted(SUITES)), st.binary(max_size=60), st.integers(0))
+def test_any_cut_is_noticed_and_harms_nothing(suite: str, data: bytes, at: int) -> None:
     client, server = pair(suite)
     good = client.protect(APPLICATION_DATA, data)
-    cut = good[: at % len(good)]
-    assert contents(server, cut + tail) == [] or cut + tail[: len(good) - len(cut)] == good
-    assert contents(server, cut) == []
-    assert contents(server, client.protect(APPLICATION_DATA, data)) == [data]
+    assert contents(server, good[: at % len(good)]) == []
+    assert contents(server, good[: at % len(good)] + client.protect(APPLICATION_DATA, data)) in ([], [data])
+    assert contents(server, good) == [data]
 
 
 @given(st.binary(max_size=400))
