@@ -1,7 +1,8 @@
 """Read SDP text that a client sent.
 
 Attributes of a section are collected by name in one pass, and each distinct codec block is
-read once per description: in a room with many subscriptions most sections differ in little but their mid. A
+read once per description: in a room with many subscriptions most sections differ in little but their mid. Words
+that every client writes (URIs, formats) are interned, because sections live as long as their transport. A
 :class:`Parser` kept per transport also reuses sections whose text didn't change since the last description.
 Candidates are not read: an ICE-lite server learns addresses from checks.
 """
@@ -10,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from sys import intern
 from typing import cast
 
 from sfu.sdp.attributes import Attributes, first, number, read_attributes
@@ -169,7 +171,8 @@ def _section(part: str, inherited: _Inherited, codecs: dict[_CodecKey, tuple[Cod
     media = _MEDIA.fullmatch(line.strip())
     if not media:
         raise SdpError(f"unreadable m-line: {line[:80]}")
-    kind, port, protocol, formats = media[1].lower(), int(media[2]), media[3].upper(), tuple(media[4].split())
+    kind, port, protocol = intern(media[1].lower()), int(media[2]), intern(media[3].upper())
+    formats = tuple(map(intern, media[4].split()))
     if not _TOKEN.fullmatch(kind):
         raise SdpError("unreadable media kind")
     if port > 65535 or len(formats) > MAX_FORMATS:
@@ -256,7 +259,7 @@ def _extensions(attributes: Attributes, inherited: Sequence[tuple[int, str]]) ->
         match = _EXTMAP.match(line)
         if not match or match[2] == "/inactive":
             continue
-        extension_id, uri = int(match[1]), match[3]
+        extension_id, uri = int(match[1]), intern(match[3])
         if 0 < extension_id < 256 and extension_id != 15 and extension_id not in found and uri not in taken:
             found[extension_id] = uri
             taken.add(uri)
