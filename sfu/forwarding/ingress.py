@@ -90,6 +90,8 @@ class Ingress:
         self.streams: dict[int, InStream] = {}
         self.repairs: dict[int, Repair] = {}
         self._seen: set[int] = set()
+        self._replaced: set[int] = set()
+        """SSRCs that others took the place of; no more than were ever seen."""
         self.levels: dict[UpTrack, LevelMeter] = {}
         self.arrivals = ArrivalLog()
         self.malformed = 0
@@ -297,6 +299,9 @@ class Ingress:
     # --- binding of SSRCs that the SDP did not declare (RFC 8843 section 9.2, RFC 8852) ---
 
     def _bind_unknown(self, header: RtpHeader, elements: list[tuple[int, bytes]]) -> InStream | None:
+        if header.ssrc in self._replaced:
+            self.ignored += 1
+            return None
         values = dict(elements)
         binding = self._binding_of(values, header.payload_type)
         if binding is None or len(self.streams) + len(self.repairs) >= MAX_STREAMS:
@@ -315,7 +320,6 @@ class Ingress:
             layer = _layer(binding, 0, rid)
         else:
             layer = _layer(binding, 0, "")
-            self._forget_ssrc(layer)
         return self._bind_media(header.ssrc, binding, layer)
 
     def _binding_of(self, values: Mapping[int, bytes], payload_type: int) -> Binding | None:
@@ -329,6 +333,8 @@ class Ingress:
         stream = self.streams.get(ssrc)
         if stream is not None and stream.layer is layer:
             return stream
+        if any(stream.layer is layer for stream in self.streams.values()):
+            self._replace(layer)
         layer.ssrc = ssrc
         stream = self.streams[ssrc] = InStream(layer, binding)
         rtx_ssrc = binding.rtx_ssrcs.get(ssrc)
@@ -344,9 +350,12 @@ class Ingress:
                 return
         self.unknown += 1
 
-    def _forget_ssrc(self, layer: Layer) -> None:
-        """A new SSRC for a layer replaces the old one."""
-        self._forget([s for s, stream in self.streams.items() if stream.layer is layer])
+    def _replace(self, layer: Layer) -> None:
+        """A new SSRC for a layer replaces the old one, of which stragglers may still come."""
+        old = [s for s, stream in self.streams.items() if stream.layer is layer]
+        self._replaced |= set(old)
+        layer.restart()
+        self._forget(old)
 
 
 def _named(ssrc: int, stream: InStream, binding: Binding) -> bool:

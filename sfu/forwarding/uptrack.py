@@ -78,6 +78,18 @@ class Layer:
         self.renditions.append(made)
         return made
 
+    def restart(self) -> None:
+        """The client begins anew, under another SSRC: its numbers and times have nothing to do with the old ones.
+
+        Down tracks stop, remembering where their numbers stood, until the layer has come alive again.
+        """
+        self.liveness = LayerLiveness()
+        self.clock = LayerClock(self.clock.clock_rate)
+        for rendition in self.renditions:
+            for down in [*rendition.members, *rendition.waiting]:
+                down.stop()
+        self.renditions = []
+
     def sweep(self) -> None:
         """Drop renditions that nobody uses, so that no packet is numbered for nobody."""
         self.renditions = [rendition for rendition in self.renditions if not rendition.unused]
