@@ -1,0 +1,96 @@
+"""Header extensions translated from a publisher's numbering to a subscriber's."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfu.forwarding.profile import FIXED_HEADER, Profile, ProfileRegistry, SourceExtensions
+from sfu.rtp.extensions import ExtensionUri, walk
+from sfu.rtp.header import parse_header
+
+SENT_AT = b"\x12\x34\x56"
+LEVEL, ORIENTATION = ExtensionUri.AUDIO_LEVEL, ExtensionUri.VIDEO_ORIENTATION
+
+
+def read(header: bytes) -> dict[int, bytes]:
+    """The extensions, read as a receiver would."""
+    parsed = parse_header(header, len(header))
+    assert parsed.payload_start == len(header)
+    places = walk(header, parsed.extension_profile, parsed.extension_start, parsed.extension_end)
+    return {id_: bytes(header[at : at + size]) for id_, at, size in places}
+
+
+def test_without_extensions_the_header_is_bare():
+    header, twcc_at = Profile({}).header(SourceExtensions(1, {1: LEVEL}), [(1, b"\x80")], SENT_AT)
+    assert (len(header), header[0], twcc_at) == (FIXED_HEADER, 0x80, 0)
+
+
+def test_what_both_know_is_renumbered():
+    source = SourceExtensions(1, {3: LEVEL, 5: ORIENTATION, 7: "urn:unknown"})
+    header, _ = Profile({LEVEL: 9, ORIENTATION: 2}).header(
+        source, [(3, b"\x7f"), (5, b"\x01"), (7, b"secret")], SENT_AT
+    )
+    assert read(header) == {9: b"\x7f", 2: b"\x01"}
+
+
+def test_an_id_that_nobody_negotiated_is_dropped():
+    header, _ = Profile({LEVEL: 9}).header(SourceExtensions(1, {3: LEVEL}), [(4, b"\x7f")], SENT_AT)
+    assert header[0] == 0x80
+
+
+def test_the_publishers_own_numbers_are_replaced_by_ours():
+    uris = {1: ExtensionUri.TRANSPORT_CC, 2: ExtensionUri.ABS_SEND_TIME, 3: ExtensionUri.MID}
+    profile = Profile({uri: id_ for id_, uri in uris.items()})
+    elements = [(1, b"\xaa\xbb"), (2, b"old"), (3, b"0")]
+    header, twcc_at = profile.header(SourceExtensions(1, uris), elements, SENT_AT)
+    assert read(header) == {1: b"\0\0", 2: SENT_AT}
+    stamped = bytearray(header)
+    stamped[twcc_at : twcc_at + 2] = b"\xca\xfe"
+    assert read(bytes(stamped))[1] == b"\xca\xfe"
+
+
+def test_long_or_empty_values_take_the_two_byte_form():
+    source = SourceExtensions(1, {3: LEVEL, 4: ORIENTATION})
+    profile = Profile({LEVEL: 1, ORIENTATION: 2, ExtensionUri.TRANSPORT_CC: 4})
+    for value in (b"x" * 17, b""):
+        header, twcc_at = profile.header(source, [(3, value), (4, b"\x01")], SENT_AT)
+        assert header[12:14] == b"\x10\x00"
+        assert read(header) == {1: value, 2: b"\x01", 4: b"\0\0"}
+        stamped = bytearray(header)
+        stamped[twcc_at : twcc_at + 2] = b"\xca\xfe"
+        assert read(bytes(stamped))[4] == b"\xca\xfe"
+
+
+@given(
+    st.dictionaries(st.integers(1, 14), st.binary(min_size=1, max_size=16), max_size=8),
+    st.permutations(range(1, 15)),
+    st.booleans(),
+)
+def test_any_set_of_extensions_arrives(values: dict[int, bytes], order: list[int], twcc: bool):
+    uris = {id_: f"urn:{id_}" for id_ in values}
+    ids = {f"urn:{id_}": order[id_ - 1] for id_ in values}
+    if twcc:
+        ids[ExtensionUri.TRANSPORT_CC] = 20
+    header, twcc_at = Profile(ids).header(SourceExtensions(1, uris), list(values.items()), SENT_AT)
+    expected = {ids[f"urn:{id_}"]: value for id_, value in values.items()}
+    if twcc:
+        expected[20] = b"\0\0"
+    assert read(header) == expected
+    assert (twcc_at > 0) == twcc
+
+
+class TestRegistry:
+    def test_equal_numberings_are_one_object(self):
+        registry = ProfileRegistry()
+        assert registry.profile({LEVEL: 1, ORIENTATION: 2}) is registry.profile({ORIENTATION: 2, LEVEL: 1})
+        assert registry.profile({LEVEL: 1}) is not registry.profile({LEVEL: 2})
+        assert registry.source({1: LEVEL}) is registry.source({1: LEVEL})
+        assert registry.source({1: LEVEL}).number != registry.source({2: LEVEL}).number
+
+    def test_it_stops_remembering_at_its_limit(self):
+        registry = ProfileRegistry(limit=2)
+        for id_ in range(1, 10):
+            assert registry.profile({LEVEL: id_}).ids == {LEVEL: id_}
+            assert registry.source({id_: LEVEL}).uris == {id_: LEVEL}
+        assert len(registry._profiles) == len(registry._sources) == 2
+        numbers = {registry.source({id_: LEVEL}).number for id_ in range(20, 30)}
+        assert len(numbers) == 10, "a number used twice would mix translations up"
