@@ -1,0 +1,172 @@
+"""The engine's commands, in the order they come and out of it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from sfu import control
+from sfu.config import MediaConfig
+from sfu.control import MediaKind, RouterId, TrackId, TransportId, TransportRole
+from sfu.engine import Engine
+from sfu.errors import MediaStartError
+from tests.harness.lab import Lab
+from tests.harness.netem import Conditions
+from tests.harness.rtp_source import AudioSource, StreamConfig, simulcast
+
+GONE = TransportId("PC_gone")
+NO_TRACK = TrackId("TR_gone")
+
+
+@pytest_asyncio.fixture
+async def lab() -> AsyncIterator[Lab]:
+    made = Lab(seed=1, max_transports=5)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        control.CloseRouter(RouterId("RM_gone")),
+        control.OpenTransport(RouterId("RM_gone"), GONE, TransportRole.SINGLE, "PA_x"),
+        control.CloseTransport(GONE),
+        control.Offer(GONE, 1, "v=0"),
+        control.Answer(GONE, 1, "v=0"),
+        control.RestartIce(GONE),
+        control.ExpectTrack(GONE, control.TrackSpec(NO_TRACK, MediaKind.AUDIO, ())),
+        control.DropTrack(GONE, NO_TRACK),
+        control.MuteTrack(NO_TRACK, muted=True),
+        control.Subscribe(GONE, NO_TRACK, "PA_x|TR_x"),
+        control.Unsubscribe(GONE, NO_TRACK),
+        control.SetLayers(GONE, NO_TRACK, enabled=True, spatial=1),
+        control.SendData((GONE,), control.RELIABLE, b"x"),
+    ],
+    ids=lambda command: type(command).__name__,
+)
+async def test_what_is_gone_is_ignored(lab: Lab, command: control.Command) -> None:
+    lab.join("alice")
+    lab.engine.execute(command)
+    lab.run(0.1)
+    assert lab.events == []
+    assert len(lab.engine.transports) == 1
+
+
+async def test_a_transport_is_opened_once(lab: Lab) -> None:
+    client = lab.join("alice")
+    transport = lab.engine.transports[client.peer.id]
+    client.peer.open()
+    assert lab.engine.transports[client.peer.id] is transport
+    assert len(lab.engine.peers) == 1
+
+
+async def test_there_is_a_limit_of_transports(lab: Lab) -> None:
+    for number in range(5):
+        lab.join(f"guest{number}")
+    late = lab.join("late")
+    assert late.peer.events == [control.TransportFailed(late.peer.id, "too many transports")]
+    assert late.peer.id not in lab.engine.transports
+
+
+async def test_nonsense_in_an_offer_changes_nothing(lab: Lab) -> None:
+    alice, bob = lab.join("alice"), lab.join("bob")
+    alice.publish("TR_camera", simulcast())
+    alice.negotiate()
+    bob.watch("TR_camera")
+    lab.engine.execute(control.Offer(bob.peer.id, 99, "v=0\r\nnonsense"))
+    assert isinstance(bob.peer.events[-1], control.NegotiationFailed)
+    lab.run(1)
+    assert bob.viewer("TR_camera").packets
+
+
+async def test_events_of_a_track_come_in_order(lab: Lab) -> None:
+    alice, bob = lab.join("alice"), lab.join("bob")
+    alice.publish("TR_camera", simulcast())
+    alice.negotiate()
+    bob.watch("TR_camera")
+    lab.run(0.5)
+    lab.engine.execute(control.DropTrack(alice.peer.id, TrackId("TR_camera")))
+    names = [type(event).__name__ for event in lab.events]
+    started, bound, layer, ended = (
+        names.index(name) for name in ("TrackStarted", "TrackBound", "LayerStarted", "TrackEnded")
+    )
+    assert started < bound < layer < ended
+    assert names.count("LayerStarted") == 3
+    before = len(bob.viewer("TR_camera").packets)
+    lab.run(0.5)
+    assert len(bob.viewer("TR_camera").packets) == before
+
+
+async def test_closing_a_router_ends_everything_in_it_and_nothing_else(lab: Lab) -> None:
+    alice, bob = lab.join("alice", room="RM_1"), lab.join("bob", room="RM_1")
+    carol, dave = lab.join("carol", room="RM_2"), lab.join("dave", room="RM_2")
+    for publisher, watcher in ((alice, bob), (carol, dave)):
+        track_id = f"TR_{publisher.peer.id}"
+        publisher.publish(track_id, simulcast(rids=("f",)))
+        publisher.negotiate()
+        watcher.watch(track_id)
+    lab.run(0.5)
+    lab.engine.execute(control.CloseRouter(RouterId("RM_1")))
+    assert set(lab.engine.transports) == {carol.peer.id, dave.peer.id}
+    before = len(dave.viewer(f"TR_{carol.peer.id}").packets)
+    lab.run(0.5)
+    assert len(dave.viewer(f"TR_{carol.peer.id}").packets) > before
+
+
+async def test_speakers_are_told_while_they_speak(lab: Lab) -> None:
+    alice, bob = lab.join("alice"), lab.join("bob")
+    source = AudioSource(StreamConfig(0x77, 111, 48_000, mid="0"), level=lambda at: 20 if at < 2 else 127)
+    alice.publish("TR_voice", source)
+    alice.negotiate()
+    bob.watch("TR_voice")
+    lab.run(4)
+    told = [event.levels for event in lab.events if isinstance(event, control.Speakers)]
+    assert TrackId("TR_voice") in told[0]
+    assert told[-1] == {}
+
+
+async def test_a_silent_client_fails_and_is_told_once(lab: Lab) -> None:
+    alice = lab.join("alice")
+    alice.publish("TR_camera", simulcast(rids=("f",)))
+    alice.negotiate()
+    alice.up.change(Conditions(rate_bps=0), lab.now)
+    ice = lab.engine.transports[alice.peer.id].ice
+    ice._disconnected_after_s, ice._failed_after_s = 1.0, 1.0
+    lab.run(4)
+    failed = [event for event in lab.events if isinstance(event, control.TransportFailed)]
+    assert failed == [control.TransportFailed(alice.peer.id, "ICE: the peer is silent")]
+
+
+async def test_strangers_are_not_believed(lab: Lab) -> None:
+    alice, bob = lab.join("alice"), lab.join("bob")
+    alice.publish("TR_camera", simulcast(rids=("f",)))
+    alice.negotiate()
+    lab.run(0.2)
+    before = lab.engine.mux.strangers
+    packets = alice.sources["TR_camera"].layers[0].take(5.0)
+    for data in (
+        alice.peer.srtp.protect(packets[0].data),
+        b"\x16\xfe\xfd" + bytes(40),
+        b"\x00\x01" + bytes(30),
+    ):
+        lab._port.put("10.9.9.9", data, 0)
+    lab.run(0.1)
+    assert lab.engine.mux.strangers == before + 3
+    lab._port.put(bob.host, alice.peer.srtp.protect(packets[1].data), 0)
+    lab.run(0.1)
+    assert lab.engine.mux.strangers == before + 4, "a client without a validated address is one, too"
+
+
+async def test_a_port_that_is_taken_is_named() -> None:
+    first = Engine(_local(), lambda event: None)
+    await first.start()
+    try:
+        second = Engine(_local(udp_port=first.ports[0].port), lambda event: None)
+        with pytest.raises(MediaStartError, match=str(first.ports[0].port)):
+            await second.start()
+    finally:
+        await first.close()
+
+
+def _local(udp_port: int = 0) -> MediaConfig:
+    return MediaConfig(udp_port=udp_port, tcp_port=0, bind_addresses=("127.0.0.1",), node_ip="127.0.0.1")
