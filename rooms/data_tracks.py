@@ -13,6 +13,7 @@ from livekit.protocol import models, rtc
 from sfu.control import DATA_TRACK, SendData
 
 from .ids import DATA_TRACK as DATA_TRACK_PREFIX
+from .ids import MAX_CHARS
 from .updates import announce
 
 if TYPE_CHECKING:
@@ -88,7 +89,8 @@ class DataTracks:
     def apply(self, request: rtc.UpdateDataSubscription) -> None:
         """Subscribe to data tracks, or no longer; one that doesn't exist yet is remembered."""
         for update in request.updates:
-            if update.track_sid in self._wishes or len(self._wishes) < _MAX_WISHES:
+            known = update.track_sid in self._wishes
+            if known or (len(self._wishes) < _MAX_WISHES and len(update.track_sid) <= MAX_CHARS):
                 self._wishes[update.track_sid] = update.subscribe
         self.subscribe_all()
 

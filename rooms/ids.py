@@ -7,6 +7,9 @@ _ALPHABET = "23456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _LENGTH = 12
 _ENTROPY_BYTES = 16
 
+MAX_CHARS = 64
+"""A longer one is none of ours, and nothing is remembered under it."""
+
 ROOM = "RM_"
 PARTICIPANT = "PA_"
 TRACK = "TR_"

@@ -3,6 +3,7 @@
 The two are brought together by :meth:`Subscriptions.reconcile`, called whenever either may have changed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from livekit.protocol import models, rtc
 
 from sfu.control import SetLayers, Subscribe, Unsubscribe
 
+from .ids import MAX_CHARS
 from .layers import HIGHEST_TEMPORAL, OFF, TrackSettings, spatial_layer, temporal_layer, wanted_quality
 from .timers import Timer
 
@@ -58,7 +60,7 @@ class Subscriptions:
 
     def wish(self, track_sid: str, subscribe: bool) -> None:
         """The client wants a track, or doesn't."""
-        if track_sid not in self._wishes and len(self._wishes) >= _MAX_REMEMBERED:
+        if not _has_room(self._wishes, track_sid):
             return
         self._wishes[track_sid] = subscribe
         if subscribe:
@@ -74,7 +76,7 @@ class Subscriptions:
 
     def settle(self, track_sid: str, settings: TrackSettings) -> None:
         """The client says which layer of a track it needs; it may do so before the track is there."""
-        if track_sid not in self._settings and len(self._settings) >= _MAX_REMEMBERED:
+        if not _has_room(self._settings, track_sid):
             return
         self._settings[track_sid] = settings
         publication = self.active.get(track_sid)
@@ -264,3 +266,8 @@ class Subscriptions:
     def _respond(self, track_sid: str, error: models.SubscriptionError) -> None:
         response = rtc.SubscriptionResponse(track_sid=track_sid, err=error)
         self._session.signal.send(rtc.SignalResponse(subscription_response=response))
+
+
+def _has_room(remembered: Mapping[str, object], track_sid: str) -> bool:
+    """Whether something of a track may be remembered, which need not be there."""
+    return track_sid in remembered or (len(remembered) < _MAX_REMEMBERED and len(track_sid) <= MAX_CHARS)

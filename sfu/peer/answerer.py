@@ -165,6 +165,7 @@ class Answerer:
 
     def _forget_missing(self, offer: Description) -> None:
         """M-lines that the client no longer receives on give their down tracks back to the queue."""
+        self._sent_on &= {section.mid for section in offer.sections}
         receiving = {s.mid for s in offer.sections if s.direction == "recvonly" and not s.rejected}
         for mid in [mid for mid in self._mids if mid not in receiving]:
             down = self._mids.pop(mid)

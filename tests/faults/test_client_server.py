@@ -140,6 +140,20 @@ async def test_107_messages_and_values_of_the_future(media: Media, server: Serve
         assert (await signal.hears("join")).room.name == room
 
 
+async def test_107_ids_as_long_as_a_message(media: Media, server: Server, room: str) -> None:
+    """What is remembered of tracks that are not there (yet) is counted; so must be how long their names are."""
+    async with signalling(server, server.token(room, "guest"), V1, join_parameters()) as signal:
+        await signal.hears("join")
+        for number in range(30):
+            sids = [f"TR_{number}" + "x" * 500_000]
+            await signal.send(track_setting=rtc.UpdateTrackSettings(track_sids=sids, disabled=True))
+            await signal.send(subscription=rtc.UpdateSubscription(track_sids=sids, subscribe=True))
+            update = rtc.UpdateDataSubscription.Update(track_sid=sids[0], subscribe=True)
+            await signal.send(update_data_subscription=rtc.UpdateDataSubscription(updates=[update]))
+        await still_answers(signal)
+        media.stays_small(8 << 20)
+
+
 async def still_answers(signal: RawSignal) -> None:
     before = len(signal.heard("pong"))
     with contextlib.suppress(ConnectionError):

@@ -118,6 +118,27 @@ async def test_66_m_lines_that_change_places(media: Media, server: Server, room:
                 break
 
 
+async def test_66_m_lines_that_never_come_back(media: Media, server: Server, room: str) -> None:
+    """Each offer has m-lines of its own, sent on, and drops the last one's: nothing of those may be kept."""
+    start = JOIN.index("m=video")
+    one = JOIN[start : JOIN.index("m=", start + 2)].replace("a=recvonly", "a=sendonly")
+    head = JOIN[: JOIN.index("m=")]
+
+    def offer(turn: int) -> str:
+        mids = [f"{turn}x{number}" for number in range(30)]
+        lines = "".join(re.sub(r"a=mid:\d+", f"a=mid:{mid}\r\na=x:{mid}", one) for mid in mids)
+        return re.sub("BUNDLE [ 0-9]+", "BUNDLE " + " ".join(mids), head) + lines
+
+    async with signalling(server, server.token(room, "guest"), V1, join_parameters()) as signal:
+        for turn in range(60):
+            if turn == 10:
+                media.begin()
+            await signal.send(offer=rtc.SessionDescription(type="offer", sdp=offer(turn), id=turn))
+            if await outcome(signal, turn + 1) == "leave":
+                break
+        media.stays_small(3 << 20)
+
+
 async def test_67_answers_that_answer_nothing(
     media: Media, server: Server, room: str, mallory: Attacker
 ) -> None:
