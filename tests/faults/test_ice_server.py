@@ -47,7 +47,7 @@ async def test_10_nominations_that_flap(media: Media, mallory: Attacker) -> None
     await mallory.settles()
     transport = mallory.client.transport
     with closing(Stranger(mallory.address)) as other:
-        for _ in range(500):
+        for _ in range(300):
             mallory.datagram(signed_check(transport))
             other.send(signed_check(transport))
             await asyncio.sleep(0.001)

@@ -55,10 +55,10 @@ async def test_84_and_85_tokens_that_open_no_door(media: Media, server: Server) 
 
 async def test_85_a_token_that_expires_during_the_call(media: Media, server: Server, room: str) -> None:
     """It stays good for the minute of leeway, so this one has been over for most of it."""
-    token = server.token(room, "late", ttl_s=-58)
+    token = server.token(room, "late", ttl_s=-59)
     async with signalling(server, token) as signal:
         sid = (await signal.hears("join")).participant.sid
-        await asyncio.sleep(2.5)  # now it is
+        await asyncio.sleep(1.5)  # now it is
         await signal.send(ping=1)
         await signal.hears("pong")
         with pytest.raises(WSServerHandshakeError) as refusal:

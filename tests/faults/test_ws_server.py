@@ -74,11 +74,13 @@ async def test_78_half_open_handshakes_and_82_hostile_requests(media: Media, ser
 
 
 async def test_79_frames_that_break_the_protocol(media: Media, server: Server, room: str) -> None:
-    for number, (data, _) in enumerate(BAD_FRAMES.values()):
+    async def say(number: int, data: bytes) -> None:
         async with raw(server, server.token(room, f"guest{number}")) as (reader, writer):
             await read_frame(reader)
             writer.write(data)
             await ends(reader)
+
+    await asyncio.gather(*(say(number, data) for number, (data, _) in enumerate(BAD_FRAMES.values())))
     async with raw(server, server.token(room, "endless")) as (reader, writer):
         writer.write(frame(bytes(1024), fin=False))
         with contextlib.suppress(ConnectionError):
