@@ -127,10 +127,12 @@ class Tick:
         is_rtcp = 192 <= data[1] <= 223
         shortest, ssrc_at, unprotect = _RTCP if is_rtcp else _RTP
         ssrc = int.from_bytes(data[ssrc_at : ssrc_at + 4], "big")
-        if length < shortest or not ingress.admits(ssrc) or unprotect(pair.rx_ptr, pointer, size):
+        if length < shortest or unprotect(pair.rx_ptr, pointer, size):
             self.rejected += 1
             return
-        ingress.authenticated(ssrc)
+        forgotten = ingress.authenticated(ssrc)
+        if forgotten is not None:
+            pair.forget_received(forgotten)
         if is_rtcp:
             self.feedback[transport].receive(bytes(data[: size[0]]), self._now, self._unix_now, self.resend)
             return

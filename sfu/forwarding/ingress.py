@@ -18,8 +18,8 @@ from sfu.streams.speakers import LevelMeter, SpeechSettings
 
 MAX_STREAMS = 128
 """SSRCs that one transport may bind; a client needs three layers and their RTX for each video."""
-MAX_SSRCS = 1024
-"""SSRCs that one transport may ever use, bound or not; re-publishing takes new ones."""
+MAX_SSRCS = 256
+"""SSRCs, RTCP's included, that SRTP keeps state for; of more, the oldest ones that are not bound are forgotten."""
 
 _AUDIO_LEVEL_MASK = 0x7F
 
@@ -89,9 +89,10 @@ class Ingress:
         self._set_extensions({})
         self.streams: dict[int, InStream] = {}
         self.repairs: dict[int, Repair] = {}
-        self._seen: set[int] = set()
-        self._replaced: set[int] = set()
-        """SSRCs that others took the place of; no more than were ever seen."""
+        self._heard: dict[int, None] = {}
+        """SSRCs that SRTP keeps state for, oldest first."""
+        self._replaced: dict[int, None] = {}
+        """SSRCs that others took the place of, oldest first."""
         self.levels: dict[UpTrack, LevelMeter] = {}
         self.arrivals = ArrivalLog()
         self.malformed = 0
@@ -144,16 +145,20 @@ class Ingress:
 
     # --- packets ---
 
-    def admits(self, ssrc: int) -> bool:
-        """Whether a packet of this SSRC, RTP or RTCP, may be decrypted: a new one would cost libsrtp state."""
-        if ssrc in self._seen or len(self._seen) < MAX_SSRCS:
-            return True
-        self.unknown += 1
-        return False
+    def authenticated(self, ssrc: int) -> int | None:
+        """Note the SSRC of a packet, RTP or RTCP, that was authentic.
 
-    def authenticated(self, ssrc: int) -> None:
-        """Count an SSRC. Those of forged packets don't count, or forgers would use up the client's share."""
-        self._seen.add(ssrc)
+        Returns another that SRTP should forget for it. There is no limit to those of a long session, in which tracks
+        come and go; and those of forged packets don't count, or forgers would use up the client's share.
+        """
+        if ssrc in self._heard:
+            return None
+        self._heard[ssrc] = None
+        if len(self._heard) <= MAX_SSRCS:
+            return None
+        forgotten = next(one for one in self._heard if one not in self.streams and one not in self.repairs)
+        del self._heard[forgotten]
+        return forgotten
 
     def receive(self, data: memoryview, arrival_us: int, now: float) -> None:
         """Take one decrypted RTP packet; ``data`` is valid during the call only."""
@@ -353,7 +358,9 @@ class Ingress:
     def _replace(self, layer: Layer) -> None:
         """A new SSRC for a layer replaces the old one, of which stragglers may still come."""
         old = [s for s, stream in self.streams.items() if stream.layer is layer]
-        self._replaced |= set(old)
+        self._replaced.update(dict.fromkeys(old))
+        while len(self._replaced) > MAX_STREAMS:
+            del self._replaced[next(iter(self._replaced))]
         layer.restart()
         self._forget(old)
 

@@ -10,6 +10,7 @@ the SSRCs of a peer, and call :meth:`SrtpPair.remove_stream` for those that are 
 it slower).
 """
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -105,11 +106,11 @@ class SrtpPair:
     def remove_stream(self, ssrc: int) -> None:
         """Forget a stream's keys and replay window in both directions; unknown SSRCs are fine."""
         for session in (self._rx, self._tx):
-            if session is not None:
-                try:
-                    session.remove_stream(ssrc)
-                except Error:
-                    continue
+            _remove(session, ssrc)
+
+    def forget_received(self, ssrc: int) -> None:
+        """Forget a stream that the peer sends; a stream of ours under the same SSRC stays."""
+        _remove(self._rx, ssrc)
 
     def close(self) -> None:
         """Drop pointers and sessions, in that order."""
@@ -139,6 +140,12 @@ class SrtpPair:
             self.rejected += 1
             return None
         return bytes(buffer[: length[0]])
+
+
+def _remove(session: Any, ssrc: int) -> None:
+    if session is not None:
+        with contextlib.suppress(Error):
+            session.remove_stream(ssrc)
 
 
 def _session(profile: SrtpProfile, key: bytes, ssrc_type: int) -> Any:

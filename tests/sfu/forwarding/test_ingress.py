@@ -137,13 +137,13 @@ class TestBinding:
             client.send(1000 + n, 1, mid=b"0", rid=b"qhf"[n % 3 : n % 3 + 1])
         assert len(client.ingress.streams) + len(client.ingress.repairs) <= MAX_STREAMS
 
-    def test_ssrcs_are_limited_and_forged_ones_dont_count(self, client: Client):
-        for ssrc in range(2 * MAX_SSRCS):
-            assert client.ingress.admits(ssrc)
+    def test_of_too_many_ssrcs_the_oldest_unused_is_forgotten(self, client: Client):
+        client.bind(video_track(), ssrcs=(0,))
+        client.send(0, 1)
         for ssrc in range(MAX_SSRCS):
-            client.ingress.authenticated(ssrc)
-        assert client.ingress.admits(5)
-        assert not client.ingress.admits(MAX_SSRCS + 5)
+            assert client.ingress.authenticated(ssrc) is None
+        assert client.ingress.authenticated(MAX_SSRCS) == 1
+        assert client.ingress.authenticated(MAX_SSRCS) is None
 
 
 class TestReplacedSsrc:
