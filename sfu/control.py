@@ -330,7 +330,7 @@ class ChannelOpened:
 
 @dataclass(frozen=True, slots=True)
 class DataReceived:
-    """One binary message of a data channel."""
+    """One message of a data channel, text as its bytes."""
 
     transport_id: TransportId
     label: str

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
+from typing import Literal
 
 from sfu import control
 from sfu.control import TransportRole
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 _ASK_DELAY_S = 0.01
 """Changes are collected for so long before the client is asked to negotiate (LiveKit waits 10 ms as well)."""
+_DTLS_ENDED = "DTLS has ended"
 _CHANNELS = (
     (control.RELIABLE, True, None),
     (control.LOSSY, False, 0),
@@ -66,6 +68,7 @@ class Transport:
         self._dtls: DtlsTransport | None = None
         self._dtls_role: Role = "server"
         self._handshake: asyncio.Task[None] | None = None
+        self._failure = ""
         self.srtp: SrtpPair | None = None
         self.sctp: SctpAssociation | None = None
         self._remote_ufrag = ""
@@ -99,6 +102,8 @@ class Transport:
             offer = self._parser.parse(command.sdp)
             if self._offerer is not None:
                 raise SdpError("the server offers on this transport")
+            if self._dtls_ended:
+                raise SdpError(_DTLS_ENDED)
             _check_transport(offer)
             self._answerer.check(offer)
         except SdpError as error:
@@ -125,9 +130,13 @@ class Transport:
 
     def restart_ice(self) -> None:
         """Offer again with new ICE credentials."""
-        if self._offerer is not None:
-            self.ice.restart(new_credentials())
-            self._offerer.changed()
+        if self._offerer is None:
+            return
+        if self._dtls_ended:
+            self._context.emit(control.NegotiationFailed(self.id, _DTLS_ENDED))
+            return
+        self.ice.restart(new_credentials())
+        self._offerer.changed()
 
     def subscribe(self, command: control.Subscribe) -> None:
         down = self.subscribing.subscribe(command)
@@ -163,14 +172,18 @@ class Transport:
             self._context.emit(event)
 
     def _local(self, offer: Description | None) -> LocalTransport:
-        """Our side of the transport; we wait for the DTLS handshake unless the client insists on waiting."""
+        """Our side of the transport; we wait for the DTLS handshake unless the client insists on waiting.
+
+        Once taken, the role stays (RFC 8842 section 5.5), whatever later offers leave open.
+        """
         credentials = self.ice.credentials
+        preferred: Literal["active", "passive"] = "active" if self._dtls_role == "client" else "passive"
         return LocalTransport(
             ice_ufrag=credentials.ufrag,
             ice_pwd=credentials.pwd,
             fingerprint=("sha-256", self._certificate.fingerprint),
             candidates=self._candidates,
-            setup=answer_setup(offer.setup, "passive") if offer is not None else "passive",
+            setup=answer_setup(offer.setup, preferred) if offer is not None else preferred,
             ice_lite=True,
         )
 
@@ -204,8 +217,7 @@ class Transport:
         try:
             self.keyed(await self._dtls.handshake(fingerprints, self._context.config.dtls_timeout_s))
         except (DtlsError, SrtpError) as error:
-            if not self.closed:
-                self._context.emit(control.TransportFailed(self.id, f"DTLS: {error}"))
+            self._failure = f"DTLS: {error}"
 
     def keyed(self, keys: SrtpKeys) -> None:
         """Start media and data under these keys. Raises SrtpError."""
@@ -239,20 +251,28 @@ class Transport:
         return self.ice.receive(data, key, host, port, now)
 
     def failed(self, now: float) -> str:
-        """Why the transport is beyond hope, or an empty string."""
+        """Why the transport is beyond hope, or an empty string; whoever asks tells it (once)."""
+        if self._failure:
+            return self._failure
         if self.ice.state(now) is IceState.FAILED:
             return "ICE: the peer is silent"
-        if self._dtls is not None and self.connected and self._dtls.state == "closed":
+        if self._dtls_ended:
             return "DTLS: closed by the peer"
         return ""
+
+    @property
+    def _dtls_ended(self) -> bool:
+        """A new path (RESUME) can't help: DTLS begins anew only in another peer connection."""
+        closed = self.connected and self._dtls is not None and self._dtls.state == "closed"
+        return bool(self._failure) or closed
 
     # --- data channels ---
 
     def channel_opened(self, label: str) -> None:
         self._context.emit(control.ChannelOpened(self.id, label))
 
-    def message(self, label: str, payload: bytes, binary: bool) -> None:
-        if binary and len(payload) <= self._context.config.max_message_bytes:
+    def message(self, label: str, payload: bytes, binary: bool) -> None:  # noqa: ARG002
+        if len(payload) <= self._context.config.max_message_bytes:
             self._context.emit(control.DataReceived(self.id, label, payload))
 
     def send_data(self, label: str, payload: bytes) -> None:
