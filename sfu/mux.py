@@ -75,7 +75,7 @@ class Mux:
     def _check(self, address: Hashable, data: bytes, host: str, port: int, now: float) -> bytes | None:
         names = stun.username_of(data)
         transport = self._by_ufrag.get(names[0]) if names is not None else None
-        if transport is None:
+        if transport is None or self._is_taken(address, transport, now):
             self.strangers += 1
             return None
         selected = transport.ice.selected
@@ -83,16 +83,17 @@ class Mux:
         if transport.ice.evicted is not None:
             self._forget(transport.ice.evicted, transport)
         if transport.ice.valid(address):
-            self._remember(address, transport, now)
+            self._remember(address, transport)
         if transport.ice.selected != selected:
             self._select(transport)
         return response
 
-    def _remember(self, address: Hashable, transport: Transport, now: float) -> None:
-        """Take an address for a transport, unless another uses it: checks can be sent from forged addresses."""
+    def _is_taken(self, address: Hashable, transport: Transport, now: float) -> bool:
+        """Whether another uses an address: a check that then comes from it is forged, or early by seconds."""
         owner = self._owner(address)
-        if owner is not None and owner is not transport and not owner.ice.silent(address, now):
-            return
+        return owner is not None and owner is not transport and not owner.ice.silent(address, now)
+
+    def _remember(self, address: Hashable, transport: Transport) -> None:
         if isinstance(address, TcpPeer):
             self.by_tcp[address] = transport
         else:

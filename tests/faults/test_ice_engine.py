@@ -50,8 +50,11 @@ async def test_18_an_address_changes_hands_when_it_falls_silent(here: Hall) -> N
     (key,) = mux.by_udp[0]
     now = asyncio.get_running_loop().time()
     one, two = (here.engine.transports[peer.id] for peer in (first, second))
+    first.take()
     mux.udp_check(port, key, second.check(), now + 1)
     assert mux.by_udp[0][key] is one
+    assert two.ice.selected is None  # so nothing is sent there in the second one's name either
+    assert first.take() == []
     mux.udp_check(port, key, second.check(), now + 5)
     assert mux.by_udp[0][key] is two
     first.close()
