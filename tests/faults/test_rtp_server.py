@@ -280,6 +280,24 @@ async def test_44_twcc_gaps(media: Media, mallory: Attacker) -> None:
     assert mallory.heard_bytes < 200_000
 
 
+async def test_45_payload_vp8(media: Media, mallory: Attacker) -> None:
+    """Descriptors of every form, cut anywhere, on a stream that is being rewritten for a subscriber."""
+    video = mallory.video
+    await mallory.is_heard(video)
+    for first in (0x90, 0x80, 0xFF, 0x10):
+        for present in range(0, 256, 5):
+            whole = bytes([first, present]) + b"\xff\xfe\xfd\xfc\xfb" + bytes(20)
+            for length in (1, 2, 3, 4, 5, 6, 7, 27):
+                mallory.rtp(video.packet(whole[:length], marker=length % 2 == 0))
+            await asyncio.sleep(0)
+    for number in range(200):  # the picture id grows and shrinks by a byte, and jumps
+        narrow = bytes([0x90, 0xE0, number & 0x7F, number * 77 & 0xFF, 0]) + KEYFRAME[6:]
+        wide = b"\x90\xe0" + (0x8000 | number * 9973 & 0x7FFF).to_bytes(2, "big") + bytes(2) + KEYFRAME[6:]
+        mallory.rtp(video.packet(narrow))
+        mallory.rtp(video.packet(wide))
+    await mallory.is_heard()
+
+
 async def test_51_mtu(media: Media, mallory: Attacker) -> None:
     for size in (0, 1, 1500, 1501, 2047, 2048, 2049, 9000, 65_507):
         for first in (b"\x00\x01", b"\x16\xfe", b"\x80\x60", b"\x80\xc8", b"\xff\xff"):
