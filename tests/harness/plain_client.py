@@ -61,7 +61,7 @@ class PlainClient:
     async def connect(self) -> None:
         """Negotiate, and wait until media and data can flow both ways."""
         self._spawn(self._follow())
-        self._spawn(self.negotiate())
+        self._spawn(self._offer(lambda: None))
         await eventually(self._is_connected, "a connected plain client")
 
     def _is_connected(self) -> bool:
@@ -83,8 +83,12 @@ class PlainClient:
 
     # --- signalling
 
-    async def negotiate(self, change: Callable[[], object] = lambda: None) -> None:
-        """Make a change of sections, offer the publisher's (or single) connection and apply the answer."""
+    async def negotiate(self, change: Callable[[], object]) -> None:
+        """Change the sections of the publisher's (or single) connection, offer it and apply the answer."""
+        await _up(self.publisher)
+        await self._offer(change)
+
+    async def _offer(self, change: Callable[[], object]) -> None:
         async with self._negotiating:
             change()
             self._offer_id += 1
@@ -106,6 +110,8 @@ class PlainClient:
                 self._spawn(self.negotiate(partial(self._add_sections, frame.value)))
 
     async def _answer(self, offer: rtc.SessionDescription) -> None:
+        if self.subscriber.remoteDescription:
+            await _up(self.subscriber)
         await self.subscriber.setRemoteDescription(RTCSessionDescription(offer.sdp, "offer"))
         await self.subscriber.setLocalDescription(await self.subscriber.createAnswer())
         sdp = self.subscriber.localDescription.sdp
@@ -206,6 +212,11 @@ class PlainClient:
 
 def _connection() -> RTCPeerConnection:
     return RTCPeerConnection(RTCConfiguration(iceServers=[]))
+
+
+async def _up(connection: RTCPeerConnection) -> None:
+    """Wait for the connection: aiortc never starts a receiver that is negotiated while DTLS is under way."""
+    await eventually(lambda: connection.connectionState == "connected", "a connection")
 
 
 class _Film(MediaStreamTrack):  # type: ignore[misc]
