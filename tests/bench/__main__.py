@@ -1,6 +1,7 @@
 """Measure the forwarding path: ``python -m tests.bench [--quick] [--json PATH] [load …]``."""
 
 import argparse
+import asyncio
 import json
 import os
 import sys
@@ -8,7 +9,7 @@ import time
 from pathlib import Path
 
 from sfu.config import MediaConfig
-from tests.bench import report
+from tests.bench import memory, report
 from tests.bench.loads import LOADS, Load
 from tests.bench.measure import Measurement, Result
 
@@ -44,8 +45,16 @@ def main() -> int:
     chosen = [load for load in LOADS if not arguments.loads or load.name in arguments.loads]
     results = [_measure(load, config, arguments) for load in chosen]
     print(report.table(results))
+    document = report.document(results)
+    if not arguments.loads:
+        footprint = asyncio.run(memory.measure(config))
+        print(
+            f"\nmemory: {footprint.bytes_each / 1000:.0f} kB for each idle subscriber connection "
+            f"(RSS growth over {footprint.connections}; at most 100)"
+        )
+        document["idle_subscriber_bytes"] = round(footprint.bytes_each)
     if arguments.json:
-        arguments.json.write_text(json.dumps(report.document(results), indent=1) + "\n")
+        arguments.json.write_text(json.dumps(document, indent=1) + "\n")
     return 0
 
 
