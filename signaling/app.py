@@ -8,6 +8,7 @@ SDKs append ``/rtc…`` to whatever URL they are given.
 import time
 from collections.abc import Callable
 
+import structlog
 from aiohttp import web
 
 from auth.keys import KeyRing
@@ -20,6 +21,9 @@ from signaling.ports import Rooms
 from signaling.websocket import CLOSE_TIMEOUT_S, Connection, QueueSink
 
 PREFIX = "/{prefix:(?:.*/)?}"
+
+
+log = structlog.get_logger(__name__)
 
 
 class Door:
@@ -84,6 +88,8 @@ class Door:
         try:
             await socket.prepare(request)
             await Connection(request, socket, sink, framing, session, self._config).run()
+        except ConnectionError:
+            log.info("client left during the upgrade", remote=request.remote)
         finally:
             if session is not None:
                 session.signal_lost(sink)

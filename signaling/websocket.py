@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 from livekit.protocol import rtc
 
 from signaling.config import SignalingConfig
@@ -24,6 +24,7 @@ from signaling.ports import Session
 log = structlog.get_logger(__name__)
 
 CLOSE_TIMEOUT_S = 2.0
+SECOND_LOOK_S = 1.0
 """How long the client may take to answer a close frame."""
 
 
@@ -108,7 +109,7 @@ class Connection:
     async def _read(self) -> None:
         while True:
             try:
-                message = await self._socket.receive(timeout=self._config.ping_timeout_s)
+                message = await self._receive()
                 if message.type is WSMsgType.PING:
                     async with asyncio.timeout(self._config.ping_timeout_s):
                         await self._socket.pong(message.data)
@@ -125,6 +126,16 @@ class Connection:
                 log.info("bad frame", error=str(error), remote=self._request.remote)
                 await self._socket.close()
                 return
+
+    async def _receive(self) -> WSMessage:
+        """The next frame. Raises TimeoutError for a silent client, after a second look.
+
+        When the event loop itself has stalled, timers fire before what arrived meanwhile is read.
+        """
+        try:
+            return await self._socket.receive(timeout=self._config.ping_timeout_s)
+        except TimeoutError:
+            return await self._socket.receive(timeout=SECOND_LOOK_S)
 
     def _handle(self, request: rtc.SignalRequest) -> None:
         """Answer pings here, at once; leave everything else to the session."""
