@@ -66,7 +66,7 @@ class Engine:
         )
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
-        self._housekeeping = Housekeeping(self.tick, self.routers, self.transports, emit)
+        self._housekeeping = Housekeeping(self.tick, emit)
         self._timer: asyncio.TimerHandle | None = None
         self._certificate: Certificate | None = None
         self._candidates: tuple[str, ...] = ()
@@ -149,11 +149,12 @@ class Engine:
         self.mux.tcp_closed(peer)
 
     def _on_timer(self) -> None:
+        # First, so that a fault in this round does not end all feedback.
+        self._timer = asyncio.get_running_loop().call_later(URGENT_S, self._on_timer)
         now, unix_now = time.monotonic(), time.time()
         self.tick.begin(now, unix_now)
         self._housekeeping.run(now, unix_now)
         self.tick.finish()
-        self._timer = asyncio.get_running_loop().call_later(URGENT_S, self._on_timer)
 
     def _new_ssrc(self) -> int:
         return 1 + secrets.randbelow(_MAX_SSRC)
@@ -164,7 +165,7 @@ class Engine:
         """Carry out a command. Ids that are gone are ignored."""
         match command:
             case control.OpenRouter():
-                self.routers.setdefault(command.router_id, Router(command.router_id, self.context.speech))
+                self._open_router(command.router_id)
             case control.CloseRouter():
                 self._close_router(command.router_id)
             case control.OpenTransport():
@@ -204,6 +205,11 @@ class Engine:
             case control.SetLayers():
                 transport.subscribing.set_layers(command)
 
+    def _open_router(self, router_id: RouterId) -> None:
+        if router_id not in self.routers:
+            router = self.routers[router_id] = Router(router_id, self.context.speech)
+            self._housekeeping.add_router(router)
+
     def _open_transport(self, command: control.OpenTransport) -> None:
         router = self.routers.get(command.router_id)
         if router is None or command.transport_id in self.transports or self._certificate is None:
@@ -225,6 +231,7 @@ class Engine:
         router.transports[transport.id] = transport
         self.tick.feedback[transport] = Feedback(transport, self.mux.send)
         self.mux.register(transport)
+        self._housekeeping.add(transport)
 
     def _close_transport(self, transport: Transport) -> None:
         del self.transports[transport.id]
@@ -232,6 +239,7 @@ class Engine:
         self.tick.feedback.pop(transport, None)
         self.tick.active.discard(transport)
         self.mux.unregister(transport)
+        self._housekeeping.remove(transport)
         transport.close()
 
     def _close_router(self, router_id: RouterId) -> None:
@@ -240,6 +248,7 @@ class Engine:
             return
         for transport in list(router.transports.values()):
             self._close_transport(transport)
+        self._housekeeping.remove_router(router)
         del self.routers[router_id]
 
     def _end_subscription(self, transport_id: TransportId, track_id: TrackId) -> None:

@@ -1,6 +1,11 @@
-"""What happens by the clock and not by the packet: feedback, reports, layer liveness, speakers, quality, dead peers."""
+"""What happens by the clock and not by the packet: feedback, reports, layer liveness, speakers, quality, dead peers.
+
+Nothing here looks at all transports or all routers at once: the former take turns, the latter wait in a heap.
+"""
 
 from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
 
 from sfu.control import (
     Event,
@@ -25,23 +30,37 @@ QUALITY_S = 5.0
 
 
 class Housekeeping:
-    """Driven by the engine's timer; ``routers`` and ``transports`` are the engine's own."""
+    """Driven by the engine's timer."""
 
-    def __init__(
-        self,
-        tick: Tick,
-        routers: dict[RouterId, Router],
-        transports: dict[TransportId, Transport],
-        emit: Callable[[Event], None],
-    ) -> None:
+    def __init__(self, tick: Tick, emit: Callable[[Event], None]) -> None:
         self._tick = tick
-        self._routers = routers
-        self._transports = transports
         self._emit = emit
+        self._transports: dict[TransportId, Transport] = {}
+        self._slots: list[dict[TransportId, Transport]] = [{} for _ in range(SLOTS)]
         self._slot_at = 0.0
         self._slot = 0
-        self._quality_at = 0.0
         self._failed: set[TransportId] = set()
+        self._routers: dict[RouterId, Router] = {}
+        self._visits: list[tuple[float, int, Router]] = []
+        """When each router is due; a heap."""
+        self._visit_numbers = count()
+
+    def add_router(self, router: Router) -> None:
+        self._routers[router.id] = router
+        heappush(self._visits, (0.0, next(self._visit_numbers), router))
+
+    def remove_router(self, router: Router) -> None:
+        del self._routers[router.id]
+
+    def add(self, transport: Transport) -> None:
+        """Look after a transport from now on."""
+        self._transports[transport.id] = transport
+        self._slots[transport.row % SLOTS][transport.id] = transport
+
+    def remove(self, transport: Transport) -> None:
+        del self._transports[transport.id]
+        del self._slots[transport.row % SLOTS][transport.id]
+        self._failed.discard(transport.id)
 
     def run(self, now: float, unix_now: float) -> None:
         """Do what is due; the caller sends afterwards."""
@@ -51,15 +70,14 @@ class Housekeeping:
                 self._tick.feedback[transport].ask(now)
         self._tick.active = {t for t in self._tick.active if not t.closed and t.ingress.arrivals.pending}
         while now - self._slot_at >= SLOT_S:
-            self._slot_at = max(self._slot_at + SLOT_S, now - SLOTS * SLOT_S)
+            self._slot_at = max(self._slot_at + SLOT_S, now - (SLOTS - 1) * SLOT_S)
             self._slot = (self._slot + 1) % SLOTS
             self._run_slot(now, unix_now)
-        for router in self._routers.values():
-            if router.speakers.due(now) and router.speakers.update(router.levels(now), now):
-                self._emit(Speakers(router.id, router.speakers.speaking))
-        if now - self._quality_at >= QUALITY_S:
-            self._quality_at = now
-            self._report_quality()
+        while self._visits and self._visits[0][0] <= now:
+            router = heappop(self._visits)[2]
+            if self._routers.get(router.id) is router:
+                heappush(self._visits, (now + router.interval_s, next(self._visit_numbers), router))
+                self._visit(router, now)
 
     def _announce_layers(self) -> None:
         layers, self._tick.started_layers = self._tick.started_layers, []
@@ -69,9 +87,7 @@ class Housekeeping:
 
     def _run_slot(self, now: float, unix_now: float) -> None:
         """Visit one slot's transports: each is visited five times a second."""
-        for transport in list(self._transports.values()):
-            if transport.row % SLOTS != self._slot:
-                continue
+        for transport in list(self._slots[self._slot].values()):
             reason = transport.failed(now)
             if not reason:
                 self._failed.discard(transport.id)
@@ -83,7 +99,6 @@ class Housekeeping:
                 self._tick.feedback[transport].ask(now)
             for track in list(transport.publishing.tracks.values()):
                 self._check_layers(track)
-        self._failed &= self._transports.keys()
 
     def _check_layers(self, track: UpTrack) -> None:
         stopped = [layer.stopped() for layer in reversed(track.layers)]
@@ -98,12 +113,20 @@ class Housekeeping:
             if transport is not None:
                 transport.subscribing.retarget(down)
 
-    def _report_quality(self) -> None:
-        for router in self._routers.values():
-            scores = {}
-            for transport in router.transports.values():
-                if transport.connected:
-                    feedback = self._tick.feedback[transport]
-                    scores[transport.id] = feedback.quality.take(transport, feedback.rtt_s)
-            if scores:
-                self._emit(Quality(router.id, scores))
+    def _visit(self, router: Router, now: float) -> None:
+        if router.speakers.update(router.levels(now), now):
+            self._emit(Speakers(router.id, router.speakers.speaking))
+        if router.quality_due_at is None:
+            router.quality_due_at = now + QUALITY_S
+        elif now >= router.quality_due_at:
+            router.quality_due_at = max(router.quality_due_at, now - router.interval_s) + QUALITY_S
+            self._report_quality(router)
+
+    def _report_quality(self, router: Router) -> None:
+        scores = {}
+        for transport in router.transports.values():
+            if transport.connected:
+                feedback = self._tick.feedback[transport]
+                scores[transport.id] = feedback.quality.take(transport, feedback.rtt_s)
+        if scores:
+            self._emit(Quality(router.id, scores))

@@ -15,6 +15,10 @@ class Router:
         self.id = router_id
         self.transports: dict[TransportId, Transport] = {}
         self.speakers: SpeakerBoard[TrackId] = SpeakerBoard(speech)
+        self.interval_s = speech.window_s
+        """Between looks at who speaks."""
+        self.quality_due_at: float | None = None
+        """When connection quality is to be told next; not before the first look."""
 
     def tracks(self) -> Iterator[UpTrack]:
         """Everything published in the room."""

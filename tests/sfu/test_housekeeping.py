@@ -1,0 +1,296 @@
+"""What the clock brings: to whom, how often, and at what cost when there are many."""
+
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+
+from sfu import control
+from sfu.control import Event, RouterId, TrackId, TransportId
+from sfu.housekeeping import QUALITY_S, SLOTS, URGENT_S, Housekeeping
+from sfu.peer.transport import Transport
+from sfu.router import Router
+from sfu.streams.speakers import SpeechSettings
+from sfu.tick import Tick
+from tests.harness.lab import Lab
+from tests.harness.netem import Conditions
+from tests.harness.rtp_source import AudioSource, StreamConfig, simulcast
+
+CYCLE_S = SLOTS * 0.01
+
+
+@dataclass(eq=False)
+class Peer:
+    """As much of a transport as is looked at."""
+
+    row: int
+    reason: str = ""
+    connected: bool = True
+    closed: bool = False
+    ingress: Any = field(
+        default_factory=lambda: SimpleNamespace(levels={}, arrivals=SimpleNamespace(pending=False))
+    )
+    publishing: Any = field(default_factory=lambda: SimpleNamespace(tracks={}))
+    visits: list[float] = field(default_factory=list)
+
+    @property
+    def id(self) -> TransportId:
+        return TransportId(f"PC_{self.row}")
+
+    def failed(self, now: float) -> str:
+        self.visits.append(now)
+        return self.reason
+
+
+class Feedback:
+    """Counts what is asked of it."""
+
+    def __init__(self, score: float = 100.0) -> None:
+        self.reports: list[float] = []
+        self.asks: list[float] = []
+        self.rtt_s = 0.0
+        self.quality = SimpleNamespace(take=lambda transport, rtt_s: score)
+
+    def report(self, now: float, unix_now: float) -> None:
+        self.reports.append(now)
+
+    def ask(self, now: float) -> None:
+        self.asks.append(now)
+
+
+class Clockwork:
+    """Housekeeping over peers that only count."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.feedback: dict[Peer, Feedback] = {}
+        self.tick = SimpleNamespace(feedback=self.feedback, active=set(), started_layers=[])
+        self.housekeeping = Housekeeping(cast(Tick, self.tick), self.events.append)
+        self.now = 1000.0
+        self.run(URGENT_S)
+
+    def add(self, row: int, router: Router | None = None, **fields: Any) -> Peer:
+        peer = Peer(row, **fields)
+        self.feedback[peer] = Feedback(score=row)
+        self.housekeeping.add(cast(Transport, peer))
+        if router is not None:
+            router.transports[peer.id] = cast(Transport, peer)
+        return peer
+
+    def add_router(self, name: str) -> Router:
+        router = Router(RouterId(name), SpeechSettings())
+        self.housekeeping.add_router(router)
+        return router
+
+    def run(self, duration_s: float) -> None:
+        until = self.now + duration_s
+        while self.now < until:
+            self.now += URGENT_S
+            self.housekeeping.run(self.now, self.now)
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+
+@pytest.fixture
+def clockwork() -> Clockwork:
+    return Clockwork()
+
+
+@pytest_asyncio.fixture
+async def lab() -> AsyncIterator[Lab]:
+    made = Lab(seed=2)
+    yield made
+    made.close()
+
+
+# --- taking turns ---
+
+
+def test_every_transport_has_its_turn_five_times_a_second(clockwork: Clockwork) -> None:
+    peers = [clockwork.add(row) for row in range(50)]
+    clockwork.run(1.0)
+    for peer in peers:
+        assert 4 <= len(peer.visits) <= 6
+        assert clockwork.feedback[peer].reports == peer.visits
+
+
+def test_turns_are_spread(clockwork: Clockwork) -> None:
+    peers = [clockwork.add(row) for row in range(1000)]
+    clockwork.run(CYCLE_S)
+    at = Counter(visit for peer in peers for visit in peer.visits)
+    assert max(at.values()) <= 2 * 1000 / SLOTS
+
+
+def test_after_a_stall_nobody_has_more_than_one_turn(clockwork: Clockwork) -> None:
+    peer = clockwork.add(3)
+    clockwork.run(1.0)
+    peer.visits.clear()
+    clockwork.now += 60.0
+    clockwork.housekeeping.run(clockwork.now, clockwork.now)
+    assert len(peer.visits) == 1
+
+
+def test_what_is_not_connected_has_no_reports(clockwork: Clockwork) -> None:
+    peer = clockwork.add(1, connected=False)
+    clockwork.run(1.0)
+    assert peer.visits
+    assert clockwork.feedback[peer].reports == []
+
+
+def test_who_has_gone_has_no_turn(clockwork: Clockwork) -> None:
+    peer = clockwork.add(1)
+    clockwork.housekeeping.remove(cast(Transport, peer))
+    clockwork.run(1.0)
+    assert peer.visits == []
+
+
+def test_urgent_matters_are_looked_at_each_round_while_media_comes(clockwork: Clockwork) -> None:
+    peer, quiet = clockwork.add(1), clockwork.add(2)
+    peer.ingress.arrivals.pending = True
+    clockwork.tick.active.add(peer)
+    clockwork.run(0.1)
+    assert len(clockwork.feedback[peer].asks) >= 10
+    assert len(clockwork.feedback[quiet].asks) <= 1
+    peer.closed = True
+    clockwork.run(URGENT_S)
+    assert clockwork.tick.active == set()
+
+
+# --- dead peers ---
+
+
+def test_a_failure_is_told_once(clockwork: Clockwork) -> None:
+    peer = clockwork.add(1, reason="ICE: silent")
+    other = clockwork.add(2)
+    clockwork.run(3.0)
+    assert clockwork.of(control.TransportFailed) == [control.TransportFailed(peer.id, "ICE: silent")]
+    peer.reason = ""
+    clockwork.run(1.0)
+    peer.reason = "ICE: silent again"
+    clockwork.run(1.0)
+    assert [event.reason for event in clockwork.of(control.TransportFailed)] == [
+        "ICE: silent",
+        "ICE: silent again",
+    ]
+    for one in (peer, other):
+        clockwork.housekeeping.remove(cast(Transport, one))
+    again = clockwork.add(1, reason="another of this name")
+    clockwork.run(1.0)
+    assert clockwork.of(control.TransportFailed)[-1] == control.TransportFailed(
+        again.id, "another of this name"
+    )
+
+
+# --- routers ---
+
+
+class Voices(Router):
+    """A router with one speaker of a given level."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(RouterId(name), SpeechSettings())
+        self.level = 0.0
+        self.looks: list[float] = []
+
+    def levels(self, now: float) -> Iterator[tuple[TrackId, float]]:
+        self.looks.append(now)
+        yield TrackId("TR"), self.level
+
+
+def test_speakers_are_looked_for_at_the_interval(clockwork: Clockwork) -> None:
+    router = Voices("RM")
+    clockwork.housekeeping.add_router(router)
+    clockwork.run(4.0)
+    gaps = [later - one for one, later in zip(router.looks, router.looks[1:], strict=False)]
+    assert gaps
+    assert all(0.4 <= gap < 0.4 + 2 * URGENT_S + 1e-6 for gap in gaps)
+    assert clockwork.of(control.Speakers) == []
+    router.level = 0.9
+    clockwork.run(2.0)
+    router.level = 0.0
+    clockwork.run(2.0)
+    assert [event.levels for event in clockwork.of(control.Speakers)] == [{"TR": 1.0}, {}]
+
+
+def test_a_router_that_is_gone_is_forgotten(clockwork: Clockwork) -> None:
+    router = Voices("RM")
+    clockwork.housekeeping.add_router(router)
+    clockwork.run(1.0)
+    looks = len(router.looks)
+    clockwork.housekeeping.remove_router(router)
+    again = Voices("RM")
+    clockwork.housekeeping.add_router(again)
+    clockwork.run(1.0)
+    assert len(router.looks) == looks
+    assert again.looks
+    clockwork.housekeeping.remove_router(again)
+    clockwork.run(1.0)
+    assert clockwork.housekeeping._visits == []
+
+
+def test_quality_is_told_every_five_seconds(clockwork: Clockwork) -> None:
+    full, empty = clockwork.add_router("RM_full"), clockwork.add_router("RM_empty")
+    peers = [clockwork.add(row, full) for row in (80, 90)]
+    clockwork.add(70, full, connected=False)
+    assert empty.transports == {}
+    clockwork.run(QUALITY_S + 0.5)
+    scores = {peer.id: float(peer.row) for peer in peers}
+    assert clockwork.of(control.Quality) == [control.Quality(full.id, scores)]
+    clockwork.run(2 * QUALITY_S)
+    assert len(clockwork.of(control.Quality)) == 3
+
+
+def test_a_thousand_idle_routers_cost_little(clockwork: Clockwork) -> None:
+    """None is looked at before it is due, so that the cost of a round does not grow with what is idle."""
+    routers = [Voices(f"RM_{number}") for number in range(1000)]
+    for number, router in enumerate(routers):
+        clockwork.housekeeping.add_router(router)
+        if number % 100 == 99:
+            clockwork.run(URGENT_S)
+    clockwork.run(4.0)
+    looks = Counter(look for router in routers for look in router.looks)
+    assert sum(looks.values()) <= 1000 * 12
+    assert max(looks.values()) <= 200
+
+
+# --- in an engine ---
+
+
+async def test_a_layer_that_comes_alive_is_told_and_taken(lab: Lab) -> None:
+    alice, bob = lab.join("alice"), lab.join("bob")
+    alice.publish("TR_camera", simulcast())
+    alice.negotiate()
+    bob.watch("TR_camera")
+    lab.run(3.0)
+    started = [event.layer.rid for event in lab.events if isinstance(event, control.LayerStarted)]
+    assert sorted(started) == ["f", "h", "q"]
+    down = lab.engine.transports[bob.peer.id].subscribing.down_tracks[TrackId("TR_camera")]
+    assert down.rendition is not None
+    assert down.rendition.layer.rid == "f"
+
+
+async def test_publishers_hear_what_was_received_and_subscribers_what_was_sent(lab: Lab) -> None:
+    alice, bob = lab.join("alice", up=Conditions(loss=0.05)), lab.join("bob")
+    alice.publish("TR_voice", AudioSource(StreamConfig(0x77, 111, 48_000, mid="0")))
+    alice.negotiate()
+    bob.watch("TR_voice")
+    lab.run(5.0)
+    assert any(block.ssrc == 0x77 and block.cumulative_lost > 0 for block in alice.receiver_reports)
+    assert alice.transport_feedback
+    reports = [report for _, report in bob.sender_reports]
+    assert {report.ssrc for report in reports} == {stream.ssrc for stream in bob.peer.received.values()}
+    assert reports[-1].packet_count > reports[0].packet_count > 0
+
+
+async def test_quality_reaches_those_above(lab: Lab) -> None:
+    alice = lab.join("alice")
+    alice.publish("TR_voice", AudioSource(StreamConfig(0x77, 111, 48_000, mid="0")))
+    alice.negotiate()
+    lab.run(QUALITY_S + 1.0)
+    (quality,) = [event for event in lab.events if isinstance(event, control.Quality)]
+    assert quality.scores == {alice.peer.id: pytest.approx(100, abs=5)}
