@@ -15,30 +15,36 @@ async def announced_addresses(config: MediaConfig) -> list[str]:
     """
     try:
         if config.node_ip:
-            return [str(ipaddress.ip_address(address)) for address in config.node_ips()]
+            return _configured(config)
         if config.use_external_ip:
             return [await external_address(config.stun_servers or DEFAULT_STUN_SERVERS)]
         return _listened_on(config)
-    except ValueError as error:
-        raise MediaStartError(f"rtc.node_ip: {error}") from error
     except AddressError as error:
         raise MediaStartError(
             f"no address to offer to clients: {error}; set rtc.node_ip to name one"
         ) from error
 
 
+def _configured(config: MediaConfig) -> list[str]:
+    try:
+        return [str(ipaddress.ip_address(address)) for address in config.node_ips()]
+    except ValueError as error:
+        raise MediaStartError(f"rtc.node_ip: {error}") from error
+
+
 def _listened_on(config: MediaConfig) -> list[str]:
     bound = [ipaddress.ip_address(host) for host in config.bind_addresses]
     named = [str(address) for address in bound if not address.is_unspecified]
-    if len(named) == len(bound):
+    everywhere = {address.version for address in bound if address.is_unspecified}
+    if not everywhere:
         return named
     allowed = AddressFilter.of(
         config.interface_includes,
         config.interface_excludes,
         config.ip_includes,
         config.ip_excludes,
-        ipv4=any(address.version == 4 for address in bound),
-        ipv6=config.ipv6 and any(address.version == 6 for address in bound),
+        ipv4=4 in everywhere,
+        ipv6=config.ipv6 and 6 in everywhere,
         loopback=config.enable_loopback_candidate,
     )
     return list(dict.fromkeys([*named, *local_addresses(allowed)]))
