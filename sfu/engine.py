@@ -23,7 +23,7 @@ from sfu.net.egress import Egress
 from sfu.net.peers import PeerTable
 from sfu.net.private_names import check_private_names
 from sfu.net.tcp import TcpPeer, TcpPort
-from sfu.net.udp import UdpPort
+from sfu.net.udp import UdpPort, has_ipv6
 from sfu.peer.context import PeerContext
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
@@ -83,7 +83,7 @@ class Engine:
         check_private_names()
         self._certificate = Certificate.generate()
         udp_port, tcp_port = config.udp_port, config.tcp_port
-        for host in config.bind_addresses:
+        for host in _hosts(config):
             udp_port = self._open_udp(host, udp_port)
             if config.tcp_port:
                 tcp_port = await self._open_tcp(host, tcp_port)
@@ -265,6 +265,12 @@ class Engine:
             transport = self.transports.get(transport_id)
             if transport is not None:
                 transport.subscribing.retarget(down)
+
+
+def _hosts(config: MediaConfig) -> list[str]:
+    """Addresses to open the ports on: all IPv6 ones only where there is IPv6."""
+    hosts = [host for host in config.bind_addresses if host != "::" or has_ipv6()]
+    return hosts or list(config.bind_addresses)
 
 
 def _speech(config: MediaConfig) -> SpeechSettings:

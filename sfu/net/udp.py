@@ -19,6 +19,16 @@ AddressKey = int | bytes
 """A peer's address as a dictionary key: an IPv4 socket address as one integer, IPv6 as bytes."""
 
 
+def has_ipv6() -> bool:
+    """Whether a port can be opened on ``::``; the kernel may be without IPv6, or told to do without."""
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::", 0))
+    except OSError:
+        return False
+    return True
+
+
 class UdpPort:
     """A bound socket with its receive arena."""
 

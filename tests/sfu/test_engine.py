@@ -1,5 +1,6 @@
 """The engine's commands, in the order they come and out of it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -10,6 +11,7 @@ from sfu.config import MediaConfig
 from sfu.control import MediaKind, RouterId, TrackId, TransportId, TransportRole
 from sfu.engine import Engine
 from sfu.errors import MediaStartError
+from tests.harness.eventually import eventually
 from tests.harness.lab import Lab
 from tests.harness.netem import Conditions
 from tests.harness.rtp_source import AudioSource, StreamConfig, simulcast
@@ -170,3 +172,38 @@ async def test_a_port_that_is_taken_is_named() -> None:
 
 def _local(udp_port: int = 0) -> MediaConfig:
     return MediaConfig(udp_port=udp_port, tcp_port=0, bind_addresses=("127.0.0.1",), node_ip="127.0.0.1")
+
+
+@pytest.mark.parametrize("ipv6", [True, False])
+async def test_a_machine_without_ipv6_starts_all_the_same(
+    monkeypatch: pytest.MonkeyPatch, ipv6: bool
+) -> None:
+    monkeypatch.setattr("sfu.engine.has_ipv6", lambda: ipv6)
+    config = MediaConfig(udp_port=0, tcp_port=0, bind_addresses=("127.0.0.1", "::"), node_ip="127.0.0.1")
+    engine = Engine(config, lambda event: None)
+    await engine.start()
+    assert len(engine.ports) == 1 + ipv6
+    await engine.close()
+
+
+async def test_where_only_ipv6_was_asked_for_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sfu.engine.has_ipv6", lambda: False)
+    engine = Engine(MediaConfig(udp_port=0, tcp_port=0, bind_addresses=("::",)), lambda event: None)
+    await engine.start()
+    assert [port.host for port in engine.ports] == ["::"]
+    await engine.close()
+
+
+async def test_a_fault_in_one_round_does_not_end_all_feedback(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(_local(), lambda event: None)
+    await engine.start()
+    rounds: list[float] = []
+
+    def run(now: float, unix_now: float) -> None:
+        rounds.append(now)
+        raise RuntimeError("a fault")
+
+    monkeypatch.setattr(engine._housekeeping, "run", run)
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    await eventually(lambda: len(rounds) > 2, "another round")
+    await engine.close()
