@@ -1,0 +1,110 @@
+"""Every module has a test file in its place, or says where else it is tested.
+
+Modules that do nothing (records, protocols, exceptions, constants) need none.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.tree import ROOT, modules, relative
+
+ELSEWHERE = {
+    "auth/errors.py": "tests/auth/test_tokens.py",
+    "hubbub/__main__.py": "tests/hubbub/cli/test_cli.py",
+    "hubbub/api/app.py": "tests/hubbub/api/test_http_table.py",
+    "hubbub/api/cors.py": "tests/hubbub/api/test_http_table.py",
+    "hubbub/api/health.py": "tests/hubbub/api/test_http_table.py",
+    "hubbub/banner.py": "tests/hubbub/cli/test_cli.py",
+    "hubbub/cli/": "tests/hubbub/cli/test_cli.py",
+    "hubbub/config/": "tests/hubbub/config/test_load.py",
+    "hubbub/errors.py": "tests/hubbub/test_server.py",
+    "hubbub/load/": "tests/hubbub/load/test_command.py",
+    "rooms/context.py": "tests/rooms/test_room.py",
+    "rooms/data_blobs.py": "tests/rooms/test_data.py",
+    "rooms/departure.py": "tests/rooms/test_lifetime.py",
+    "rooms/legs.py": "tests/rooms/test_join.py",
+    "rooms/media_events.py": "tests/rooms/test_negotiation.py",
+    "rooms/participant.py": "tests/rooms/test_join.py",
+    "rooms/ports.py": "tests/rooms/test_join.py",
+    "rooms/publication.py": "tests/rooms/test_publishing.py",
+    "rooms/room_settings.py": "tests/rooms/test_lifetime.py",
+    "rooms/service.py": "tests/rooms/test_room.py",
+    "rooms/session.py": "tests/rooms/test_lifetime.py",
+    "rooms/signal.py": "tests/rooms/test_resume.py",
+    "rooms/subscribing.py": "tests/rooms/test_subscription.py",
+    "rooms/updates.py": "tests/rooms/test_metadata.py",
+    "rooms/welcome.py": "tests/rooms/test_join.py",
+    "sfu/config.py": "tests/hubbub/config/test_load.py",
+    "sfu/forwarding/arena.py": "tests/sfu/forwarding/test_matrix.py",
+    "sfu/forwarding/downtracks.py": "tests/sfu/forwarding/test_downtrack.py",
+    "sfu/net/credentials.py": "tests/sfu/net/test_ice.py",
+    "sfu/net/dtls_handshake.py": "tests/sfu/net/test_dtls.py",
+    "sfu/net/interfaces.py": "tests/sfu/net/test_addresses.py",
+    "sfu/net/sctp_chunks.py": "tests/sfu/net/test_sctp.py",
+    "sfu/rtp/rtcp/": "tests/sfu/rtp/test_rtcp.py",
+    "sfu/sdp/attributes.py": "tests/sfu/sdp/test_parse.py",
+    "sfu/sdp/codec_lines.py": "tests/sfu/sdp/test_parse.py",
+    "sfu/sdp/continuity.py": "tests/sfu/sdp/test_offer.py",
+    "sfu/sdp/description.py": "tests/sfu/sdp/test_parse.py",
+    "sfu/sdp/stream_lines.py": "tests/sfu/sdp/test_parse.py",
+    "sfu/sdp/transport_lines.py": "tests/sfu/sdp/test_parse.py",
+    "sfu/sdp/write.py": "tests/sfu/sdp/test_answer.py",
+    "signaling/app.py": "tests/hubbub/api/test_http_table.py",
+}
+"""Where modules, or all of a folder, are tested that have no test file of their own: they are parts of what that
+one tests through their user."""
+
+
+def _place(module: Path) -> Path:
+    """Where a module's own tests belong; a package's are beside it."""
+    path = module.parent if module.name == "__init__.py" else module.with_suffix("")
+    return ROOT / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}.py")
+
+
+def _does_nothing(module: Path) -> bool:
+    """Whether no function of it has a body."""
+    functions = [
+        node
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return all(_is_empty(function.body) for function in functions)
+
+
+def _is_empty(body: list[ast.stmt]) -> bool:
+    return all(isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant) for part in body)
+
+
+def _elsewhere(module: Path) -> str | None:
+    name = relative(module)
+    return next((ELSEWHERE[key] for key in (name, *_folders(name)) if key in ELSEWHERE), None)
+
+
+def _folders(name: str) -> list[str]:
+    parts = name.split("/")[:-1]
+    return ["/".join(parts[:depth]) + "/" for depth in range(len(parts), 0, -1)]
+
+
+@pytest.mark.parametrize("module", [pytest.param(m, id=relative(m)) for m in modules()])
+def test_a_module_is_tested_in_its_place(module: Path) -> None:
+    if not _does_nothing(module):
+        assert _place(module).exists() or _elsewhere(module), f"no {relative(_place(module))}"
+
+
+@pytest.mark.parametrize(("named", "tests"), ELSEWHERE.items())
+def test_the_list_names_what_exists(named: str, tests: str) -> None:
+    assert (ROOT / named).exists()
+    assert (ROOT / tests).exists()
+
+
+def test_a_module_with_behaviour_is_noticed(tmp_path: Path) -> None:
+    records = tmp_path / "records.py"
+    records.write_text(
+        'class Port(Protocol):\n    def send(self) -> None:\n        """Send."""\n        ...\n'
+    )
+    behaviour = tmp_path / "behaviour.py"
+    behaviour.write_text("def double(n: int) -> int:\n    return 2 * n\n")
+    assert _does_nothing(records)
+    assert not _does_nothing(behaviour)
