@@ -313,9 +313,8 @@ class Ingress:
             self.unknown += 1
             return None
         repaired = values.get(self._repaired_id) if self._repaired_id else None
-        rtx = header.payload_type not in binding.track.slots
-        if repaired is not None or rtx:
-            self._bind_repair(header.ssrc, binding, repaired)
+        if repaired is not None or header.payload_type not in binding.track.slots:
+            self._bind_repair(header, binding, repaired)
             return None
         rid = _text(values.get(self._rid_id)) if self._rid_id else ""
         if binding.rids:
@@ -347,11 +346,12 @@ class Ingress:
             self.repairs[rtx_ssrc] = Repair(stream)
         return stream
 
-    def _bind_repair(self, ssrc: int, binding: Binding, repaired: bytes | None) -> None:
+    def _bind_repair(self, header: RtpHeader, binding: Binding, repaired: bytes | None) -> None:
         rid = _text(repaired)
-        for stream in self.streams.values():
+        codec = next((c for c in binding.track.codecs if c.payload_type == header.payload_type), None)
+        for stream in self.streams.values() if codec is not None and codec.mime.endswith("/rtx") else ():
             if stream.track is binding.track and (not binding.rids or stream.layer.rid == rid):
-                self.repairs[ssrc] = Repair(stream)
+                self.repairs[header.ssrc] = Repair(stream)
                 return
         self.unknown += 1
 

@@ -208,6 +208,12 @@ async def test_a_stream_of_ours_with_the_ssrc_of_a_forgotten_one_goes_on(
         pair.protect(first)
 
 
+async def test_only_retransmissions_repair(lab: Lab, speaker: LabClient) -> None:
+    """A payload type that no m-line has binds its SSRC to nothing, or a good packet of it could not do so later."""
+    _put(lab, speaker, speaker.peer.srtp.protect(rtp_header(100, 1, 1, 55, False) + b"\0\1sound"))
+    assert not lab.engine.transports[speaker.peer.id].ingress.repairs
+
+
 # --- batches, TCP, retransmissions ---
 
 
