@@ -81,7 +81,7 @@ class Housekeeping:
 
     def _announce_layers(self) -> None:
         layers, self._tick.started_layers = self._tick.started_layers, []
-        for layer in layers:
+        for layer in dict.fromkeys(layers):
             self._emit(LayerStarted(layer.track.track_id, layer.info))
             self._retarget(layer.track)
 

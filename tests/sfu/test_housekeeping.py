@@ -274,6 +274,19 @@ async def test_a_layer_that_comes_alive_is_told_and_taken(lab: Lab) -> None:
     assert down.rendition.layer.rid == "f"
 
 
+async def test_a_layer_that_starts_again_and_again_is_told_once_a_round(lab: Lab) -> None:
+    """A client may change its SSRC with every packet; each change would have all subscribers looked at."""
+    alice = lab.join("alice")
+    alice.publish("TR_camera", simulcast(rids=("f",)))
+    alice.negotiate()
+    lab.run(0.2)
+    lab.events.clear()
+    (layer,) = lab.engine.context.tracks[TrackId("TR_camera")].layers
+    lab.engine.tick.started_layers += [layer] * 1000
+    lab.engine._housekeeping.run(lab.now, lab.unix_now)
+    assert lab.events == [control.LayerStarted(TrackId("TR_camera"), layer.info)]
+
+
 async def test_publishers_hear_what_was_received_and_subscribers_what_was_sent(lab: Lab) -> None:
     alice, bob = lab.join("alice", up=Conditions(loss=0.05)), lab.join("bob")
     alice.publish("TR_voice", AudioSource(StreamConfig(0x77, 111, 48_000, mid="0")))
