@@ -99,12 +99,27 @@ class Connection:
 
     async def run(self) -> None:
         """Serve the connection until either side ends it."""
-        writer = asyncio.create_task(self._write())
+        reader, writer = asyncio.create_task(self._read()), asyncio.create_task(self._write())
         try:
-            await self._read()
+            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
+            if writer.done() and self._sink.closing:
+                await self._say_goodbye(reader)
+            else:
+                await reader
         finally:
+            reader.cancel()
             writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
+            await asyncio.gather(reader, writer, return_exceptions=True)
+
+    async def _say_goodbye(self, reader: asyncio.Task[None]) -> None:
+        """Close, and read on until the client has answered.
+
+        Closed with input unread, TCP would reset the connection, and the client lose what it was told last. While
+        another task reads, aiohttp doesn't wait for the answer.
+        """
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        await self._socket.close(code=self._sink.close_code)
 
     async def _read(self) -> None:
         while True:
@@ -157,6 +172,7 @@ class Connection:
             self._cut_off("connection lost")
 
     async def _write_until_closed(self) -> None:
+        """Empty the queue, until it is closed and empty."""
         ping_at = time.monotonic() + self._config.control_ping_s
         while not self._sink.overflowed:
             frame = self._sink.take()
@@ -169,7 +185,6 @@ class Connection:
                 data = frame.encode() if isinstance(frame, str) else frame
                 await self._send(data, WSMsgType.TEXT if text else WSMsgType.BINARY)
             elif self._sink.closing:
-                await self._socket.close(code=self._sink.close_code)
                 return
             elif wait_s > 0:
                 await self._wait(wait_s)

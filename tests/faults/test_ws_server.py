@@ -126,6 +126,22 @@ async def test_80_two_of_one_identity_and_connections_that_vanish(
         assert [info.identity for info in others if info.identity == "mallory"] in ([], ["mallory"])
 
 
+async def test_80_a_goodbye_reaches_one_who_is_still_talking(media: Media, server: Server, room: str) -> None:
+    """A connection closed with input unread is reset, and what was said last is lost with it."""
+    offer = rtc.SignalRequest(offer=rtc.SessionDescription(type="offer", sdp="nonsense"))
+    chatter = frame(rtc.SignalRequest(simulate=rtc.SimulateScenario(speaker_update=1)).SerializeToString())
+    async with raw(server, server.token(room, "chatterbox")) as (reader, writer):
+        writer.write(frame(offer.SerializeToString()) + chatter * 50_000)
+        await asyncio.sleep(0.5)
+        kinds = []
+        async with asyncio.timeout(10):
+            while (answer := await read_frame(reader))[0] != 8:
+                kinds.append(rtc.SignalResponse.FromString(answer[1]).WhichOneof("message"))
+        assert kinds[-1] == "leave"
+        writer.write(frame(answer[1], opcode=8))
+        await ends(reader)
+
+
 async def test_81_one_who_does_not_read_while_the_room_is_busy(
     media: Media, server: Server, room: str
 ) -> None:
