@@ -49,7 +49,7 @@ async def test_two_subscribers_switch_apart(lab: Lab) -> None:
         assert len({sent.ssrc for _, sent in found}) == 3
 
 
-async def test_a_switch_keeps_the_old_layer_until_the_key_frame(lab: Lab) -> None:
+async def test_trap_23_a_switch_keeps_the_old_layer_until_the_key_frame(lab: Lab) -> None:
     alice = lab.join("alice", up=Conditions(latency_s=0.2))
     bob = lab.join("bob")
     alice.publish("TR_camera", simulcast())

@@ -67,7 +67,7 @@ def bench() -> Bench:
     return Bench()
 
 
-def test_nothing_goes_out_before_the_key_frame(bench: Bench):
+def test_trap_23_nothing_goes_out_before_the_key_frame(bench: Bench):
     track = video_track()
     bench.watch(track, 1)
     bench.forward(track.layers[0], 10, media(timestamp=1_000))
@@ -164,7 +164,7 @@ def test_small_and_large_packets_take_their_own_lanes(bench: Bench):
     assert bench.forwarder.oversized == 1
 
 
-def test_extensions_follow_each_subscribers_numbering(bench: Bench):
+def test_trap_22_extensions_follow_each_subscribers_numbering(bench: Bench):
     track = video_track()
     down = bench.watch(track, 1)
     down.profile = Profile({ExtensionUri.VIDEO_ORIENTATION: 6})

@@ -86,7 +86,7 @@ def test_m_lines_outside_the_bundle_are_rejected(client: Client) -> None:
     assert [e.track_id for e in client.events(control.TrackStarted)] == ["TR_1"]  # type: ignore[attr-defined]
 
 
-def test_payload_types_and_extension_ids_are_the_clients(world: World, client: Client) -> None:
+def test_trap_22_payload_types_and_extension_ids_are_the_clients(world: World, client: Client) -> None:
     """Trap 22: publisher and subscriber may number codecs and extensions differently."""
     ids = ExtensionIds(mid=9, abs_send_time=8, twcc=7)
     track = world.published("TR_cam", Line("video", "0"))
