@@ -109,7 +109,7 @@ class Ingress:
         Streams of the track that an earlier binding of the m-line named, and this one doesn't, are forgotten.
         """
         self._bindings[binding.mid] = binding
-        self._forget(
+        self._end(
             [
                 s
                 for s, stream in self.streams.items()
@@ -340,6 +340,7 @@ class Ingress:
         if any(stream.layer is layer for stream in self.streams.values()):
             self._replace(layer)
         layer.ssrc = ssrc
+        self._replaced.pop(ssrc, None)
         stream = self.streams[ssrc] = InStream(layer, binding)
         rtx_ssrc = binding.rtx_ssrcs.get(ssrc)
         if rtx_ssrc is not None:
@@ -356,13 +357,17 @@ class Ingress:
         self.unknown += 1
 
     def _replace(self, layer: Layer) -> None:
-        """A new SSRC for a layer replaces the old one, of which stragglers may still come."""
-        old = [s for s, stream in self.streams.items() if stream.layer is layer]
-        self._replaced.update(dict.fromkeys(old))
+        """A new SSRC for a layer replaces the old one."""
+        self._end([s for s, stream in self.streams.items() if stream.layer is layer])
+
+    def _end(self, ssrcs: list[int]) -> None:
+        """Forget streams whose layers begin anew with what comes next; stragglers are none of it."""
+        self._replaced.update(dict.fromkeys(ssrcs))
         while len(self._replaced) > MAX_STREAMS:
             del self._replaced[next(iter(self._replaced))]
-        layer.restart()
-        self._forget(old)
+        for ssrc in ssrcs:
+            self.streams[ssrc].layer.restart()
+        self._forget(ssrcs)
 
 
 def _named(ssrc: int, stream: InStream, binding: Binding) -> bool:

@@ -170,6 +170,18 @@ class TestReplacedSsrc:
         assert client.numbers == [60_000, 5, 6]
         assert client.ingress.ignored == 1
 
+    def test_a_new_offer_may_name_another_and_the_first_again(self, client: Client):
+        track = video_track()
+        client.bind(track, ssrcs=(0xA,))
+        client.send(0xA, 60_000, KEY)
+        client.bind(track, ssrcs=(0xB,))
+        client.send(0xA, 60_001)
+        client.send(0xB, 5, KEY)
+        client.bind(track, ssrcs=(0xA,))
+        client.send(0xA, 7, KEY)
+        assert client.numbers == [60_000, 5, 7]
+        assert client.sink.started == [track.layers[0]] * 3
+
     def test_nobody_forwards_numbers_of_two_sources(self, client: Client):
         track = video_track()
         client.bind(track)
