@@ -19,6 +19,7 @@ from tests.bench.tape import Studio, Tape, rate
 
 BACKLOG_S = 0.005
 """Work that is kept waiting for the engine: it never idles, and its batches are no larger than this backlog."""
+FIRST_WINDOW = 256
 STALL_S = 0.3
 """After so long without a packet the bench asks whether the engine still has any."""
 WARM_UP_S = 2.5
@@ -150,9 +151,9 @@ class Measurement:
         """Find the window that is BACKLOG_S of work, and record what the floor shall repeat."""
         tape = self._studio.record(duration_s / 2, feedback=True)
         largest = int(np.diff(tape.copies, prepend=0).max())
-        self._window = 4 * largest
+        self._window = max(2 * largest, FIRST_WINDOW)
         first = self._play(tape)
-        self._window = max(2 * largest, int(BACKLOG_S * first.forwarded / first.wall_s))
+        self._window = max(2 * largest, int(BACKLOG_S * first.forwarded / first.cpu_s))
         self._engine.record()
         self._play(self._studio.record(duration_s / 2, feedback=True))
 
