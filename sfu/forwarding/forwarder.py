@@ -72,14 +72,15 @@ class Forwarder:
             if not len(rows):
                 continue
             header, twcc_at = profile.header(packet.source, packet.elements, abs_send_time)
-            lane = self._lane(len(header) + size)
+            lane = self._lane(rendition, len(header) + size)
             if lane is not None:
                 lane.add(header, packet.payload, twcc_at, numbers, rows)
 
-    def _lane(self, length: int) -> Lane | None:
-        for lane in self._lanes:
-            if length <= lane.largest:
-                return lane
+    def _lane(self, rendition: Rendition, length: int) -> Lane | None:
+        for index in range(rendition.lane, len(self._lanes)):
+            if length <= self._lanes[index].largest:
+                rendition.lane = index
+                return self._lanes[index]
         self.oversized += 1
         return None
 

@@ -31,6 +31,7 @@ class Rendition:
         "_fanout",
         "history",
         "key_index",
+        "lane",
         "layer",
         "members",
         "numbering",
@@ -63,6 +64,8 @@ class Rendition:
         """Picture id of the newest packet, after closing gaps."""
         self.tl0 = 0
         self.key_index = 0
+        self.lane = 0
+        """The largest lane that a packet of it has needed. It stays there: lanes are sent one after the other."""
         self._fanout: list[tuple[Profile, Int32s]] | None = None
 
     @property
