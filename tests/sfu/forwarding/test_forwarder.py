@@ -209,3 +209,11 @@ class TestRetransmission:
             data = retransmission(down, *found, SENT_AT)
             numbers.append(parse_header(data, len(data)).sequence)
         assert numbers == [1, 2, 3]
+
+
+def test_a_small_packet_does_not_overtake_the_large_one_before_it(bench: Bench):
+    track = video_track()
+    bench.watch(track, 1)
+    bench.forward(track.layers[0], 10, media(keyframe=True)._replace(payload=b"x" * 1000))
+    bench.forward(track.layers[0], 11, media()._replace(payload=b"x" * 10))
+    assert [len(payload) for _, _, payload in bench.flush()] == [1000, 10]
