@@ -156,9 +156,11 @@ def test_a_second_signal_waits_for_nobody() -> None:
         deaf.sendall(head(f"/rtc?access_token={DEV_TOKEN}", headers=UPGRADE))
         assert b"101" in deaf.recv(100)
         server.send_signal(signal.SIGTERM)
+        assert server.stderr is not None
+        assert any("stopping" in line for line in server.stderr)
         server.send_signal(signal.SIGTERM)
         # By the second signal, or because it had stopped before that one came.
-        assert server.wait(2) in (-signal.SIGTERM, 0)
+        assert server.wait(10) in (-signal.SIGTERM, 0)
 
 
 def port_of(server: "subprocess.Popen[str]") -> int:
