@@ -28,6 +28,7 @@ from auth.keys import KeyRing
 from hubbub.api.app import build_app, runner_for
 from hubbub.banner import banner
 from hubbub.config import Config
+from hubbub.database import Database, database_path
 from hubbub.errors import StartError
 from hubbub.room_clock import SystemClock, TimedRooms
 from hubbub.web.pages import Pages
@@ -52,6 +53,8 @@ class Server:
     def __init__(self, config: Config) -> None:
         self.config = config
         clock = SystemClock()
+        path = database_path(config.database, config.data_directory, development=config.development)
+        self.database = Database(path, durable=config.database.durable)
         self._pool = LocalPool(config.media, self._on_media_event)
         ids = Ids(secrets.token_bytes)
         service = RoomService(
@@ -75,10 +78,12 @@ class Server:
 
     async def start(self) -> None:
         """Open every port. Raises StartError, and leaves nothing open then."""
+        await self.database.open()
         try:
             await self._pool.start()
         except MediaStartError as error:
             await self._pool.close()
+            await self.database.close()
             raise StartError(str(error)) from error
         self._runner = runner_for(self._app(), self.config.signaling)
         try:
@@ -99,6 +104,7 @@ class Server:
             await self._runner.cleanup()
             self._runner = None
         await self._pool.close()
+        await self.database.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from auth.keys import KeyRing
+from hubbub.database.config import DatabaseConfig
 from hubbub.errors import ConfigError
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
@@ -73,6 +74,7 @@ def _compose(settings: Mapping[str, Any], keys: KeyRing) -> Config:
     return Config(
         **parts[Config],
         keys=keys,
+        database=DatabaseConfig(**parts[DatabaseConfig]),
         logging=LoggingConfig(**parts[LoggingConfig]),
         media=MediaConfig(**parts[MediaConfig]),
         rooms=RoomConfig(**parts[RoomConfig]),

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from auth.keys import KeyRing
+from hubbub.database.config import DatabaseConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
@@ -37,7 +38,10 @@ class Config:
     """Same as --dev: well-known keys, this machine only. Never where others can reach it."""
     max_request_body_bytes: int = 10 * 1024 * 1024
     """Longest body of a request to the server API."""
+    data_directory: str = "data"
+    """Where files are kept that outlive the process. Relative to where the server was started."""
     keys: KeyRing = field(default_factory=lambda: KeyRing({}))
+    database: DatabaseConfig = field(default_factory=DatabaseConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
     rooms: RoomConfig = field(default_factory=RoomConfig)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, get_type_hints
 
+from hubbub.database.config import DatabaseConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
@@ -27,6 +28,7 @@ SECTIONS: dict[type, str] = {
     MediaConfig: "rtc.",
     RoomConfig: "room.",
     SignalingConfig: "signal.",
+    DatabaseConfig: "database.",
 }
 
 LIVEKIT_PLACES: dict[tuple[type, str], str] = {

@@ -18,6 +18,7 @@ from auth.keys import KeyRing
 from auth.tokens import mint
 from hubbub.banner import banner
 from hubbub.config import DEV_KEY, DEV_SECRET, Config
+from hubbub.database import DatabaseConfig
 from hubbub.errors import StartError
 from hubbub.server import Server
 from sfu.config import MediaConfig
@@ -104,7 +105,7 @@ async def test_browsers_get_the_page_and_probes_get_ok() -> None:
 
 
 async def test_outside_dev_mode_nobody_is_given_a_token() -> None:
-    config = replace(CONFIG, development=False)
+    config = replace(CONFIG, development=False, database=DatabaseConfig(path=":memory:"))
     async with Server(config) as server:
         answer = await ask(server.port, "/dev/token?room=r&identity=ann")
         assert answer.status == 403
