@@ -75,6 +75,8 @@ class Server:
         self._runner: web.AppRunner | None = None
         self.port = config.port
         """The HTTP port; the real one once started, where the configuration says 0."""
+        self.udp_port = config.media.udp_port
+        """The media port; the real one once started."""
 
     async def start(self) -> None:
         """Open every port. Raises StartError, and leaves nothing open then."""
@@ -85,6 +87,7 @@ class Server:
             await self._pool.close()
             await self.database.close()
             raise StartError(str(error)) from error
+        self.udp_port = self._pool.udp_port
         self._runner = runner_for(self._app(), self.config.signaling)
         try:
             await self._runner.setup()
@@ -92,9 +95,7 @@ class Server:
         except BaseException:
             await self.stop()
             raise
-        log.info(
-            "started", url=self.url, udp_port=self.config.media.udp_port, tcp_port=self.config.media.tcp_port
-        )
+        log.info("started", url=self.url, udp_port=self.udp_port, tcp_port=self.config.media.tcp_port)
 
     async def stop(self) -> None:
         """Tell everybody that the server goes, and close what is open."""
@@ -170,12 +171,20 @@ class StunServers:
         return self._servers
 
 
-def run(config: Config) -> None:
-    """Serve until SIGINT or SIGTERM, then tell everybody and stop; a second one ends the process at once."""
-    _runner()(_serve(config))
+def run(config: Config, *, on_ready: Callable[[Server], None] | None = None) -> None:
+    """Serve until SIGINT or SIGTERM, then tell everybody and stop; a second one ends the process at once.
+
+    ``on_ready`` is called once every port is open.
+    """
+    _runner()(_serve(config, on_ready or _show_banner))
 
 
-async def _serve(config: Config) -> None:
+def _show_banner(server: Server) -> None:
+    sys.stdout.write(banner(server.config, server.url))
+    sys.stdout.flush()
+
+
+async def _serve(config: Config, on_ready: Callable[[Server], None]) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -189,8 +198,7 @@ async def _serve(config: Config) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     async with Server(config) as server:
-        sys.stdout.write(banner(config, server.url))
-        sys.stdout.flush()
+        on_ready(server)
         await stopping.wait()
     log.info("stopped")
 

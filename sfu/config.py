@@ -12,6 +12,8 @@ class MediaConfig:
 
     udp_port: int = 7882
     """The one UDP port for the media of all clients. 0 takes any free one."""
+    announced_udp_port: int = 0
+    """UDP port that clients are told to send to, where a router maps another one to ours. 0 for the same."""
     tcp_port: int = 7881
     """The one port for media over TCP (ICE-TCP), for clients whose network blocks UDP. 0 turns it off."""
     bind_addresses: tuple[str, ...] = ("0.0.0.0", "::")  # noqa: S104

@@ -89,7 +89,7 @@ class Engine:
                 tcp_port = await self._open_tcp(host, tcp_port)
         addresses = await announced_addresses(config)
         tcp = tcp_port if config.tcp_port else None
-        self._candidates = tuple(candidates(addresses, udp_port, tcp))
+        self._candidates = tuple(candidates(addresses, config.announced_udp_port or udp_port, tcp))
         self._tcp_candidates = tuple(candidates(addresses, None, tcp))
         loop = asyncio.get_running_loop()
         for port in self.ports:

@@ -25,6 +25,11 @@ class LocalPool:
     def engine(self) -> Engine:
         return self._engine
 
+    @property
+    def udp_port(self) -> int:
+        """The media port that was opened."""
+        return self._engine.ports[0].port
+
     async def start(self) -> None:
         """Open the ports. Raises MediaStartError naming what is wrong."""
         await self._engine.start()

@@ -8,6 +8,8 @@ from hypothesis import settings
 
 from tests.harness.server import Server, running_server
 
+pytest_plugins = ["hubbub.testing.plugin", "pytester"]
+
 
 def pytest_configure(config: pytest.Config) -> None:
     # The secret of `serve --dev` is short by intention.
@@ -22,7 +24,7 @@ settings.load_profile("hubbub")
 @pytest.fixture(scope="session")
 def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One server for the whole session (per worker, under xdist)."""
-    with running_server(tmp_path_factory.mktemp("server") / "server.log") as server:
+    with running_server(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 

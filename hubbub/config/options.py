@@ -70,6 +70,7 @@ UNLIMITED_AT_ZERO = frozenset(
 MAY_BE_ZERO = UNLIMITED_AT_ZERO | {
     "port",
     "rtc.udp_port",
+    "rtc.announced_udp_port",
     "rtc.tcp_port",
     "room.empty_timeout",
     "room.departure_timeout",

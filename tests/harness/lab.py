@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from hubbub.testing.netem import PERFECT, Conditions
 from sfu import control
 from sfu.config import MediaConfig
 from sfu.control import Event, RouterId, TransportId
@@ -19,7 +20,6 @@ from sfu.net.dtls import Certificate
 from sfu.net.peers import address_of
 from sfu.net.udp import ROW_BYTES, AddressKey, _key_of
 from tests.harness.lab_client import LabClient
-from tests.harness.netem import PERFECT, Conditions
 
 START_S = 1e6
 """Later than any machine's monotonic clock, which the engine reads when a transport opens."""

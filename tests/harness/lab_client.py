@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from hubbub.testing.netem import Conditions, Netem
 from sfu.control import MediaKind
 from sfu.rtp import rtcp, twcc
 from sfu.rtp.header import PacketClass, demux, parse_header
 from tests.harness.keyed_peer import KeyedPeer
-from tests.harness.netem import Conditions, Netem
 from tests.harness.offers import Line
 from tests.harness.rtp_source import AudioSource, SentPacket, SimulcastSource, VideoSource
 from tests.harness.viewer import Viewer, body

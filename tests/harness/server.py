@@ -1,19 +1,12 @@
 """The server under test, as a process of its own.
 
-By default :func:`running_server` starts ``python -P -m hubbub serve --dev`` on free ports of the loopback. To
+By default :func:`running_server` starts Hubbub in development mode on free ports of the loopback. To
 develop these tests, or to see how LiveKit itself behaves, name a server that already runs, such as
 ``HUBBUB_TEST_PEER_URL=ws://127.0.0.1:7980``, its API key in ``HUBBUB_TEST_PEER_KEY`` and the key's secret in
 ``HUBBUB_TEST_PEER_SECRET``.
 """
 
 import os
-import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,9 +16,10 @@ from typing import Any
 
 from livekit import api
 
+from hubbub.testing.server import HubbubServer, Nursery
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-START_WITHIN_S = 20.0
-STOP_WITHIN_S = 10.0
+DEV_KEY, DEV_SECRET = "devkey", "secret"
 
 
 @dataclass(frozen=True)
@@ -71,62 +65,18 @@ class Server:
 
 
 @contextmanager
-def running_server(log_path: Path, *flags: str) -> Iterator[Server]:
-    """Start Hubbub with ``flags`` and stop it at the end, or give the server that the environment names.
+def running_server(directory: Path) -> Iterator[Server]:
+    """Start Hubbub and stop it at the end, or give the server that the environment names.
 
-    Raises RuntimeError with the log when it does not become healthy, or does not stop with status 0.
+    Raises ServerFailed with the log when it does not start, or does not end cleanly.
     """
     if peer_url := os.environ.get("HUBBUB_TEST_PEER_URL"):
         key, secret = os.environ["HUBBUB_TEST_PEER_KEY"], os.environ["HUBBUB_TEST_PEER_SECRET"]
         yield Server(peer_url, key, secret, is_hubbub=False)
         return
-    port = _free_port(socket.SOCK_STREAM)
-    media = ("--udp-port", _free_port(socket.SOCK_DGRAM), "--tcp-port", _free_port(socket.SOCK_STREAM))
-    command = [sys.executable, "-P", "-m", "hubbub", "serve", "--dev", "--port", port, *media, *flags]
-    environment = os.environ | {"PYTHONPATH": str(REPOSITORY), "PYTHONUNBUFFERED": "1"}
-    with log_path.open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, env=environment)
-    server = Server(f"ws://127.0.0.1:{port}", "devkey", "secret", is_hubbub=True, log_path=log_path)
+    nursery = Nursery()
     try:
-        _wait_for_health(server, process)
-    except BaseException:
-        process.kill()
-        process.wait()
-        raise
-    try:
-        yield server
+        with HubbubServer(nursery, directory, key=(DEV_KEY, DEV_SECRET)) as process:
+            yield Server(process.url, DEV_KEY, DEV_SECRET, is_hubbub=True, log_path=process.log_path)
     finally:
-        _stop(server, process)
-
-
-def _free_port(kind: socket.SocketKind) -> str:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
-
-def _wait_for_health(server: Server, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_WITHIN_S
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            with urllib.request.urlopen(server.http_url, timeout=1) as answer:
-                if answer.status == 200:
-                    return
-        except (urllib.error.URLError, ConnectionError, TimeoutError):
-            time.sleep(0.05)
-    raise RuntimeError(f"the server is not healthy (status {process.poll()}); its log:\n{server.log()}")
-
-
-def _stop(server: Server, process: "subprocess.Popen[bytes]") -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        status = process.wait(STOP_WITHIN_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        raise RuntimeError(
-            f"the server did not stop in {STOP_WITHIN_S} s; its log:\n{server.log()}"
-        ) from None
-    if status != 0:
-        raise RuntimeError(f"the server ended with status {status}; its log:\n{server.log()}")
+        nursery.close()

@@ -2,9 +2,9 @@
 
 from itertools import pairwise
 
+from hubbub.testing.netem import Conditions
 from tests.harness.invariants import check_all, flow
 from tests.harness.lab import Lab
-from tests.harness.netem import Conditions
 from tests.harness.rtp_source import simulcast
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from hubbub.testing.netem import Conditions
 from tests.harness.invariants import check_all, check_numbers, check_pictures, flow
 from tests.harness.lab import Lab
-from tests.harness.netem import Conditions
 from tests.harness.rtp_source import simulcast
 
 

@@ -2,10 +2,10 @@
 
 from itertools import pairwise
 
+from hubbub.testing.netem import Conditions
 from sfu.rtp import rtcp
 from sfu.streams.keyframes import MIN_INTERVAL_S
 from tests.harness.lab import Lab
-from tests.harness.netem import Conditions
 from tests.harness.rtp_source import simulcast
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from hubbub.testing.netem import Conditions
 from tests.harness.invariants import check_all, flow
 from tests.harness.lab import Lab
-from tests.harness.netem import Conditions
 from tests.harness.rtp_source import simulcast
 
 WAYS = [(0, 1, 2), (2, 1, 0), (2, 0, 2), (1, 0, 1, 2)]

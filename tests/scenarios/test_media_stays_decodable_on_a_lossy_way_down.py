@@ -2,9 +2,9 @@
 
 import pytest
 
+from hubbub.testing.netem import BurstLoss, Conditions
 from tests.harness.invariants import check_numbers, flow
 from tests.harness.lab import Lab
-from tests.harness.netem import BurstLoss, Conditions
 from tests.harness.offers import Line
 from tests.harness.rtp_source import simulcast
 

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
+from hubbub.testing.netem import BurstLoss, Conditions
 from tests.harness.invariants import check_numbers, check_pictures, check_switches, check_timestamps, flow
 from tests.harness.lab import Lab
-from tests.harness.netem import BurstLoss, Conditions
 from tests.harness.rtp_source import simulcast
 
 NETWORKS = {

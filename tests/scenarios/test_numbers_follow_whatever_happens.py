@@ -3,11 +3,11 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hubbub.testing.netem import Conditions
 from sfu import control
 from sfu.control import TrackId
 from tests.harness.invariants import check_all, check_numbers, check_switches, check_timestamps, flow
 from tests.harness.lab import Lab
-from tests.harness.netem import Conditions
 from tests.harness.rtp_source import simulcast
 
 layers = st.tuples(st.just("layers"), st.integers(0, 2), st.integers(0, 3))

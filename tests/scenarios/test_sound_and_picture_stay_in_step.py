@@ -2,8 +2,8 @@
 
 import pytest
 
+from hubbub.testing.netem import Conditions
 from tests.harness.lab import Lab
-from tests.harness.netem import Conditions
 from tests.harness.rtp_source import AudioSource, StreamConfig, TransportCounter, simulcast
 from tests.harness.viewer import body
 

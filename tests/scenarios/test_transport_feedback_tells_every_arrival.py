@@ -2,11 +2,11 @@
 
 import pytest
 
+from hubbub.testing.netem import Conditions
 from sfu.rtp.extensions import walk
 from sfu.rtp.header import PacketClass, demux, parse_header
 from tests.harness.lab import Lab
 from tests.harness.lab_client import LabClient
-from tests.harness.netem import Conditions
 from tests.harness.rtp_source import simulcast
 
 TOLERANCE_US = 125

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 
+from hubbub.testing.netem import Conditions
 from sfu import control
 from sfu.config import MediaConfig
 from sfu.control import MediaKind, RouterId, TrackId, TransportId, TransportRole
@@ -13,7 +14,6 @@ from sfu.engine import Engine
 from sfu.errors import MediaStartError
 from tests.harness.eventually import eventually
 from tests.harness.lab import Lab
-from tests.harness.netem import Conditions
 from tests.harness.rtp_source import AudioSource, StreamConfig, simulcast
 
 GONE = TransportId("PC_gone")

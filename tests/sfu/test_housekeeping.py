@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 import pytest_asyncio
 
+from hubbub.testing.netem import Conditions
 from sfu import control
 from sfu.control import Event, RouterId, TrackId, TransportId
 from sfu.housekeeping import QUALITY_S, SLOTS, URGENT_S, Housekeeping
@@ -17,7 +18,6 @@ from sfu.router import Router
 from sfu.streams.speakers import SpeechSettings
 from sfu.tick import Tick
 from tests.harness.lab import Lab
-from tests.harness.netem import Conditions
 from tests.harness.rtp_source import AudioSource, StreamConfig, simulcast
 
 CYCLE_S = SLOTS * 0.01

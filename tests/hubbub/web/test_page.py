@@ -32,7 +32,7 @@ def hubbub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     fingerprint = build.source_hash()
     if not build.is_built(fingerprint):
         build.build(fingerprint)
-    with running_server(tmp_path_factory.mktemp("server") / "log") as server:
+    with running_server(tmp_path_factory.mktemp("server")) as server:
         if not server.is_hubbub:
             pytest.skip("another server has no page")
         yield server

@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from hubbub.testing.netem import BurstLoss, Conditions, Netem
 from sfu.streams.keyframes import KeyframeRequests
 from sfu.streams.nack import NackRegister
 from sfu.streams.receive import ReceiveStream
-from tests.harness.netem import BurstLoss, Conditions, Netem
 from tests.harness.rtp_source import VideoSource
 from tests.harness.rtp_stream import StreamConfig
 

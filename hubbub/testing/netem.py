@@ -60,7 +60,7 @@ class Netem:
 
     def __init__(self, conditions: Conditions = PERFECT, seed: int = 0) -> None:
         self._conditions = conditions
-        self._random = Random(seed)
+        self._random = Random(seed)  # noqa: S311 - fate, not secrets
         self._queue: deque[bytes] = deque()  # waiting for the link, the head being sent
         self._queued_bytes = 0
         self._head_done_at = inf

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.harness.netem import PERFECT, BurstLoss, Conditions, Netem
+from hubbub.testing.netem import PERFECT, BurstLoss, Conditions, Netem
 
 
 def packet(n: int, size: int = 100) -> bytes:

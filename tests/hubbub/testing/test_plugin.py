@@ -1,0 +1,40 @@
+"""The fixtures, used as anybody would use them."""
+
+import urllib.error
+import urllib.request
+
+import pytest
+from livekit import rtc
+
+from hubbub.testing import HubbubServer
+from hubbub.testing.plugin import StartHubbub
+from tests.harness.eventually import eventually
+
+
+def test_a_server_answers_and_ends(hubbub: HubbubServer) -> None:
+    with urllib.request.urlopen(hubbub.http_url, timeout=5) as answer:
+        assert answer.read() == b"OK"
+    hubbub.stop()
+    with pytest.raises(urllib.error.URLError):
+        urllib.request.urlopen(hubbub.http_url, timeout=5)
+
+
+def test_servers_of_a_test_are_apart(start_hubbub: StartHubbub) -> None:
+    one, other = start_hubbub(), start_hubbub()
+    assert one.port != other.port
+    assert one.udp_port != other.udp_port
+    one.kill()
+    assert not one.running
+    assert other.running
+
+
+async def test_people_meet(hubbub: HubbubServer) -> None:
+    ann, bob = rtc.Room(), rtc.Room()
+    try:
+        await ann.connect(hubbub.url, hubbub.token("kitchen", "ann", name="Ann"))
+        await bob.connect(hubbub.url, hubbub.token("kitchen", "bob"))
+        await eventually(lambda: "ann" in bob.remote_participants)
+        assert bob.remote_participants["ann"].name == "Ann"
+    finally:
+        await ann.disconnect()
+        await bob.disconnect()
