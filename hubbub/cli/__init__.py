@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "keys": ("hubbub.cli.keys", "Make API keys."),
     "config": ("hubbub.cli.config", "Show and check configurations."),
     "load": ("hubbub.load.cli", "Put a server under load and measure it."),
+    "compare": ("hubbub.load.compare", "Put two servers under the same loads, in turns."),
 }
 """Module of each subcommand, which has it under the same name, and what it does."""
 

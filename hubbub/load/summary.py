@@ -12,6 +12,7 @@ class Spread(NamedTuple):
     """How often it was measured."""
     median_s: float
     p95_s: float
+    p99_s: float
     max_s: float
 
 
@@ -93,13 +94,14 @@ class Summary:
 
 
 def spread(durations_s: Sequence[float]) -> Spread:
-    """Median, 95th percentile (nearest rank) and maximum."""
+    """Median, 95th and 99th percentile (nearest rank) and maximum."""
     if not durations_s:
-        return Spread(0, 0.0, 0.0, 0.0)
+        return Spread(0, 0.0, 0.0, 0.0, 0.0)
     ordered = sorted(durations_s)
     count = len(ordered)
     middle = (ordered[(count - 1) // 2] + ordered[count // 2]) / 2
-    return Spread(count, middle, ordered[-(-count * 95 // 100) - 1], ordered[-1])
+    p95_s, p99_s = (ordered[-(-count * percent // 100) - 1] for percent in (95, 99))
+    return Spread(count, middle, p95_s, p99_s, ordered[-1])
 
 
 def text(summary: Summary) -> str:
@@ -131,7 +133,7 @@ def text(summary: Summary) -> str:
 def _spread(one: Spread) -> str:
     if not one.measured:
         return "none"
-    return f"median {_ms(one.median_s)}, p95 {_ms(one.p95_s)}, max {_ms(one.max_s)}"
+    return f"median {_ms(one.median_s)}, p95 {_ms(one.p95_s)}, p99 {_ms(one.p99_s)}, max {_ms(one.max_s)}"
 
 
 def _ms(duration_s: float) -> str:

@@ -12,8 +12,8 @@ GOOD = Summary(
     planned=3,
     joined=3,
     failures={},
-    join=Spread(3, 0.0251, 0.1, 0.2),
-    first_packet=Spread(4, 0.15, 0.3, 0.4),
+    join=Spread(3, 0.0251, 0.1, 0.15, 0.2),
+    first_packet=Spread(4, 0.15, 0.3, 0.35, 0.4),
     streams=4,
     streams_expected=4,
     measured_s=10.0,
@@ -31,10 +31,10 @@ GOOD = Summary(
 
 
 def test_spread_is_median_and_nearest_rank() -> None:
-    assert spread([]) == Spread(0, 0.0, 0.0, 0.0)
-    assert spread([3.0]) == Spread(1, 3.0, 3.0, 3.0)
-    assert spread([4.0, 1.0, 2.0, 3.0]) == Spread(4, 2.5, 4.0, 4.0)
-    assert spread([float(n) for n in range(1, 101)]) == Spread(100, 50.5, 95.0, 100.0)
+    assert spread([]) == Spread(0, 0.0, 0.0, 0.0, 0.0)
+    assert spread([3.0]) == Spread(1, 3.0, 3.0, 3.0, 3.0)
+    assert spread([4.0, 1.0, 2.0, 3.0]) == Spread(4, 2.5, 4.0, 4.0, 4.0)
+    assert spread([float(n) for n in range(1, 101)]) == Spread(100, 50.5, 95.0, 99.0, 100.0)
 
 
 def test_all_is_well_only_if_everybody_joined_and_got_authentic_media() -> None:
@@ -48,7 +48,7 @@ def test_all_is_well_only_if_everybody_joined_and_got_authentic_media() -> None:
 def test_the_text_has_the_figures() -> None:
     report = text(GOOD)
     assert "3 of 3 joined" in report
-    assert "median 25 ms, p95 100 ms" in report
+    assert "median 25 ms, p95 100 ms, p99 150 ms" in report
     assert "1,234 packets/s, 5.4 Mbit/s (12,345 packets)" in report
     assert "0.024 % (3 packets)" in report
     assert "20 % of a core, 6,172 packets out per CPU-second" in report
@@ -80,7 +80,7 @@ def test_the_text_says_what_is_wrong() -> None:
 def test_json_round_trips() -> None:
     data = json.loads(json.dumps(GOOD.to_json()))
     assert data["ok"] is True
-    assert data["join"] == {"measured": 3, "median_s": 0.0251, "p95_s": 0.1, "max_s": 0.2}
+    assert data["join"] == {"measured": 3, "median_s": 0.0251, "p95_s": 0.1, "p99_s": 0.15, "max_s": 0.2}
     assert data["server"]["packets_out_per_cpu_s"] == 6172.5
     assert json.loads(json.dumps(replace(GOOD, server=None).to_json()))["server"] is None
 
