@@ -62,6 +62,14 @@ INTERRUPTED = 130
     help="How long to measure, once everybody has joined.",
 )
 @click.option(
+    "--settle",
+    metavar="TIME",
+    default="1s",
+    show_default=True,
+    callback=read_duration,
+    help="How long to wait for things to calm down before measuring.",
+)
+@click.option(
     "--join-rate",
     type=click.FloatRange(0, min_open=True),
     help="Participants who join per second.  [default: 10]",
@@ -167,6 +175,7 @@ def _plan(url: str, options: dict[str, Any]) -> Any:
     plan = Plan(
         url=_checked_url(url),
         duration_s=duration_s,
+        settle_s=options.pop("settle"),
         video=Video(layers, fps) if with_video else None,
         **options,
     )

@@ -17,8 +17,8 @@ from hubbub.load.errors import LoadError
 
 MISSED = 1
 JOINS_PER_S = 20
-PAUSE_S = 2.0
-"""Between two loads: the server closes what the last one left."""
+SETTLE_S = 3
+"""After the last join: a server that was busy with joins may have media waiting, which isn't to be measured."""
 
 
 class Candidate(NamedTuple):
@@ -115,6 +115,7 @@ def _turns(load: Load, ours: Candidate, other: Candidate, rounds: int, arguments
 def _measure(load: Load, one: Candidate, arguments: tuple[str, ...]) -> Mapping[str, Any]:
     """One load against one server. Raises LoadError when it gives no figures."""
     command = [sys.executable, "-m", "hubbub", "load", "--url", one.url, "--json", "--no-progress"]
+    command += ["--settle", f"{SETTLE_S}s"]
     command += ["--api-key", one.api_key, "--api-secret", one.api_secret, "--server-pid", str(one.pid)]
     command += [*load.options, *arguments]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own program

@@ -74,6 +74,8 @@ class Plan:
     identity_prefix: str = "load"
     join_rate: float = 10.0
     """Participants per second."""
+    settle_s: float = 1.0
+    """Between the last join and the measured interval."""
     duration_s: float = 30.0
     video: Video | None = None
     audio: bool = True

@@ -21,8 +21,6 @@ from hubbub.load.summary import Summary
 from hubbub.load.vp8 import Frame
 from sfu.net.dtls import Certificate
 
-SETTLE_S = 1.0
-"""Between the last join and the measured interval."""
 CHORES_PER_S = 20
 """Rounds a second, each of which does the chores of as large a part of the clients."""
 PING_EVERY_S = 5
@@ -86,7 +84,7 @@ class Run:
         idle = process.usage(pids) if pids else None
         start = self._mark()
         await self._join_all(shared)
-        if await self._pause(SETTLE_S, "settling"):
+        if await self._pause(self._plan.settle_s, "settling"):
             start = self._mark()
             self._pacer.reset()
             await self._pause(self._plan.duration_s, "measuring")

@@ -1,7 +1,7 @@
 """What a test measured, as data, as text and as JSON."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, NamedTuple
 
 
@@ -90,7 +90,7 @@ class Summary:
     def to_json(self) -> dict[str, Any]:
         """Plain data; spreads become objects."""
         spreads = {"join": self.join._asdict(), "first_packet": self.first_packet._asdict()}
-        return asdict(self) | spreads | {"ok": self.ok}
+        return asdict(replace(self, failures={})) | spreads | {"failures": dict(self.failures), "ok": self.ok}
 
 
 def spread(durations_s: Sequence[float]) -> Spread:

@@ -1,6 +1,7 @@
 """The report, and whether all went well."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 
 from hubbub.load.progress import render
@@ -82,7 +83,10 @@ def test_json_round_trips() -> None:
     assert data["ok"] is True
     assert data["join"] == {"measured": 3, "median_s": 0.0251, "p95_s": 0.1, "p99_s": 0.15, "max_s": 0.2}
     assert data["server"]["packets_out_per_cpu_s"] == 6172.5
-    assert json.loads(json.dumps(replace(GOOD, server=None).to_json()))["server"] is None
+    bad = replace(GOOD, server=None, failures=Counter(("gone", "gone")))
+    data = json.loads(json.dumps(bad.to_json()))
+    assert data["server"] is None
+    assert data["failures"] == {"gone": 2}
 
 
 def test_the_progress_bar_stays_in_its_bounds() -> None:
