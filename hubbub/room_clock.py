@@ -5,6 +5,7 @@ Everything that reaches the rooms passes through here, since all of it may chang
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 
 from livekit.protocol import rtc
 
@@ -33,15 +34,23 @@ class SystemClock:
 class TimedRooms:
     """A RoomService with its timer."""
 
-    def __init__(self, service: RoomService, clock: SystemClock) -> None:
+    def __init__(
+        self,
+        service: RoomService,
+        clock: SystemClock,
+        ask: Callable[[JoinRequest], Awaitable[None]] | None = None,
+    ) -> None:
+        """``ask`` raises JoinRefused for whom it objects to."""
         self.service = service
+        self._ask = ask or _nobody_objects
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = float("inf")
 
-    def check(self, request: JoinRequest) -> None:
-        """See RoomService."""
+    async def admit(self, request: JoinRequest) -> None:
+        """See ``signaling.ports.Rooms``."""
         self.service.check(request)
+        await self._ask(request)
 
     def join(self, request: JoinRequest, sink: SignalSink) -> "TimedSession":
         """See RoomService."""
@@ -83,6 +92,9 @@ class TimedRooms:
             self.service.on_timeout(self._clock.now())
         finally:
             self.arm()
+
+
+async def _nobody_objects(request: JoinRequest) -> None: ...
 
 
 class TimedSession:

@@ -30,6 +30,7 @@ from hubbub.banner import banner
 from hubbub.config import Config
 from hubbub.database import Database, database_path
 from hubbub.errors import StartError
+from hubbub.hooks import HookRunner, Hooks, load_hooks
 from hubbub.room_clock import SystemClock, TimedRooms
 from hubbub.web.pages import Pages
 from hubbub.web.tokens import DevTokens
@@ -50,8 +51,15 @@ BACKLOG = 1024
 class Server:
     """One Hubbub in the running event loop."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, *, hooks: Hooks | None = None) -> None:
+        """``hooks`` are asked before people join, publish and send data; else those that the configuration names.
+
+        Raises StartError when those can't be loaded.
+        """
         self.config = config
+        if hooks is None:
+            hooks = load_hooks(config.hooks) if config.hooks else Hooks()
+        self._hooks = HookRunner(hooks, config.hook_timeout_s)
         clock = SystemClock()
         path = database_path(config.database, config.data_directory, development=config.development)
         self.database = Database(path, durable=config.database.durable)
@@ -63,6 +71,7 @@ class Server:
             Minter(config.keys),
             clock,
             ids,
+            gate=self._hooks,
             ice_servers=StunServers(config.media.stun_servers),
             server=ServerIdentity(
                 node_id=ids.make("ND_"),
@@ -71,7 +80,8 @@ class Server:
                 ping_timeout_s=config.signaling.ping_timeout_s,
             ),
         )
-        self.rooms = TimedRooms(service, clock)
+        self.rooms = TimedRooms(service, clock, self._hooks.join)
+        self._hooks.after = self.rooms.arm
         self._runner: web.AppRunner | None = None
         self.port = config.port
         """The HTTP port; the real one once started, where the configuration says 0."""
@@ -100,6 +110,7 @@ class Server:
     async def stop(self) -> None:
         """Tell everybody that the server goes, and close what is open."""
         self.rooms.shutdown()
+        await self._hooks.close()
         if self._runner is not None:
             # Waits for the connections, which close once their last messages are written.
             await self._runner.cleanup()

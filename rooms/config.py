@@ -39,6 +39,8 @@ class RoomConfig:
     """Tracks that a participant may have announced whose media has not come yet."""
     max_tracks: int = 64
     """Tracks that a participant may publish."""
+    max_held_requests: int = 100
+    """Requests of a participant that may wait while a hook decides on an earlier one."""
     max_data_tracks: int = 64
     """Data tracks that a participant may publish."""
     reliable_cache_s: float = 2.0

@@ -8,6 +8,7 @@ from livekit.protocol import models
 from sfu.control import RouterId, TrackId, TransportId
 
 from .config import RoomConfig
+from .gate import Gate, OpenGate
 from .ids import Ids
 from .ports import Clock, IceServers, MediaPlane, RoomObserver, TokenMinter
 from .timers import Timers
@@ -66,5 +67,6 @@ class Context:
     ice_servers: IceServers
     clock: Clock
     ids: Ids
+    gate: Gate = field(default_factory=OpenGate)
     timers: Timers = field(default_factory=Timers)
     directory: Directory = field(default_factory=Directory)

@@ -126,7 +126,14 @@ class DataRelay:
         if packet.WhichOneof("value") == "metrics":
             self._send_metrics(sender, packet, label)
         else:
-            self.send(packet, label, sender, _destinations(packet))
+            self._send_if_allowed(sender, packet, label)
+
+    def _send_if_allowed(self, sender: "Session", packet: models.DataPacket, label: str) -> None:
+        def decided(objection: str | None) -> None:
+            if objection is None and not sender.ended:
+                self.send(packet, label, sender, _destinations(packet))
+
+        sender.context.gate.data(sender, packet, label, decided)
 
     def _acceptable(self, sender: "Session", packet: models.DataPacket) -> bool:
         match packet.WhichOneof("value"):
@@ -148,7 +155,7 @@ class DataRelay:
     def _receive_unlabelled(self, sender: "Session", payload: bytes) -> None:
         identity = "" if sender.participant.hidden else sender.participant.identity
         packet = models.DataPacket(participant_identity=identity, user=models.UserPacket(payload=payload))
-        self.send(packet, RELIABLE, sender, Destinations())
+        self._send_if_allowed(sender, packet, RELIABLE)
 
     def _send_metrics(self, sender: "Session", packet: models.DataPacket, label: str) -> None:
         listeners = frozenset(

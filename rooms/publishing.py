@@ -27,6 +27,17 @@ def add_track(session: "Session", request: rtc.AddTrackRequest) -> None:
     if refusal is not None:
         session.reply(refusal, add_track=request)
         return
+
+    def decided(objection: str | None) -> None:
+        if objection is None:
+            _promise(session, request)
+        else:
+            session.reply(rtc.RequestResponse.NOT_ALLOWED, message=objection, add_track=request)
+
+    session.context.gate.publish(session, request, session.held.until(decided))
+
+
+def _promise(session: "Session", request: rtc.AddTrackRequest) -> None:
     publications = session.publications
     if publications.holds_cid(request.cid):
         publications.queued.setdefault(request.cid, deque()).append(request)

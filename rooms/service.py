@@ -9,6 +9,7 @@ from . import departure, media_events, resume
 from .config import RoomConfig
 from .context import Context, ServerIdentity
 from .errors import RoomFull, RoomNotFound, ShuttingDown
+from .gate import Gate, OpenGate
 from .ids import Ids
 from .join import JoinRequest, admitted_claims
 from .participant import Participant
@@ -42,6 +43,7 @@ class RoomService:
         ids: Ids,
         *,
         observer: RoomObserver | None = None,
+        gate: Gate | None = None,
         ice_servers: IceServers | None = None,
         server: ServerIdentity | None = None,
     ) -> None:
@@ -54,6 +56,7 @@ class RoomService:
             ice_servers=ice_servers or NoIceServers(),
             clock=clock,
             ids=ids,
+            gate=gate or OpenGate(),
         )
         self._rooms: dict[str, Room] = {}
         self._stopping = False

@@ -21,6 +21,7 @@ from . import (
 from .context import Context
 from .data import DataInbox
 from .data_tracks import DataTracks
+from .gate import HeldRequests
 from .ids import PARTICIPANT
 from .join import JoinRequest
 from .legs import Legs
@@ -58,6 +59,7 @@ class Session:
         self.data_tracks = DataTracks(self, request.auto_subscribe_data_track)
         self.lifetime = Lifetime(self)
         self.simulation = simulate.Simulation()
+        self.held = HeldRequests(self, context.config.max_held_requests)
         self.ended = False
 
     def open(self, request: JoinRequest) -> None:
@@ -75,11 +77,15 @@ class Session:
         self.data_tracks.subscribe_all()
         self.refresh_token()
         if request.publisher_offer is not None:
-            negotiation.offer(self, request.publisher_offer)
+            self.handle(rtc.SignalRequest(offer=request.publisher_offer))
         self.lifetime.start()
 
     def handle(self, request: rtc.SignalRequest) -> None:
         """Carry out one request; what can't be done is answered, never raised. Unknown ones are skipped."""
+        if self.held.holding and not request.HasField("leave"):
+            if not self.held.hold(request):
+                self.leave(models.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
+            return
         kind = request.WhichOneof("message")
         handler = _HANDLERS.get(kind) if kind is not None else None
         if handler is not None and not self.ended:

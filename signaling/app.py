@@ -56,15 +56,15 @@ class Door:
 
     async def validate(self, request: web.Request) -> web.Response:
         """``/rtc/validate``: the checks of ``/rtc`` without a session."""
-        return self._validate(request, v1=False)
+        return await self._validate(request, v1=False)
 
     async def validate_v1(self, request: web.Request) -> web.Response:
         """``/rtc/v1/validate``: the checks of ``/rtc/v1`` without a session."""
-        return self._validate(request, v1=True)
+        return await self._validate(request, v1=True)
 
-    def _validate(self, request: web.Request, *, v1: bool) -> web.Response:
+    async def _validate(self, request: web.Request, *, v1: bool) -> web.Response:
         wanted = self._read(request, v1=v1, strict=True)
-        self._rooms.check(wanted)
+        await self._rooms.admit(wanted)
         return web.Response(text="success")
 
     async def _connect(self, request: web.Request, *, v1: bool) -> web.StreamResponse:
@@ -82,7 +82,11 @@ class Door:
             raise BadRequest("not a WebSocket version 13 handshake")
         framing = Framing()
         sink = QueueSink(self._config, framing)
-        session = self._rooms.resume(wanted, sink) if wanted.reconnect else self._rooms.join(wanted, sink)
+        if wanted.reconnect:
+            session = self._rooms.resume(wanted, sink)
+        else:
+            await self._rooms.admit(wanted)
+            session = self._rooms.join(wanted, sink)
         if session is None:
             sink.close()
         try:

@@ -24,8 +24,8 @@ class Session(Protocol):
 class Rooms(Protocol):
     """Where sessions begin. All raise ``rooms.errors.JoinRefused``."""
 
-    def check(self, request: JoinRequest) -> None:
-        """Refuse what ``join`` would refuse, without making anything."""
+    async def admit(self, request: JoinRequest) -> None:
+        """Refuse what ``join`` would refuse, and what those object to whom the server was told to ask first."""
 
     def join(self, request: JoinRequest, sink: SignalSink) -> Session:
         """Begin a session; its first messages are already in the sink."""

@@ -36,6 +36,10 @@ class Config:
     """IP addresses that the web server listens on. Empty for all; with --dev only this machine's own."""
     development: bool = False
     """Same as --dev: well-known keys, this machine only. Never where others can reach it."""
+    hooks: str = ""
+    """Your Python code to ask before people join, publish or send data: module:function, which returns hubbub.Hooks."""
+    hook_timeout_s: float = 5.0
+    """How long a hook may take; after that it counts as a refusal."""
     max_request_body_bytes: int = 10 * 1024 * 1024
     """Longest body of a request to the server API."""
     data_directory: str = "data"

@@ -9,6 +9,7 @@ from livekit.protocol import models, rtc
 from auth.grants import Claims, VideoGrant
 from rooms.config import RoomConfig
 from rooms.context import ServerIdentity
+from rooms.gate import Gate
 from rooms.ids import Ids
 from rooms.join import JoinRequest
 from rooms.service import RoomService
@@ -182,7 +183,7 @@ def _fields(request: JoinRequest) -> dict[str, Any]:
 class House:
     """One server."""
 
-    def __init__(self, config: RoomConfig | None = None) -> None:
+    def __init__(self, config: RoomConfig | None = None, gate: Gate | None = None) -> None:
         self.clock = TestClock()
         self.media = MediaPlaneStandIn()
         self.minter = PlainMinter()
@@ -199,6 +200,7 @@ class House:
                     size
                 )
             ),
+            gate=gate,
             observer=self.observer,
             server=ServerIdentity(node_id="ND_test", region="eu"),
         )

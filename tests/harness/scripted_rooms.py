@@ -42,6 +42,9 @@ class ScriptedRooms:
     sessions: list[ScriptedSession] = field(default_factory=list)
     on_request: Callable[[ScriptedSession, rtc.SignalRequest], None] = lambda session, request: None
 
+    async def admit(self, request: JoinRequest) -> None:
+        self.check(request)
+
     def check(self, request: JoinRequest) -> None:
         assert request.claims.video is not None
         if request.claims.video.room in self.absent and not request.claims.video.room_create:
