@@ -1,11 +1,15 @@
 """What happens by the clock and not by the packet: feedback, reports, layer liveness, speakers, quality, dead peers.
 
-Nothing here looks at all transports or all routers at once: the former take turns, the latter wait in a heap.
+Nothing here looks at all transports or all routers at once. What is urgent comes from the packets that made it so: a
+gap or a subscriber who waits rings the transport's bell, arrivals start the wait for their feedback. Visits for the
+rest go round in turns.
 """
 
 from collections.abc import Callable
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 
 from sfu.control import (
     Event,
@@ -20,9 +24,10 @@ from sfu.forwarding.uptrack import UpTrack
 from sfu.peer.transport import Transport
 from sfu.router import Router
 from sfu.tick import Tick
+from sfu.wheel import Wheel
 
 URGENT_S = 0.01
-"""Between looks for due NACKs, key frame requests and TWCC feedback."""
+"""Between rounds: how late NACKs, key frame requests and transport-wide feedback may be."""
 SLOTS = 20
 SLOT_S = 0.01
 """Each transport is visited once in SLOTS slots, so that a large room does not stall the loop at once."""
@@ -39,6 +44,10 @@ class Housekeeping:
         self._slots: list[dict[TransportId, Transport]] = [{} for _ in range(SLOTS)]
         self._slot_at = 0.0
         self._slot = 0
+        self._ringing: list[Transport] = []
+        """Whose bell was rung since the last round."""
+        self._to_ask: Wheel[Transport] = Wheel(URGENT_S)
+        self._to_acknowledge: Wheel[Transport] = Wheel(URGENT_S)
         self._failed: set[TransportId] = set()
         self._routers: dict[RouterId, Router] = {}
         self._visits: list[tuple[float, int, Router]] = []
@@ -56,19 +65,20 @@ class Housekeeping:
         """Look after a transport from now on."""
         self._transports[transport.id] = transport
         self._slots[transport.row % SLOTS][transport.id] = transport
+        transport.ingress.attention.listen(partial(self._ringing.append, transport))
 
     def remove(self, transport: Transport) -> None:
         del self._transports[transport.id]
         del self._slots[transport.row % SLOTS][transport.id]
+        self._to_ask.discard(transport)
+        self._to_acknowledge.discard(transport)
         self._failed.discard(transport.id)
 
     def run(self, now: float, unix_now: float) -> None:
         """Do what is due; the caller sends afterwards."""
         self._announce_layers()
-        for transport in self._tick.active:
-            if not transport.closed:
-                self._tick.feedback[transport].ask(now)
-        self._tick.active = {t for t in self._tick.active if not t.closed and t.ingress.arrivals.pending}
+        self._acknowledge(now)
+        self._ask(now)
         while now - self._slot_at >= SLOT_S:
             self._slot_at = max(self._slot_at + SLOT_S, now - (SLOTS - 1) * SLOT_S)
             self._slot = (self._slot + 1) % SLOTS
@@ -78,6 +88,28 @@ class Housekeeping:
             if self._routers.get(router.id) is router:
                 heappush(self._visits, (now + router.interval_s, next(self._visit_numbers), router))
                 self._visit(router, now)
+
+    def _acknowledge(self, now: float) -> None:
+        """Send transport-wide feedback where it is due."""
+        for transport in self._tick.active:
+            if transport not in self._to_acknowledge:
+                self._to_acknowledge.put(transport, transport.ingress.arrivals.look_at)
+        self._tick.active.clear()
+        for transport in self._to_acknowledge.take(now):
+            again_at = self._tick.feedback[transport].acknowledge(now)
+            if again_at != inf:
+                self._to_acknowledge.put(transport, again_at)
+
+    def _ask(self, now: float) -> None:
+        """Ask for packets and key frames where something is missing."""
+        ringing = [transport for transport in self._ringing if not transport.closed]
+        self._ringing.clear()
+        for transport in ringing:
+            self._to_ask.discard(transport)
+        for transport in ringing + self._to_ask.take(now):
+            again_at = self._tick.feedback[transport].ask(now)
+            if again_at != inf:
+                self._to_ask.put(transport, again_at)
 
     def _announce_layers(self) -> None:
         layers, self._tick.started_layers = self._tick.started_layers, []
@@ -96,7 +128,6 @@ class Housekeeping:
                 self._emit(TransportFailed(transport.id, reason))
             if transport.connected:
                 self._tick.feedback[transport].report(now, unix_now)
-                self._tick.feedback[transport].ask(now)
             for track in list(transport.publishing.tracks.values()):
                 self._check_layers(track)
 

@@ -165,6 +165,7 @@ class DownTrack:
             self.stop()
         elif rendition is not self.rendition:
             rendition.waiting.add(self)
+            rendition.layer.keyframes.attention.ring()
 
     def stop(self) -> None:
         """Forward nothing, remembering where the numbers stood."""

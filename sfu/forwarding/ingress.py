@@ -11,6 +11,7 @@ from sfu.forwarding.uptrack import Layer, UpTrack
 from sfu.rtp.errors import RtpError
 from sfu.rtp.extensions import ExtensionUri, walk
 from sfu.rtp.header import RtpHeader, parse_header
+from sfu.streams.attention import Attention
 from sfu.streams.feedback import ArrivalLog
 from sfu.streams.nack import AUDIO_TRIES, TRIES, NackRegister
 from sfu.streams.receive import ReceiveStream
@@ -95,6 +96,7 @@ class Ingress:
         """SSRCs that others took the place of, oldest first."""
         self.levels: dict[UpTrack, LevelMeter] = {}
         self.arrivals = ArrivalLog()
+        self.attention = Attention()
         self.malformed = 0
         self.unknown = 0
         """Packets that belong to no negotiated stream, or use a payload type that is not negotiated."""
@@ -109,6 +111,8 @@ class Ingress:
         Streams of the track that an earlier binding of the m-line named, and this one doesn't, are forgotten.
         """
         self._bindings[binding.mid] = binding
+        for layer in binding.track.layers:
+            layer.keyframes.attention = self.attention
         self._end(
             [
                 s
@@ -342,6 +346,9 @@ class Ingress:
         layer.ssrc = ssrc
         self._replaced.pop(ssrc, None)
         stream = self.streams[ssrc] = InStream(layer, binding)
+        if stream.nacks is not None:
+            stream.nacks.attention = self.attention
+        self.attention.ring()  # who waits for the layer can be served now
         rtx_ssrc = binding.rtx_ssrcs.get(ssrc)
         if rtx_ssrc is not None:
             self.repairs[rtx_ssrc] = Repair(stream)

@@ -1,6 +1,7 @@
 """RTCP of one transport: what clients tell us of what they receive and send, and what we tell them."""
 
 from collections.abc import Callable
+from math import inf
 
 from sfu.control import MediaKind
 from sfu.forwarding.downtrack import DownTrack
@@ -12,6 +13,7 @@ from sfu.peer.transport import Transport
 from sfu.rtp import ntp, rtcp, twcc
 from sfu.rtp.errors import RtpError
 from sfu.rtp.extensions import abs_send_time
+from sfu.streams.nack import NackRegister
 from sfu.streams.receive import ReceiveStream
 from sfu.streams.retransmit import RetransmitLimiter
 from sfu.streams.sender_report import rtt_from_report
@@ -19,6 +21,8 @@ from sfu.streams.sender_report import rtt_from_report
 MAX_COMPOUND_BYTES = 1150
 REPORTS_PER_PACKET = 31
 RECEIVER_REPORT_S = 1.0
+UNANSWERABLE_S = 0.2
+"""Between looks whether a layer that somebody waits for has begun."""
 
 
 class Feedback:
@@ -104,38 +108,60 @@ class Feedback:
 
     # --- to the client as publisher ---
 
-    def ask(self, now: float) -> None:
-        """Send what is urgent: NACKs, key frame requests, TWCC feedback."""
-        ingress = self._transport.ingress
-        ssrc = self._transport.rtcp_ssrc
-        for media_ssrc, stream in ingress.streams.items():
-            if not stream.stats.packets:
-                continue
-            if stream.nacks is not None:
-                self._ask_again(media_ssrc, stream, now)
-            layer = stream.layer
-            layer.keyframes.rtt_s = self.rtt_s
-            if layer.wanted:
-                layer.keyframes.request(now)
-            if layer.ssrc == media_ssrc and layer.track.kind is MediaKind.VIDEO and layer.keyframes.due(now):
-                self._rtcp(rtcp.build_pli(ssrc, media_ssrc))
-        if ingress.arrivals.due(now):
-            arrivals, fb_count = ingress.arrivals.take(now)
-            messages = twcc.build_feedback(ssrc, self._any_ssrc(), arrivals, fb_count)
-            ingress.arrivals.skip(len(messages) - 1)
-            for message in messages:
-                self._rtcp(message)
+    def ask(self, now: float) -> float:
+        """Send the NACKs and key frame requests that are due; returns when to ask again, infinity for not at all.
 
-    def _ask_again(self, media_ssrc: int, stream: InStream, now: float) -> None:
-        assert stream.nacks is not None
+        Whatever else calls for it rings the ingress' ``attention``.
+        """
+        ingress = self._transport.ingress
+        ingress.attention.lower()
+        again_at = inf
+        for media_ssrc, stream in ingress.streams.items():
+            nacks = stream.nacks
+            if nacks is not None and nacks.pending:
+                self._ask_for_packets(media_ssrc, stream, nacks, now)
+                again_at = min(again_at, nacks.due_at)
+            if stream.track.kind is MediaKind.VIDEO:
+                again_at = min(again_at, self._ask_for_keyframe(media_ssrc, stream, now))
+        return again_at
+
+    def _ask_for_packets(self, media_ssrc: int, stream: InStream, nacks: NackRegister, now: float) -> None:
         if not any(rendition.members for rendition in stream.layer.renditions):
-            stream.nacks.clear()
+            nacks.clear()
             return
-        missing, hopeless = stream.nacks.due(now, self.rtt_s)
+        missing, hopeless = nacks.due(now, self.rtt_s)
         if missing:
             self._rtcp(rtcp.build_nack(self._transport.rtcp_ssrc, media_ssrc, [s & 0xFFFF for s in missing]))
         if hopeless:
             stream.layer.keyframes.request(now)
+
+    def _ask_for_keyframe(self, media_ssrc: int, stream: InStream, now: float) -> float:
+        """Before its first packet a stream is asked for nothing: it could not answer."""
+        layer = stream.layer
+        keyframes = layer.keyframes
+        if not stream.stats.packets:
+            return now + UNANSWERABLE_S if keyframes.waiting else inf
+        if layer.wanted:
+            keyframes.request(now)
+        if not keyframes.waiting or layer.ssrc != media_ssrc:
+            return inf
+        keyframes.rtt_s = self.rtt_s
+        if keyframes.due(now):
+            self._rtcp(rtcp.build_pli(self._transport.rtcp_ssrc, media_ssrc))
+        return keyframes.due_at
+
+    def acknowledge(self, now: float) -> float:
+        """Send the transport-wide feedback if it is due; returns when to look again, infinity for not before more
+        arrives."""
+        arrivals = self._transport.ingress.arrivals
+        if not arrivals.due(now):
+            return arrivals.due_at
+        pairs, fb_count = arrivals.take(now)
+        messages = twcc.build_feedback(self._transport.rtcp_ssrc, self._any_ssrc(), pairs, fb_count)
+        arrivals.skip(len(messages) - 1)
+        for message in messages:
+            self._rtcp(message)
+        return inf
 
     def _any_ssrc(self) -> int:
         return next(iter(self._transport.ingress.streams), 0)

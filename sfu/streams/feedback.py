@@ -11,8 +11,6 @@ BUSY_PACKETS = 20
 """... that is, so many packets."""
 MAX_INTERVAL_S = 0.100
 """Between feedbacks otherwise, while packets come."""
-FLUSH_PACKETS = 100
-"""So many unreported packets are reported at once."""
 LIMIT = 2000
 """Arrivals kept; more before feedback is taken are not reported."""
 MAX_GAP = 2048
@@ -21,6 +19,9 @@ MAX_REPEAT = 256
 """Numbers that one late packet may cause to be reported again; later ones stay lost."""
 WINDOW_US = 500_000
 """Reported arrivals are kept so long, to be repeated around a packet that came late."""
+
+
+_PRUNE_STEP = 100
 
 
 class ArrivalLog:
@@ -47,8 +48,8 @@ class ArrivalLog:
         self._reported = 0  # everything below was in some feedback, or lost
         self._arrivals: dict[int, int] = {}  # reported and fresh
         self._fresh: list[tuple[int, int]] = []
-        self._prune_at = FLUSH_PACKETS
-        self._taken_at = -inf
+        self._prune_at = _PRUNE_STEP
+        self._taken_at = -MAX_INTERVAL_S
 
     def record(self, seq16: int, arrival_us: int) -> None:
         """Note one packet. ``arrival_us`` is when its batch was read, on one steady clock."""
@@ -67,21 +68,20 @@ class ArrivalLog:
             self._fresh.append((ext_seq, arrival_us))
 
     @property
-    def pending(self) -> bool:
-        """Arrivals wait to be reported."""
-        return bool(self._fresh)
+    def look_at(self) -> float:
+        """When feedback may be due at the earliest, however much comes until then."""
+        return self._taken_at + MIN_INTERVAL_S
 
     def due(self, now: float) -> bool:
         """Whether feedback should be sent now."""
-        fresh = len(self._fresh)
-        if not fresh:
-            return False
-        waited_s = now - self._taken_at
-        return (
-            fresh >= FLUSH_PACKETS
-            or waited_s >= MAX_INTERVAL_S
-            or (fresh >= BUSY_PACKETS and waited_s >= MIN_INTERVAL_S)
-        )
+        return now >= self.due_at
+
+    @property
+    def due_at(self) -> float:
+        """When feedback is due, as things stand; infinity while there is nothing to say."""
+        if not self._fresh:
+            return inf
+        return self._taken_at + (MIN_INTERVAL_S if len(self._fresh) >= BUSY_PACKETS else MAX_INTERVAL_S)
 
     def take(self, now: float) -> tuple[list[tuple[int, int]], int]:
         """What to report: (extended sequence, arrival µs) pairs in sequence order, and their fb_count.
@@ -123,4 +123,4 @@ class ArrivalLog:
         if len(kept) > LIMIT:
             kept = dict(sorted(kept.items())[-LIMIT:])
         self._arrivals = kept
-        self._prune_at = 2 * len(kept) + FLUSH_PACKETS
+        self._prune_at = 2 * len(kept) + _PRUNE_STEP

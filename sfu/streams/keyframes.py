@@ -6,6 +6,8 @@ ask (:class:`RequestLimiter`) and what one layer's publisher is sent (:class:`Ke
 
 from math import inf
 
+from sfu.streams.attention import Attention
+
 MIN_INTERVAL_S = 0.300
 MAX_INTERVAL_S = 1.0
 MIN_RETRY_S = 0.500
@@ -24,9 +26,11 @@ class KeyframeRequests:
     to ask is served.
     """
 
-    __slots__ = ("_retry_s", "_sent_at", "_unanswered", "_waiting_since", "rtt_s", "sent")
+    __slots__ = ("_retry_s", "_sent_at", "_unanswered", "_waiting_since", "attention", "rtt_s", "sent")
 
     def __init__(self) -> None:
+        self.attention = Attention()
+        """The publisher's, once its layer is bound."""
         self.rtt_s = 0.0
         """Round trip to the publisher, set by the owner as it learns it."""
         self.sent = 0
@@ -49,6 +53,14 @@ class KeyframeRequests:
         """Somebody needs a key frame."""
         if self._waiting_since is None:
             self._waiting_since = now
+            self.attention.ring()
+
+    @property
+    def due_at(self) -> float:
+        """When :meth:`due` will be true, if nothing changes."""
+        if self._waiting_since is None:
+            return inf
+        return self._sent_at + (self._retry_s if self._unanswered else self.interval_s)
 
     def due(self, now: float) -> bool:
         """Whether to send a PLI (or FIR) now; True counts as sent."""

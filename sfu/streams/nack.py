@@ -3,6 +3,10 @@
 The first request waits a moment for reordered packets; later ones back off as LiveKit's do (RTT x 1.25^n).
 """
 
+from math import inf
+
+from sfu.streams.attention import Attention
+
 NACK_LIMIT = 256
 """Missing packets remembered per stream."""
 TRIES = 6
@@ -24,9 +28,9 @@ _NOTHING: list[int] = []
 
 
 class NackRegister:
-    """The gaps of one received stream. Call :meth:`due` every 10 ms or so."""
+    """The gaps of one received stream. Call :meth:`due` when ``attention`` is rung, and again at ``due_at``."""
 
-    __slots__ = ("_gave_up", "_highest", "_limit", "_missing", "_tries", "abandoned")
+    __slots__ = ("_gave_up", "_highest", "_limit", "_missing", "_tries", "abandoned", "attention", "due_at")
 
     def __init__(self, limit: int = NACK_LIMIT, tries: int = TRIES) -> None:
         self._limit = limit
@@ -35,11 +39,20 @@ class NackRegister:
         # extended sequence -> [noticed at, asked at, times asked], oldest first
         self._missing: dict[int, list[float]] = {}
         self._gave_up = False
+        self.attention = Attention()
+        """The publisher's, once its stream is bound."""
+        self.due_at = inf
+        """When :meth:`due` may have something to say again, as of its last call."""
         self.abandoned = 0
         """Packets given up, for statistics."""
 
     def __len__(self) -> int:
         return len(self._missing)
+
+    @property
+    def pending(self) -> bool:
+        """Whether :meth:`due` may have something to say, now or later."""
+        return bool(self._missing) or self._gave_up
 
     def received(self, ext_seq: int, now: float) -> None:
         """Note an arrival, whichever way it came; the numbers skipped before it become missing."""
@@ -60,6 +73,7 @@ class NackRegister:
         change.
         """
         gave_up, self._gave_up = self._gave_up, False
+        self.due_at = inf
         if not self._missing:
             return _NOTHING, gave_up
         rtt_s = rtt_s if rtt_s > 0 else DEFAULT_RTT_S
@@ -74,12 +88,17 @@ class NackRegister:
             elif times == 0:
                 if ext_seq <= surely_lost or now - noticed_at >= first_delay_s:
                     ask.append(ext_seq)
-            elif now - asked_at >= _interval_s(rtt_s, times):
+                else:
+                    self.due_at = now  # three more packets may come at any time
+            elif now >= (due_at := asked_at + _interval_s(rtt_s, times)):
                 (hopeless if times >= self._tries else ask).append(ext_seq)
+            else:
+                self.due_at = min(self.due_at, due_at, noticed_at + MAX_AGE_S)
         for ext_seq in ask:
             entry = self._missing[ext_seq]
             entry[1] = now
             entry[2] += 1
+            self.due_at = min(self.due_at, now + _interval_s(rtt_s, entry[2]), entry[0] + MAX_AGE_S)
         self._abandon(hopeless)
         return ask, gave_up or bool(hopeless)
 
@@ -93,8 +112,10 @@ class NackRegister:
         self._missing.clear()
         self._highest = -1
         self._gave_up = False
+        self.due_at = inf
 
     def _gap(self, first: int, end: int, now: float) -> None:
+        self.attention.ring()
         missing = self._missing
         if end - first > self._limit:  # not worth asking for: only a key frame helps
             self.abandoned += end - first + len(missing)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
+from math import inf
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from sfu.control import Event, RouterId, TrackId, TransportId
 from sfu.housekeeping import QUALITY_S, SLOTS, URGENT_S, Housekeeping
 from sfu.peer.transport import Transport
 from sfu.router import Router
+from sfu.streams.attention import Attention
 from sfu.streams.speakers import SpeechSettings
 from sfu.tick import Tick
 from tests.harness.lab import Lab
@@ -32,7 +34,9 @@ class Peer:
     connected: bool = True
     closed: bool = False
     ingress: Any = field(
-        default_factory=lambda: SimpleNamespace(levels={}, arrivals=SimpleNamespace(pending=False))
+        default_factory=lambda: SimpleNamespace(
+            levels={}, attention=Attention(), arrivals=SimpleNamespace(look_at=0.0)
+        )
     )
     publishing: Any = field(default_factory=lambda: SimpleNamespace(tracks={}))
     visits: list[float] = field(default_factory=list)
@@ -52,14 +56,22 @@ class Feedback:
     def __init__(self, score: float = 100.0) -> None:
         self.reports: list[float] = []
         self.asks: list[float] = []
+        self.again_s = inf
+        """After so long it is to be asked again."""
+        self.acknowledgements: list[float] = []
         self.rtt_s = 0.0
         self.quality = SimpleNamespace(take=lambda transport, rtt_s: score)
 
     def report(self, now: float, unix_now: float) -> None:
         self.reports.append(now)
 
-    def ask(self, now: float) -> None:
+    def ask(self, now: float) -> float:
         self.asks.append(now)
+        return now + self.again_s
+
+    def acknowledge(self, now: float) -> float:
+        self.acknowledgements.append(now)
+        return now + self.again_s
 
 
 class Clockwork:
@@ -149,16 +161,87 @@ def test_who_has_gone_has_no_turn(clockwork: Clockwork) -> None:
     assert peer.visits == []
 
 
-def test_urgent_matters_are_looked_at_each_round_while_media_comes(clockwork: Clockwork) -> None:
+# --- what is urgent ---
+
+
+def test_who_rings_is_asked_in_the_next_round_and_again_when_due(clockwork: Clockwork) -> None:
     peer, quiet = clockwork.add(1), clockwork.add(2)
-    peer.ingress.arrivals.pending = True
-    clockwork.tick.active.add(peer)
+    feedback = clockwork.feedback[peer]
     clockwork.run(0.1)
-    assert len(clockwork.feedback[peer].asks) >= 10
-    assert len(clockwork.feedback[quiet].asks) <= 1
-    peer.closed = True
+    assert feedback.asks == []
+    peer.ingress.attention.ring()
+    peer.ingress.attention.ring()
+    clockwork.run(1.0)
+    assert len(feedback.asks) == 1
+    peer.ingress.attention.lower()
+    feedback.again_s = 0.1
+    peer.ingress.attention.ring()
+    clockwork.run(1.0 + URGENT_S)
+    assert 9 <= len(feedback.asks) - 1 <= 11
+    assert clockwork.feedback[quiet].asks == []
+
+
+def test_who_rings_while_it_waits_to_be_asked_again_is_asked_at_once(clockwork: Clockwork) -> None:
+    peer = clockwork.add(1)
+    feedback = clockwork.feedback[peer]
+    feedback.again_s = 0.4
+    peer.ingress.attention.ring()
+    clockwork.run(0.1)
+    peer.ingress.attention.lower()
+    peer.ingress.attention.ring()
     clockwork.run(URGENT_S)
+    assert len(feedback.asks) == 2
+    clockwork.run(0.35)
+    assert len(feedback.asks) == 2, "the wait begins anew"
+    clockwork.run(0.1)
+    assert len(feedback.asks) == 3
+
+
+def test_what_arrived_is_acknowledged_when_that_is_due(clockwork: Clockwork) -> None:
+    peer = clockwork.add(1)
+    feedback = clockwork.feedback[peer]
+    peer.ingress.arrivals.look_at = clockwork.now + 0.05
+    for _ in range(10):
+        clockwork.tick.active.add(peer)
+        clockwork.run(URGENT_S)
+        if not feedback.acknowledgements:
+            feedback.again_s = 0.1
+    assert len(feedback.acknowledgements) == 1
+    feedback.again_s = inf
+    clockwork.run(0.1)
+    assert len(feedback.acknowledgements) == 2
+    clockwork.run(1.0)
+    assert len(feedback.acknowledgements) == 2
     assert clockwork.tick.active == set()
+
+
+def test_who_has_gone_is_asked_for_nothing(clockwork: Clockwork) -> None:
+    peer = clockwork.add(1)
+    feedback = clockwork.feedback[peer]
+    feedback.again_s = 0.05
+    clockwork.tick.active.add(peer)
+    peer.ingress.attention.ring()
+    clockwork.run(0.1)
+    peer.ingress.attention.lower()
+    peer.ingress.attention.ring()
+    asks, acknowledgements = len(feedback.asks), len(feedback.acknowledgements)
+    assert asks
+    assert acknowledgements
+    peer.closed = True
+    clockwork.housekeeping.remove(cast(Transport, peer))
+    clockwork.run(1.0)
+    assert (len(feedback.asks), len(feedback.acknowledgements)) == (asks, acknowledgements)
+
+
+def test_a_thousand_who_send_cost_only_their_feedback(clockwork: Clockwork) -> None:
+    peers = [clockwork.add(row) for row in range(1000)]
+    for _ in range(100):
+        clockwork.tick.active.update(peers)
+        for peer in peers:
+            peer.ingress.arrivals.look_at = max(peer.ingress.arrivals.look_at, clockwork.now + 0.05)
+        clockwork.run(URGENT_S)
+    assert sum(len(feedback.asks) for feedback in clockwork.feedback.values()) == 0
+    assert all(len(feedback.acknowledgements) <= 1.0 / 0.05 + 1 for feedback in clockwork.feedback.values())
 
 
 # --- dead peers ---

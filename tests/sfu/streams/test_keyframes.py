@@ -142,3 +142,28 @@ def test_no_ten_seconds_hold_more_than_three_granted(steps: list[float]):
             granted.append(now)
     for nth, at in enumerate(granted[REQUESTS:]):
         assert at - granted[nth] >= PERIOD_S
+
+
+def test_the_first_who_waits_rings_the_bell():
+    requests = KeyframeRequests()
+    requests.request(0.0)
+    assert requests.attention.raised
+    requests.attention.lower()
+    requests.request(0.1)
+    assert not requests.attention.raised
+    requests.keyframe(0.2)
+    requests.request(0.3)
+    assert requests.attention.raised
+
+
+def test_it_says_when_it_will_be_due():
+    requests = KeyframeRequests()
+    assert requests.due_at == float("inf")
+    requests.request(5.0)
+    for _ in range(6):
+        at = max(5.0, requests.due_at)
+        assert at == 5.0 or not requests.due(at - 0.001)
+        assert requests.due(at + 1e-6)
+        assert requests.due_at > at
+    requests.keyframe(20.0)
+    assert requests.due_at == float("inf")

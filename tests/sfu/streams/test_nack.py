@@ -146,3 +146,43 @@ def test_it_stays_bounded_and_asks_only_for_what_is_missing(arrivals: list[tuple
         assert len(register) <= 64
         assert not seen & set(asked)
         assert asked == sorted(asked)
+
+
+def test_a_gap_rings_the_bell_and_a_loss_too_large_to_mend_as_well():
+    register = NackRegister()
+    register.received(100, 0.0)
+    register.received(101, 0.0)
+    assert not register.attention.raised
+    assert not register.pending
+    register.received(103, 0.0)
+    assert register.attention.raised
+    assert register.pending
+    register.attention.lower()
+    register.received(104 + 2 * NACK_LIMIT, 0.0)
+    assert register.attention.raised
+    assert register.pending
+    assert register.due(0.0) == ([], True)
+    assert not register.pending
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.floats(0.0, 0.05)), max_size=60), st.floats(0.0, 0.3))
+def test_asked_when_it_says_so_it_asks_as_often_as_when_asked_all_the_time(
+    script: list[tuple[int, float]], rtt_s: float
+) -> None:
+    """The bell and ``due_at`` together miss nothing that a look every 10 ms finds."""
+    always, told = NackRegister(), NackRegister()
+    number, next_packet_at, packets = 100, 0.0, list(script)
+    for tick in range(300):
+        now = tick * 0.01
+        while packets and next_packet_at <= now:
+            ahead, wait_s = packets.pop(0)
+            number += ahead
+            next_packet_at += wait_s
+            for register in (always, told):
+                register.received(number, now)
+        expected = always.due(now, rtt_s)
+        if told.attention.raised or now >= told.due_at:
+            told.attention.lower()
+            assert told.due(now, rtt_s) == expected
+        else:
+            assert expected == ([], False)
