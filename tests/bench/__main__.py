@@ -10,17 +10,17 @@ from pathlib import Path
 
 from sfu.config import MediaConfig
 from tests.bench import memory, report
-from tests.bench.loads import LOADS, Load
-from tests.bench.measure import Measurement, Result
+from tests.bench.loads import LOADS, SMALL_LOADS, Load
+from tests.bench.measure import Result, Saturation
+from tests.bench.scene import GENERATOR_CORE, Scene
 
-_GENERATOR_CORE = 1
 _FOREVER_S = 1e6
 
 
 def main() -> int:
     """Run the chosen loads one after the other and print what they showed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    names = [load.name for load in LOADS]
+    names = [load.name for load in (*LOADS, *SMALL_LOADS)]
     parser.add_argument("loads", nargs="*", metavar="load", help=f"of {', '.join(names)}; all by default")
     parser.add_argument("--quick", action="store_true", help="short slices: a look, not a measurement")
     parser.add_argument("--slices", type=int, default=5, help="stretches measured of each load")
@@ -31,7 +31,7 @@ def main() -> int:
     unknown = set(arguments.loads) - set(names)
     if unknown:
         parser.error(f"no such load: {', '.join(sorted(unknown))}")
-    os.sched_setaffinity(0, {_GENERATOR_CORE})
+    os.sched_setaffinity(0, {GENERATOR_CORE})
     config = MediaConfig(
         udp_port=0,
         tcp_port=0,
@@ -42,7 +42,7 @@ def main() -> int:
         use_gso=not arguments.no_gso,
         use_sendmmsg=not arguments.no_batch,
     )
-    chosen = [load for load in LOADS if not arguments.loads or load.name in arguments.loads]
+    chosen = [load for load in (*LOADS, *SMALL_LOADS) if load.name in arguments.loads] or list(LOADS)
     results = [_measure(load, config, arguments) for load in chosen]
     print(report.table(results))
     document = report.document(results)
@@ -59,25 +59,23 @@ def main() -> int:
 
 
 def _measure(load: Load, config: MediaConfig, arguments: argparse.Namespace) -> Result:
-    started_at = time.monotonic()
+    started_at, said = time.monotonic(), ""
 
     def progress(text: str) -> None:
+        nonlocal said
+        if text == said:
+            return
+        said = text
+        line = f"{load.title}: {text}, {time.monotonic() - started_at:.0f} s"
         if sys.stderr.isatty():
-            print(
-                f"\r{load.title}: {text}, {time.monotonic() - started_at:.0f} s \x1b[K",
-                end="",
-                file=sys.stderr,
-            )
+            print(f"\r{line} \x1b[K", end="\n" if text == "done" else "", file=sys.stderr, flush=True)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
-    measurement = Measurement(load, config, progress)
-    try:
-        slices, copies = (2, 100_000) if arguments.quick else (arguments.slices, 400_000)
-        return measurement.run(slices, copies)
-    finally:
-        measurement.close()
-        progress("done")
-        if sys.stderr.isatty():
-            print(file=sys.stderr)
+    with Scene(load, config, progress) as scene:
+        result = Saturation(scene).run(*((2, 0.7) if arguments.quick else (arguments.slices, 2.0)))
+    progress("done")
+    return result
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from random import Random
 
 from sfu import control
 from sfu.control import MediaKind, RouterId
-from tests.bench.loads import Camera, Load
+from tests.bench.loads import Camera, Load, Rooms
 from tests.bench.remote import RemoteEngine
 from tests.bench.sockets import PeerSocket
 from tests.harness.keyed_peer import KeyedPeer
@@ -54,19 +54,15 @@ class Crowd:
     """Everybody in the load."""
 
     def __init__(self, load: Load, engine: RemoteEngine, socket: PeerSocket) -> None:
-        self._load = load
         self._engine = engine
         self._socket = socket
         self.people: list[Person] = []
-        self.rooms: list[list[Person]] = []
+        self.rooms: list[tuple[Rooms, list[Person]]] = []
+        """Everybody by room, in the order of the load."""
         random = Random(1)
-        for room in range(load.rooms):
-            engine.execute(control.OpenRouter(RouterId(f"RM_{room}")))
-            members = [
-                self._person(f"RM_{room}", publishes=n < load.publishers, random=random)
-                for n in range(load.publishers + load.watchers)
-            ]
-            self.rooms.append(members)
+        for rooms in load.rooms:
+            for _ in range(rooms.count):
+                self._open(rooms, random)
 
     @property
     def publishers(self) -> Iterator[Person]:
@@ -77,8 +73,8 @@ class Crowd:
         for person in self.publishers:
             self._publish(person)
         self._deliver()
-        for members in self.rooms:
-            self._subscribe(members)
+        for rooms, members in self.rooms:
+            self._subscribe(rooms, members)
         self._deliver()
         self._engine.key({person.peer.id: person.peer.keys for person in self.people})
         self._deliver()
@@ -95,28 +91,18 @@ class Crowd:
                 raise RuntimeError(f"the engine refuses a peer: {event}")
             by_id[event.transport_id].on_event(event)  # type: ignore[union-attr]
 
-    def _person(self, room: str, *, publishes: bool, random: Random) -> Person:
-        number = len(self.people)
-        peer = KeyedPeer(f"PC_{number}", self._engine.execute, router=room)
-        peer.open()
-        person = Person(number, peer, self._tracks(number, random) if publishes else [])
-        self.people.append(person)
-        return person
-
-    def _tracks(self, number: int, random: Random) -> list[Track]:
-        transport = TransportCounter()
-        tracks: list[Track] = []
-        start_at = random.random() / 30
-        if self._load.camera is not None:
-            cameras = _cameras(self._load.camera, number, transport, start_at)
-            tracks.append(Track(f"TR_V{number}", MediaKind.VIDEO, cameras, [0] * len(cameras)))
-        if self._load.microphone is not None:
-            config = StreamConfig(
-                _ssrc(number, 0), 111, clock_rate=48_000, mid=str(len(tracks)), transport=transport
-            )
-            voice = Speech(config, self._load.microphone.mean_bytes, start_at, number)
-            tracks.append(Track(f"TR_A{number}", MediaKind.AUDIO, [voice], [0]))
-        return tracks
+    def _open(self, rooms: Rooms, random: Random) -> None:
+        name = f"RM_{len(self.rooms)}"
+        self._engine.execute(control.OpenRouter(RouterId(name)))
+        members = []
+        for place in range(rooms.publishers + rooms.watchers):
+            number = len(self.people)
+            peer = KeyedPeer(f"PC_{number}", self._engine.execute, router=name)
+            peer.open()
+            tracks = _tracks(rooms, number, random) if place < rooms.publishers else []
+            self.people.append(Person(number, peer, tracks))
+            members.append(self.people[-1])
+        self.rooms.append((rooms, members))
 
     def _publish(self, person: Person) -> None:
         for mid, track in enumerate(person.tracks):
@@ -134,9 +120,10 @@ class Crowd:
             )
         person.peer.offer()
 
-    def _subscribe(self, members: list[Person]) -> None:
+    @staticmethod
+    def _subscribe(rooms: Rooms, members: list[Person]) -> None:
         for place, person in enumerate(members):
-            if person.tracks and not self._load.mutual:
+            if person.tracks and not rooms.mutual:
                 continue
             count: dict[MediaKind, int] = defaultdict(int)
             for other_place, other in enumerate(members):
@@ -148,6 +135,22 @@ class Crowd:
                     count[track.kind] += 1
             person.peer.receive_lines(audio=count[MediaKind.AUDIO], video=count[MediaKind.VIDEO])
             person.peer.offer()
+
+
+def _tracks(rooms: Rooms, number: int, random: Random) -> list[Track]:
+    transport = TransportCounter()
+    tracks: list[Track] = []
+    start_at = random.random() / 30
+    if rooms.camera is not None:
+        cameras = _cameras(rooms.camera, number, transport, start_at)
+        tracks.append(Track(f"TR_V{number}", MediaKind.VIDEO, cameras, [0] * len(cameras)))
+    if rooms.microphone is not None:
+        config = StreamConfig(
+            _ssrc(number, 0), 111, clock_rate=48_000, mid=str(len(tracks)), transport=transport
+        )
+        voice = Speech(config, rooms.microphone.mean_bytes, start_at, number)
+        tracks.append(Track(f"TR_A{number}", MediaKind.AUDIO, [voice], [0]))
+    return tracks
 
 
 def _cameras(camera: Camera, number: int, transport: TransportCounter, start_at: float) -> list[VideoSource]:

@@ -6,6 +6,7 @@ import resource
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -61,7 +62,9 @@ class EngineProcess:
 
     async def run(self) -> None:
         await self._pool.start()
-        self._connection.send(self._pool.engine.ports[0].port)
+        port = self._pool.engine.ports[0]
+        self._connection.send(port.port)
+        reduction.send_handle(self._connection, port.fileno, os.getppid())
         loop = asyncio.get_running_loop()
         readable = asyncio.Event()
         loop.add_reader(self._connection.fileno(), readable.set)

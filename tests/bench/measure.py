@@ -1,52 +1,27 @@
 """One load measured: saturation by a short backlog, and the floor in turns with it."""
 
-import time
-from bisect import bisect_right
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
-import numpy as np
-
-from sfu.config import MediaConfig
-from tests.bench.crowd import Crowd
-from tests.bench.engine_process import Stats
-from tests.bench.loads import Load
-from tests.bench.remote import RemoteEngine
-from tests.bench.sink import Deaf, Sink
-from tests.bench.sockets import PeerSocket
-from tests.bench.tape import Studio, Tape, rate
+from tests.bench.scene import Scene, Slice, largest_burst, rest_if_none
+from tests.bench.sink import Deaf
+from tests.bench.tape import Tape
 
 BACKLOG_S = 0.005
-"""Work that is kept waiting for the engine: it never idles, and its batches are no larger than this backlog."""
+"""Work that is kept waiting for the engine, so that it never idles, …"""
+BACKLOG_DATAGRAMS = 768
+"""… and datagrams: a server at its limit finds its batches full, …"""
+BACKLOG_MEDIA_S = 0.020
+"""… but no more than so much media time: batches of one camera's packets don't grow without bound."""
 FIRST_WINDOW = 256
-STALL_S = 0.3
-"""After so long without a packet the bench asks whether the engine still has any."""
-WARM_UP_S = 2.5
-WARM_UP_AT_MOST_S = 60.0
-WARM_UP_FRAME_S = 0.05
-_ENGINE_CORE = 0
-
-Progress = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """One stretch of saturation."""
-
-    forwarded: int
-    expected: int
-    cpu_s: float
-    user_s: float
-    wall_s: float
-    calls: int
-    arrived: int
-    """Datagrams into the engine."""
+CALIBRATION_S = 0.25
+"""Of media time, doubled until the engine has worked on it for as long."""
+MEDIA_ONLY_SLICES = 2
 
 
 @dataclass(slots=True)
 class Result:
-    """What a load showed; per packet means per forwarded packet."""
+    """What a load showed; per packet means per forwarded packet, or per packet taken in where nothing is forwarded."""
 
     load: str
     title: str
@@ -55,6 +30,8 @@ class Result:
     """The same without what receivers send back."""
     floor_us: list[float] = field(default_factory=list)
     window: int = 0
+    media_s: float = 0.0
+    """Media time of a slice."""
     per_batch: float = 0.0
     per_message: float = 0.0
     checked: int = 0
@@ -62,140 +39,104 @@ class Result:
     holes: int = 0
     rejected: int = 0
     dropped: int = 0
+    kernel_drops: int = 0
 
     @property
     def packet_us(self) -> float:
-        return median(_us(one) for one in self.slices)
+        return median(one.packet_us for one in self.slices)
 
     @property
     def media_only_us(self) -> float:
-        return median(_us(one) for one in self.media_only)
+        return median(one.packet_us for one in self.media_only)
 
     @property
     def per_core(self) -> float:
-        """Forwarded packets per CPU second of the engine's process."""
+        """Packets per CPU second of the engine's process."""
         return 1e6 / self.packet_us
 
     @property
-    def ratio(self) -> float:
-        """Share of the floor's speed that is reached."""
-        return median(self.floor_us) / self.packet_us
+    def ratio(self) -> float | None:
+        """Share of the floor's speed that is reached; None where nothing is forwarded."""
+        return median(self.floor_us) / self.packet_us if self.floor_us else None
 
     @property
     def user_share(self) -> float:
         return sum(one.user_s for one in self.slices) / sum(one.cpu_s for one in self.slices)
 
     @property
+    def busy(self) -> float:
+        return median(one.busy for one in self.slices)
+
+    @property
+    def speed(self) -> float:
+        """How much faster than real time the engine alone would be, all of its core's time taken."""
+        return self.media_s / median(one.cpu_s for one in self.slices)
+
+    @property
     def lost(self) -> int:
-        return sum(one.expected - one.forwarded for one in self.slices + self.media_only)
+        return sum(one.expected - one.packets for one in self.slices + self.media_only)
 
 
-class Measurement:
-    """Sets a load up, and measures it in slices."""
+class Saturation:
+    """Finds what a scene's engine can do at most."""
 
-    def __init__(self, load: Load, config: MediaConfig, progress: Progress) -> None:
-        self.load = load
-        self._progress = progress
-        self._engine = RemoteEngine(config, _ENGINE_CORE)
-        self._socket = PeerSocket(load.people)
-        self._socket.aim("127.0.0.1", self._engine.port)
-        self._crowd = Crowd(load, self._engine, self._socket)
-        self._window = 0
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self.window = FIRST_WINDOW
+        self._speed = 0.0
 
-    def run(self, slices: int, copies: int) -> Result:
-        """``slices`` times so many forwarded packets, and as many for the floor."""
-        result = Result(self.load.name, self.load.title)
-        self._progress("connecting")
-        self._crowd.connect()
-        self._sink = Sink(self._crowd, self._socket, self._engine.received)
-        self._studio = Studio(self._crowd)
-        self._warm_up()
-        duration_s = copies / rate(self._crowd)
-        self._calibrate(duration_s / 2)
-        result.window = self._window
-        result.per_batch, result.per_message = self._engine.prepare_floor()
-        deaf = Deaf(self._socket, self._engine.received)
+    def run(self, slices: int, slice_s: float) -> Result:
+        """``slices`` times so many CPU seconds of the engine, and as many packets for the floor."""
+        scene, studio = self._scene, self._scene.studio
+        result = Result(scene.load.name, scene.load.title)
+        self.calibrate()
+        forwards = not scene.load.receive_only
+        if forwards:
+            scene.engine.record()
+            scene.play(studio.record(slice_s * self._speed / 4, feedback=True), self.window)
+            result.per_batch, result.per_message = scene.engine.prepare_floor()
+        result.window = self.window
+        result.media_s = slice_s * self._speed
         for number in range(slices):
-            self._progress(f"slice {number + 1} of {slices}")
-            result.slices.append(self._play(self._studio.record(duration_s, feedback=True)))
-            result.media_only.append(self._play(self._studio.record(duration_s, feedback=False)))
-            sent, cpu_s = self._engine.run_floor(copies, self._window, lambda: _rest_if_none(deaf.drain()))
-            result.floor_us.append(1e6 * cpu_s / sent)
-            while deaf.drain():
-                pass
-        stats = self._engine.stats()
-        sink = self._sink
+            scene.progress(f"slice {number + 1} of {slices}")
+            one = self._play(result.media_s, feedback=True)
+            result.slices.append(one)
+            if number < MEDIA_ONLY_SLICES:
+                result.media_only.append(self._play(result.media_s / 2, feedback=False))
+            if forwards:
+                result.floor_us.append(self._floor_us(one.packets))
+        stats, sink = scene.engine.stats(), scene.sink
         result.checked, result.forged, result.holes = sink.checked, sink.forged, sink.holes
         result.rejected, result.dropped = stats.rejected + stats.strangers, stats.dropped
+        result.kernel_drops = scene.engine.waiting.drops
         return result
 
-    def close(self) -> None:
-        self._engine.stop()
-        self._socket.close()
+    def calibrate(self) -> None:
+        """Find out how fast the engine is and what backlog keeps it busy."""
+        self._scene.progress("calibrating")
+        media_s, cpu_s = CALIBRATION_S / 2, 0.0
+        while cpu_s < CALIBRATION_S:
+            media_s *= 2
+            tape = self._scene.studio.record(media_s, feedback=True)
+            self.window = max(self.window, _window(tape, media_s, 0.0))
+            one = self._scene.play(tape, self.window)
+            cpu_s = one.cpu_s
+            self.window = _window(tape, media_s, one.packets / cpu_s)
+        self._speed = media_s / cpu_s
 
-    def _warm_up(self) -> None:
-        """Key frames until everybody receives, and sender reports, so that layers can be aligned."""
-        started_at = time.monotonic()
-        while (silent := int((self._sink.counts == 0).sum())) or time.monotonic() < started_at + WARM_UP_S:
-            self._progress(f"warming up, {silent} streams to start")
-            if time.monotonic() > started_at + WARM_UP_AT_MOST_S:
-                raise RuntimeError(f"{silent} of {len(self._sink.counts)} streams never started")
-            self._socket.send_all(self._studio.reports())
-            tape = self._studio.record(1 / 30, feedback=False, keyframes=True)
-            self._socket.send(tape.peers, tape.pointers, tape.lengths)
-            frame_until = time.monotonic() + WARM_UP_FRAME_S
-            while time.monotonic() < frame_until:
-                _rest_if_none(self._sink.drain())
+    def _play(self, media_s: float, *, feedback: bool) -> Slice:
+        return self._scene.play(self._scene.studio.record(media_s, feedback=feedback), self.window)
 
-    def _calibrate(self, duration_s: float) -> None:
-        """Find the window that is BACKLOG_S of work, and record what the floor shall repeat."""
-        tape = self._studio.record(duration_s / 2, feedback=True)
-        largest = int(np.diff(tape.copies, prepend=0).max())
-        self._window = max(2 * largest, FIRST_WINDOW)
-        first = self._play(tape)
-        self._window = max(2 * largest, int(BACKLOG_S * first.forwarded / first.cpu_s))
-        self._engine.record()
-        self._play(self._studio.record(duration_s / 2, feedback=True))
-
-    def _play(self, tape: Tape) -> Slice:
-        """Send the tape as fast as the window allows, and wait until all has come out or is surely lost."""
-        sink, copies, bursts = self._sink, tape.copies, tape.bursts
-        sink.empty()
-        sink.forget()
-        before = self._engine.stats()
-        started_at = moved_at = time.monotonic()
-        done = sent = lost = 0
-        while sink.media + lost < copies[-1] or done < len(bursts):
-            ready = bisect_right(copies, sink.media + lost + self._window, done)
-            if ready > done:
-                part = slice(sent, bursts[ready - 1])
-                self._socket.send(tape.peers[part], tape.pointers[part], tape.lengths[part])
-                sent, done = bursts[ready - 1], ready
-            if sink.drain():
-                moved_at = time.monotonic()
-            elif time.monotonic() - moved_at > STALL_S:
-                if self._is_quiet():
-                    lost = copies[done - 1] - sink.media
-                moved_at = time.monotonic()
-        wall_s = time.monotonic() - started_at
-        return _slice(before, self._engine.stats(), sink.media, copies[-1], wall_s, len(tape.peers))
-
-    def _is_quiet(self) -> bool:
-        """Whether neither engine nor kernel holds anything more; a busy machine may only have been slow."""
-        packets = self._engine.stats().packets
-        time.sleep(STALL_S / 2)
-        return self._engine.stats().packets == packets and not self._sink.drain()
+    def _floor_us(self, copies: int) -> float:
+        deaf = Deaf(self._scene.socket, self._scene.engine.received)
+        sent, cpu_s = self._scene.engine.run_floor(copies, self.window, lambda: rest_if_none(deaf.drain()))
+        while deaf.drain():
+            pass
+        return 1e6 * cpu_s / sent
 
 
-def _slice(before: Stats, after: Stats, forwarded: int, expected: int, wall_s: float, arrived: int) -> Slice:
-    user_s, system_s = after.user_s - before.user_s, after.system_s - before.system_s
-    return Slice(forwarded, expected, user_s + system_s, user_s, wall_s, after.calls - before.calls, arrived)
-
-
-def _us(one: Slice) -> float:
-    return 1e6 * one.cpu_s / one.forwarded
-
-
-def _rest_if_none(count: int) -> None:
-    if not count:
-        time.sleep(0.0001)
+def _window(tape: Tape, media_s: float, per_second: float) -> int:
+    """Copies that may be on their way, if the engine makes so many a second."""
+    total = tape.copies[-1]
+    datagrams = min(BACKLOG_DATAGRAMS * total / len(tape.peers), BACKLOG_MEDIA_S * total / media_s)
+    return int(max(2 * largest_burst(tape), datagrams, BACKLOG_S * per_second))

@@ -3,12 +3,14 @@
 import multiprocessing
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from multiprocessing import reduction
 from typing import Any
 
 from sfu.config import MediaConfig
 from sfu.control import Command, Event, TransportId
 from sfu.net.srtp import SrtpKeys
 from tests.bench.engine_process import Stats, serve
+from tests.bench.waiting import WaitingRoom
 
 _STOP_S = 5.0
 
@@ -26,6 +28,7 @@ class RemoteEngine:
         )
         self._process.start()
         self.port: int = self._connection.recv()
+        self.waiting = WaitingRoom(reduction.recv_handle(self._connection))
         self._commands: list[Command] = []
 
     @property
@@ -67,6 +70,7 @@ class RemoteEngine:
             self._connection.send(("stop",))
         self._process.join(_STOP_S)
         self._process.kill()
+        self.waiting.close()
         self._connection.close()
 
     def _ask(self, *request: object) -> Any:

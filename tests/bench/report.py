@@ -18,6 +18,7 @@ _HEADS = (
     "of floor",
     "media alone µs",
     "user",
+    "busy",
     "per batch",
     "per message",
     "lost",
@@ -76,10 +77,11 @@ def _row(result: Result) -> tuple[str, ...]:
         result.title,
         f"{result.per_core:,.0f}",
         f"{result.packet_us:.2f}",
-        f"{median(result.floor_us):.2f}",
-        f"{result.ratio:.0%}",
+        f"{median(result.floor_us):.2f}" if result.floor_us else "–",
+        f"{result.ratio:.0%}" if result.ratio is not None else "–",
         f"{result.media_only_us:.2f}",
         f"{result.user_share:.0%}",
+        f"{result.busy:.0%}",
         f"{result.per_batch:.0f}",
         f"{result.per_message:.1f}",
         f"{result.lost}",
@@ -92,5 +94,6 @@ def _complaints(result: Result) -> list[str]:
         "numbers were not continuous": result.holes,
         "datagrams were refused by the engine": result.rejected,
         "datagrams were refused by the kernel": result.dropped,
+        "datagrams found the engine's socket full": result.kernel_drops,
     }
     return [f"{result.title}: {count} {what}" for what, count in named.items() if count]

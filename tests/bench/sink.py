@@ -22,11 +22,11 @@ class Sink:
         for person in crowd.people:
             for stream in person.peer.received.values():
                 owners[stream.ssrc] = person.peer
-        self._ssrcs = np.array(sorted(owners), np.int64)
+        self._ssrcs = np.array(sorted(owners) or [-1], np.int64)
         self.counts = np.zeros(len(owners), np.int64)
-        """Packets by stream."""
+        """Packets by stream; empty where nobody receives."""
         chosen = np.linspace(0, len(owners) - 1, min(SAMPLE, len(owners))).astype(int)
-        self._sampled = np.zeros(len(owners), np.bool_)
+        self._sampled = np.zeros(len(self._ssrcs), np.bool_)
         self._sampled[chosen] = True
         self._peers = {index: owners[int(self._ssrcs[index])] for index in chosen.tolist()}
         self._last: dict[int, int] = {}
@@ -54,7 +54,8 @@ class Sink:
         media = int(known.sum())
         self.media += media
         self.other += count - media
-        self.counts += np.bincount(at[known], minlength=len(self.counts))
+        if media:
+            self.counts += np.bincount(at[known], minlength=len(self.counts))
         look = known & self._sampled[at]
         if look.any():
             self._look(np.flatnonzero(look).tolist(), at, count)
@@ -70,6 +71,10 @@ class Sink:
         """Count from here."""
         self.counts[:] = 0
         self.media = self.other = 0
+
+    def restart(self) -> None:
+        """Look from here: what came before was for setting up."""
+        self.checked = self.forged = self.holes = 0
 
     def _look(self, rows: list[int], at: Any, count: int) -> None:
         lengths = self._socket.lengths(count)

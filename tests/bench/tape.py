@@ -33,6 +33,10 @@ class Tape:
     media: int
     """Media packets on the tape; the rest is RTCP and STUN."""
 
+    def part(self, start: int, stop: int) -> tuple[Ints, Ints, Ints]:
+        """Peers, pointers and lengths of some of the datagrams."""
+        return self.peers[start:stop], self.pointers[start:stop], self.lengths[start:stop]
+
 
 @dataclass(slots=True)
 class _Entry:
