@@ -1,13 +1,8 @@
-"""Keeps a RoomService's time: one timer of the event loop, armed for whatever the rooms wait for next.
-
-Everything that reaches the rooms passes through here, since all of it may change what they wait for.
-"""
+"""Keeps a RoomService's time: one timer of the event loop, armed for whatever the rooms wait for next."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-
-from livekit.protocol import rtc
 
 from rooms.join import JoinRequest
 from rooms.ports import SignalSink
@@ -46,31 +41,29 @@ class TimedRooms:
         self._clock = clock
         self._timer: asyncio.TimerHandle | None = None
         self._armed_for = float("inf")
+        self._stopped = False
+        service.watch_timeouts(self.arm)
 
     async def admit(self, request: JoinRequest) -> None:
         """See ``signaling.ports.Rooms``."""
         self.service.check(request)
         await self._ask(request)
 
-    def join(self, request: JoinRequest, sink: SignalSink) -> "TimedSession":
+    def join(self, request: JoinRequest, sink: SignalSink) -> Session:
         """See RoomService."""
-        session = self.service.join(request, sink)
-        self.arm()
-        return TimedSession(session, self)
+        return self.service.join(request, sink)
 
-    def resume(self, request: JoinRequest, sink: SignalSink) -> "TimedSession | None":
+    def resume(self, request: JoinRequest, sink: SignalSink) -> Session | None:
         """See RoomService."""
-        session = self.service.resume(request, sink)
-        self.arm()
-        return None if session is None else TimedSession(session, self)
+        return self.service.resume(request, sink)
 
     def on_media_event(self, event: Event) -> None:
         """See RoomService."""
         self.service.on_media_event(event)
-        self.arm()
 
     def shutdown(self) -> None:
         """See RoomService."""
+        self._stopped = True
         self.service.shutdown()
         if self._timer is not None:
             self._timer.cancel()
@@ -78,7 +71,7 @@ class TimedRooms:
     def arm(self) -> None:
         """Set the timer if the rooms want to be woken earlier than it is set for."""
         at = self.service.next_timeout()
-        if at is None or at >= self._armed_for:
+        if self._stopped or at is None or at >= self._armed_for:
             return
         if self._timer is not None:
             self._timer.cancel()
@@ -95,21 +88,3 @@ class TimedRooms:
 
 
 async def _nobody_objects(request: JoinRequest) -> None: ...
-
-
-class TimedSession:
-    """A session whose every message may set the timer."""
-
-    def __init__(self, session: Session, rooms: TimedRooms) -> None:
-        self._session = session
-        self._rooms = rooms
-
-    def handle(self, request: rtc.SignalRequest) -> None:
-        """See ``rooms.session.Session``."""
-        self._session.handle(request)
-        self._rooms.arm()
-
-    def signal_lost(self, sink: SignalSink) -> None:
-        """See ``rooms.session.Session``."""
-        self._session.signal_lost(sink)
-        self._rooms.arm()

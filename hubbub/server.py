@@ -26,6 +26,7 @@ from auth import tokens
 from auth.grants import Claims
 from auth.keys import KeyRing
 from hubbub.api.app import build_app, runner_for
+from hubbub.api.twirp.services import twirp
 from hubbub.banner import banner
 from hubbub.config import Config
 from hubbub.database import Database, database_path
@@ -34,6 +35,7 @@ from hubbub.hooks import HookRunner, Hooks, load_hooks
 from hubbub.room_clock import SystemClock, TimedRooms
 from hubbub.web.pages import Pages
 from hubbub.web.tokens import DevTokens
+from rooms.administration import Administration
 from rooms.context import ServerIdentity
 from rooms.ids import Ids
 from rooms.service import RoomService
@@ -81,7 +83,8 @@ class Server:
             ),
         )
         self.rooms = TimedRooms(service, clock, self._hooks.join)
-        self._hooks.after = self.rooms.arm
+        self.administration = Administration(service)
+        """What can be done with rooms and the people in them."""
         self._runner: web.AppRunner | None = None
         self.port = config.port
         """The HTTP port; the real one once started, where the configuration says 0."""
@@ -139,6 +142,7 @@ class Server:
             log.warning("the page is not built: run `python -m hubbub.web.build`")
         routes = [
             *Door(self.rooms, config.keys, config.signaling).routes(),
+            *twirp(self.administration, config.keys).routes(),
             *DevTokens(config.keys, enabled=config.development).routes(),
             *pages.routes(),
         ]

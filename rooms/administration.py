@@ -1,60 +1,170 @@
-"""What the server does to participants at the wish of its API or its moderators."""
+"""What the server API can do with rooms and the people in them, by name.
+
+Every door that administers rooms calls these: Twirp, REST, the command line. Nothing here asks who is calling.
+All of it is synchronous, and what was done is seen by whoever asks next. Raises ``rooms.errors``.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from livekit.protocol import models, rtc
+from livekit.protocol import room as room_messages
 
-from auth.grants import VideoGrant
+from sfu.control import LOSSY, RELIABLE
 
-from . import data_tracks, publishing
-from .permissions import may_publish
+from . import metadata, moderation, subscribing
+from .data import Destinations
+from .errors import InvalidRequest, LimitExceeded, NotNow, ParticipantNotFound, RoomNotFound
+from .permissions import grant_of
+from .room import Room
+from .service import RoomService
 from .session import Session
-from .updates import announce, announce_departure, announce_room
+
+NONCE_BYTES = 16
 
 
-def change_grant(session: Session, grant: VideoGrant) -> None:
-    """Let a participant do more or less than its token said, from now on.
+@dataclass(frozen=True, slots=True)
+class ProfileChange:
+    """New values of what everybody is told of a participant; what is empty (or None) stays as it is."""
 
-    What it may no longer publish ends at once. Somebody who becomes hidden leaves, as far as the others can see.
-    """
-    participant = session.participant
-    was_recorder = participant.permission.recorder
-    if grant.hidden and not participant.hidden:
-        announce_departure(session, everyone=True)
-    participant.allow(grant)
-    announce(session)
-    _end_forbidden(session)
-    session.subscriptions.reconcile_all()
-    session.data_tracks.subscribe_all()
-    for other in list(session.room.sessions.values()):
-        for publication in list(session.publications.published.values()):
-            other.subscriptions.reconcile(publication)
-        other.data_tracks.subscribe_all()
-    if participant.permission.recorder != was_recorder:
-        announce_room(session.room)
-    session.room.counts_changed()
-    session.refresh_token()
+    name: str = ""
+    metadata: str = ""
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    """Laid over what there is; an empty value deletes."""
+    permission: models.ParticipantPermission | None = None
+    """Replaces all of it."""
 
 
-def _end_forbidden(session: Session) -> None:
-    permission = session.participant.permission
-    tracks = (*session.publications.published.values(), *session.publications.pending.values())
-    for publication in tracks:
-        if not may_publish(permission, publication.info.source):
-            publishing.unpublish(publication)
-    if not permission.can_publish_data:
-        for track in list(session.data_tracks.published.values()):
-            data_tracks.remove(track)
+class Administration:
+    """The operations on one server's rooms."""
 
+    def __init__(self, rooms: RoomService) -> None:
+        self._rooms = rooms
+        self._config = rooms.config
 
-def mute_track(session: Session, track_sid: str, muted: bool) -> models.TrackInfo | None:
-    """Mute a track for its publisher, who is told to; its TrackInfo, or None when there is no such track."""
-    publication = session.publications.find(track_sid)
-    if publication is None:
-        return None
-    session.signal.send(rtc.SignalResponse(mute=rtc.MuteTrackRequest(sid=track_sid, muted=muted)))
-    publishing.set_muted(publication, muted)
-    return publication.info
+    # --- rooms ---
 
+    def create_room(self, name: str, wish: room_messages.RoomConfiguration, preset: str = "") -> models.Room:
+        """The room of this name, made if need be; one that exists stays as it is.
 
-def remove(session: Session) -> None:
-    """Put a participant out of the room."""
-    session.leave(models.PARTICIPANT_REMOVED)
+        Raises InvalidRequest, LimitExceeded, RoomFull (too many rooms) or ShuttingDown.
+        """
+        if not name:
+            raise InvalidRequest("room name cannot be empty")
+        if len(name) > self._config.max_room_name_chars:
+            limit = self._config.max_room_name_chars
+            raise LimitExceeded(f"room name length exceeds limits: max length {limit}")
+        self._check_metadata(wish.metadata)
+        if preset:
+            raise InvalidRequest("unknown room configuration in create room request")
+        room = self._rooms.room(name)
+        if room is None:
+            self._rooms.check_new_room()
+            room = self._rooms.create_room(name, self._rooms.default_settings().configured(wish))
+        return room.info()
+
+    def list_rooms(self, names: Collection[str] = ()) -> list[models.Room]:
+        """Those of these names that exist, or all."""
+        if names:
+            return [room.info() for name in dict.fromkeys(names) if (room := self._rooms.room(name))]
+        return [room.info() for room in self._rooms.rooms()]
+
+    def delete_room(self, name: str) -> None:
+        """End a room for everybody. Raises RoomNotFound."""
+        self.room(name).close(models.ROOM_DELETED)
+
+    def update_room_metadata(self, name: str, text: str) -> models.Room:
+        """Replace a room's metadata. Raises RoomNotFound or LimitExceeded."""
+        self._check_metadata(text)
+        room = self.room(name)
+        room.set_metadata(text)
+        return room.info()
+
+    # --- participants ---
+
+    def list_participants(self, room_name: str) -> list[models.ParticipantInfo]:
+        """Everybody in a room, hidden people included; nobody where there is no room."""
+        room = self._rooms.room(room_name)
+        return [] if room is None else [session.info() for session in room.sessions.values()]
+
+    def participant(self, room_name: str, identity: str) -> models.ParticipantInfo:
+        """One of them. Raises RoomNotFound or ParticipantNotFound."""
+        return self.session(room_name, identity).info()
+
+    def remove_participant(self, room_name: str, identity: str) -> None:
+        """Put somebody out. Raises RoomNotFound or ParticipantNotFound."""
+        moderation.remove(self.session(room_name, identity))
+
+    def mute_track(
+        self, room_name: str, identity: str, track_sid: str, muted: bool
+    ) -> models.TrackInfo | None:
+        """Mute (or, where that is allowed, unmute) a track; None when its publisher has no such track.
+
+        Raises RoomNotFound, ParticipantNotFound or NotNow.
+        """
+        session = self.session(room_name, identity)
+        if not muted and not self._config.enable_remote_unmute:
+            raise NotNow("remote unmute not enabled")
+        return moderation.mute_track(session, track_sid, muted)
+
+    def update_participant(
+        self, room_name: str, identity: str, change: ProfileChange
+    ) -> models.ParticipantInfo:
+        """Change what somebody is called or may do. Raises RoomNotFound, ParticipantNotFound or LimitExceeded."""
+        session = self.session(room_name, identity)
+        metadata.change(session, change.name, change.metadata, change.attributes)
+        if change.permission is not None and change.permission != session.participant.permission:
+            moderation.change_grant(session, grant_of(change.permission, session.participant.grant))
+        return session.info()
+
+    def update_subscriptions(self, room_name: str, identity: str, wish: rtc.UpdateSubscription) -> None:
+        """Subscribe somebody to tracks, or no longer. Raises RoomNotFound or ParticipantNotFound."""
+        subscribing.update_subscription(self.session(room_name, identity), wish)
+
+    # --- data ---
+
+    def send_data(
+        self,
+        room_name: str,
+        user: models.UserPacket,
+        *,
+        lossy: bool = False,
+        identities: Sequence[str] = (),
+    ) -> None:
+        """Send data from nobody to everybody, or to those whom ``identities`` and the packet's own sids name.
+
+        A packet of a nonce that the room has seen is dropped. Raises RoomNotFound or InvalidRequest.
+        """
+        if user.nonce and len(user.nonce) != NONCE_BYTES:
+            found = len(user.nonce)
+            raise InvalidRequest(f"nonce should be {NONCE_BYTES}-bytes or not present, got: {found} bytes")
+        room = self.room(room_name)
+        user.nonce = user.nonce or room.context.ids.entropy(NONCE_BYTES)
+        user.destination_identities[:] = identities
+        packet = models.DataPacket(user=user, destination_identities=identities)
+        room.data.send_once(
+            packet,
+            LOSSY if lossy else RELIABLE,
+            Destinations(frozenset(identities), frozenset(user.destination_sids)),
+        )
+
+    # --- inside ---
+
+    def room(self, name: str) -> Room:
+        """Raises RoomNotFound."""
+        room = self._rooms.room(name)
+        if room is None:
+            raise RoomNotFound
+        return room
+
+    def session(self, room_name: str, identity: str) -> Session:
+        """Raises RoomNotFound or ParticipantNotFound."""
+        session = self.room(room_name).sessions.get(identity)
+        if session is None:
+            raise ParticipantNotFound
+        return session
+
+    def _check_metadata(self, text: str) -> None:
+        limit = self._config.max_metadata_bytes
+        if len(text.encode()) > limit:
+            raise LimitExceeded(f"metadata size exceeds limits {limit}")

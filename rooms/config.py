@@ -13,6 +13,8 @@ class RoomConfig:
     """How long a room waits for its first participant."""
     departure_timeout_s: float = 20.0
     """How long a room stays after its last participant left."""
+    enable_remote_unmute: bool = False
+    """Whether the server API may unmute a track. Muting it always may."""
     max_participants: int = 0
     """Most participants of a room, agents and recorders not counted. 0 for no limit."""
     max_rooms: int = 10_000

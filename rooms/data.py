@@ -95,6 +95,11 @@ class DataRelay:
         else:
             self._send_to((session for session in addressed if session.participant.active), label, payload)
 
+    def send_once(self, packet: models.DataPacket, label: str, destinations: Destinations) -> None:
+        """Send a user packet of the server's own, unless one with its nonce was sent already."""
+        if self._is_new(packet.user.nonce):
+            self.send(packet, label, None, destinations)
+
     def channel_opened(self, session: "Session", event: ChannelOpened) -> None:
         """Reliable data can be sent now; what came since the participant joined is made up for."""
         if (

@@ -1,15 +1,27 @@
-"""Why a join is refused. Everything that goes wrong later is a message to the client, not an exception.
+"""Why a join or an operation on rooms is refused. What goes wrong in a session is a message to the client instead.
 
 ::
 
     RoomsError
-    └── JoinRefused
-        ├── InvalidJoin      no identity, no room, or a grant that is missing altogether
-        ├── NotAllowed       asks for something that the token does not grant
-        ├── LimitExceeded    metadata or attributes too large
-        ├── RoomNotFound     the room does not exist and may not be created
-        ├── RoomFull         no place left: max_participants or max_rooms reached
-        └── ShuttingDown     the server takes nobody in any more
+    ├── JoinRefused
+    │   ├── InvalidJoin       no identity, no room, or a grant that is missing altogether
+    │   ├── NotAllowed        asks for something that the token does not grant
+    │   ├── LimitExceeded     metadata, attributes or a name too large
+    │   ├── RoomNotFound      the room does not exist (and may not be created by a join)
+    │   ├── RoomFull          no place left: max_participants or max_rooms reached
+    │   └── ShuttingDown      the server takes nobody in any more
+    └── OperationRefused
+        ├── ParticipantNotFound
+        ├── InvalidRequest    the request makes no sense, whatever the state of the room
+        ├── NotNow            the configuration or the state of the room forbids it
+        └── RpcError          a remote procedure call failed; with the SDKs' error code
+            ├── InvalidRpc        no such method there, or a payload that is too long
+            ├── RpcTimedOut       no acknowledgement or no response in time
+            ├── RpcUnavailable    the recipient left
+            ├── RpcUnsupported    the recipient's client knows no calls
+            └── RpcFailed         the recipient's application answered with an error
+
+Operations raise LimitExceeded, RoomNotFound, RoomFull and ShuttingDown as well.
 """
 
 
@@ -34,7 +46,10 @@ class LimitExceeded(JoinRefused):
 
 
 class RoomNotFound(JoinRefused):
-    """The room does not exist, rooms are not created on demand, and the token may not create one."""
+    """The room does not exist; as for joins, rooms are not created on demand and the token may not create one."""
+
+    def __init__(self, text: str = "requested room does not exist") -> None:
+        super().__init__(text)
 
 
 class RoomFull(JoinRefused):
@@ -43,3 +58,52 @@ class RoomFull(JoinRefused):
 
 class ShuttingDown(JoinRefused):
     """The server is stopping."""
+
+
+class OperationRefused(RoomsError):
+    """Nothing was changed."""
+
+
+class ParticipantNotFound(OperationRefused):
+    """Nobody of this identity is in the room."""
+
+    def __init__(self) -> None:
+        super().__init__("participant does not exist")
+
+
+class InvalidRequest(OperationRefused):
+    """The request makes no sense."""
+
+
+class NotNow(OperationRefused):
+    """Something about the server or the room has to be otherwise first."""
+
+
+class RpcError(OperationRefused):
+    """A remote procedure call failed. Codes and texts are the SDKs' own."""
+
+    def __init__(self, code: int, message: str, data: str = "") -> None:
+        super().__init__(f"RpcError {code}: {message}" + (f": {data}" if data else ""))
+        self.code = code
+        self.message = message
+        self.data = data
+
+
+class InvalidRpc(RpcError):
+    """The caller asked for what can't be."""
+
+
+class RpcTimedOut(RpcError):
+    """Nothing came in time."""
+
+
+class RpcUnavailable(RpcError):
+    """The recipient is gone, or can't be reached."""
+
+
+class RpcUnsupported(RpcError):
+    """The recipient's client knows no remote procedure calls."""
+
+
+class RpcFailed(RpcError):
+    """The recipient's own error."""

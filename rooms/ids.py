@@ -20,11 +20,12 @@ class Ids:
     """Makes identifiers from the entropy it is given (``secrets.token_bytes`` in a server)."""
 
     def __init__(self, entropy: Callable[[int], bytes]) -> None:
-        self._entropy = entropy
+        self.entropy = entropy
+        """Random bytes, as many as asked for."""
 
     def make(self, prefix: str) -> str:
         """A new identifier such as ``PA_crL2dJ4n3N7s``; the SDKs insist on the prefix."""
-        number = int.from_bytes(self._entropy(_ENTROPY_BYTES), "big")
+        number = int.from_bytes(self.entropy(_ENTROPY_BYTES), "big")
         characters = []
         for _ in range(_LENGTH):
             number, index = divmod(number, len(_ALPHABET))
@@ -34,4 +35,4 @@ class Ids:
     def number(self, lowest: int, highest: int) -> int:
         """A number between two bounds, both included."""
         span = highest - lowest + 1
-        return lowest + int.from_bytes(self._entropy(_ENTROPY_BYTES), "big") % span
+        return lowest + int.from_bytes(self.entropy(_ENTROPY_BYTES), "big") % span

@@ -1,7 +1,7 @@
 """Who may do what: pure rules over a token's grant and a publisher's wishes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from livekit.protocol import models, rtc
@@ -34,6 +34,24 @@ def permission_of(grant: VideoGrant) -> models.ParticipantPermission:
         agent=grant.agent,
         can_subscribe_metrics=grant.can_subscribe_metrics,
         can_manage_agent_session=grant.can_manage_agent_session,
+    )
+
+
+def grant_of(permission: models.ParticipantPermission, grant: VideoGrant) -> VideoGrant:
+    """A grant that allows what a permission says, and is otherwise as it was."""
+    names = {source: name for name, source in _SOURCES.items()}
+    return replace(
+        grant,
+        can_subscribe=permission.can_subscribe,
+        can_publish=permission.can_publish,
+        can_publish_data=permission.can_publish_data,
+        can_publish_sources=tuple(names.get(source, "unknown") for source in permission.can_publish_sources),
+        hidden=permission.hidden,
+        recorder=permission.recorder,
+        can_update_own_metadata=permission.can_update_metadata,
+        agent=permission.agent,
+        can_subscribe_metrics=permission.can_subscribe_metrics,
+        can_manage_agent_session=permission.can_manage_agent_session,
     )
 
 

@@ -1,13 +1,17 @@
 """What is particular to one room: the server's defaults with what a token or an API call sets over them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from google.protobuf import json_format
+from livekit.protocol import agent_dispatch
 from livekit.protocol import room as room_messages
 
 from .config import RoomConfig
+
+MAX_PLAYOUT_DELAY_MS = 40_950
+"""The header extension has twelve bits for steps of 10 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,14 @@ class RoomSettings:
     metadata: str = ""
     sync_streams: bool = False
     """Audio and video of one participant share a media stream, so that clients play them in step."""
+    playout_delay_ms: tuple[int, int] | None = None
+    """Least and most time that receivers are to hold video back before they show it; None leaves it to them."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Labels for whoever counts rooms; clients are not told."""
+    agents: tuple[agent_dispatch.RoomAgentDispatch, ...] = ()
+    """Agents to dispatch to the room when it is made."""
+    egress: room_messages.RoomEgress | None = None
+    """What is to be recorded of the room without being asked again."""
 
     @classmethod
     def from_config(cls, config: RoomConfig) -> Self:
@@ -37,6 +49,10 @@ class RoomSettings:
             )
         except (json_format.ParseError, ValueError, RecursionError):
             return self
+        return self.configured(wish)
+
+    def configured(self, wish: room_messages.RoomConfiguration) -> Self:
+        """With these wishes laid over; what is 0 or empty in them stays as it is."""
         return replace(
             self,
             empty_timeout_s=float(wish.empty_timeout) or self.empty_timeout_s,
@@ -44,4 +60,17 @@ class RoomSettings:
             max_participants=wish.max_participants or self.max_participants,
             metadata=wish.metadata or self.metadata,
             sync_streams=wish.sync_streams or self.sync_streams,
+            playout_delay_ms=_playout_delay(wish) or self.playout_delay_ms,
+            tags={**self.tags, **wish.tags},
+            agents=tuple(wish.agents) or self.agents,
+            egress=wish.egress if wish.HasField("egress") else self.egress,
         )
+
+
+def _playout_delay(wish: room_messages.RoomConfiguration) -> tuple[int, int] | None:
+    """A maximum below the minimum counts as none."""
+    if not wish.min_playout_delay and not wish.max_playout_delay:
+        return None
+    least = min(wish.min_playout_delay, MAX_PLAYOUT_DELAY_MS)
+    most = min(wish.max_playout_delay or MAX_PLAYOUT_DELAY_MS, MAX_PLAYOUT_DELAY_MS)
+    return least, max(least, most)

@@ -1,5 +1,7 @@
 """The rooms of one server: where clients come in, media events arrive and time passes."""
 
+from collections.abc import Callable
+
 from livekit.protocol import models
 
 from auth.grants import Claims
@@ -47,6 +49,7 @@ class RoomService:
         ice_servers: IceServers | None = None,
         server: ServerIdentity | None = None,
     ) -> None:
+        self.config = config
         self._context = Context(
             config=config,
             server=server or ServerIdentity(),
@@ -84,18 +87,17 @@ class RoomService:
 
     def _admit(self, request: JoinRequest) -> Claims:
         """The claims to join with. Raises JoinRefused."""
-        if self._stopping:
-            raise ShuttingDown("the server is stopping")
-        config = self._context.config
+        self._check_running()
+        config = self.config
         claims = admitted_claims(request, config)
         room = self.room(request.room_name)
         if room is not None:
             newcomer = Participant("", claims, request.client, 0.0)
             room.check_capacity(claims.identity, newcomer.dependent)
         elif not (config.auto_create or request.grant.room_create):
-            raise RoomNotFound("requested room does not exist")
-        elif len(self.rooms()) >= config.max_rooms:
-            raise RoomFull("the server has no place for another room")
+            raise RoomNotFound
+        else:
+            self.check_new_room()
         return claims
 
     def resume(self, request: JoinRequest, sink: SignalSink) -> Session | None:
@@ -104,7 +106,7 @@ class RoomService:
         None means that there is nothing to go on with; the sink has been told how to proceed, and closed.
         Raises InvalidJoin when the token names no room.
         """
-        claims = admitted_claims(request, self._context.config)
+        claims = admitted_claims(request, self.config)
         room = self.room(request.room_name)
         session = room.sessions.get(claims.identity) if room is not None else None
         return resume.resume(session, request, sink)
@@ -118,6 +120,10 @@ class RoomService:
     def next_timeout(self) -> float | None:
         """When :meth:`on_timeout` wants to be called next, by the clock's ``now``; None for never."""
         return self._context.timers.next_at()
+
+    def watch_timeouts(self, on_earlier: Callable[[], None]) -> None:
+        """Have ``on_earlier`` called whenever :meth:`next_timeout` comes to be earlier than it was."""
+        self._context.timers.on_earlier = on_earlier
 
     def on_timeout(self, now: float) -> None:
         """Time has passed."""
@@ -144,9 +150,15 @@ class RoomService:
             self._open(room)
         return room
 
+    def check_new_room(self) -> None:
+        """Raise RoomFull when there is no place for another room, or ShuttingDown."""
+        self._check_running()
+        if len(self.rooms()) >= self.config.max_rooms:
+            raise RoomFull("the server has no place for another room")
+
     def default_settings(self) -> RoomSettings:
         """What a room has when nothing else is said."""
-        return RoomSettings.from_config(self._context.config)
+        return RoomSettings.from_config(self.config)
 
     def shutdown(self) -> None:
         """Take nobody in any more, and tell everybody to go."""
@@ -154,6 +166,10 @@ class RoomService:
         for room in self.rooms():
             room.close(models.SERVER_SHUTDOWN)
         self._sweep()
+
+    def _check_running(self) -> None:
+        if self._stopping:
+            raise ShuttingDown("the server is stopping")
 
     def _open(self, room: Room) -> None:
         self._rooms[room.name] = room

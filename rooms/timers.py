@@ -44,12 +44,16 @@ class Timers:
         self._heap: list[tuple[float, int, Timer]] = []
         self._order = count()
         self._live = 0
+        self.on_earlier: Callable[[], None] = lambda: None
+        """Called when something is to happen before all that was."""
 
     def call_at(self, at: float, action: Callable[[], None]) -> Timer:
         """Have ``action`` called by the first :meth:`fire` whose ``now`` has reached ``at``."""
         timer = Timer(self, action)
         heapq.heappush(self._heap, (at, next(self._order), timer))
         self._live += 1
+        if self._heap[0][2] is timer:
+            self.on_earlier()
         return timer
 
     def next_at(self) -> float | None:

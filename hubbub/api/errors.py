@@ -1,39 +1,100 @@
 """The one table that turns errors into HTTP answers.
 
-Handlers raise what the packages below raise; the middleware here answers with the status of the first
-matching row and the error's own text. Anything that is in no row is a bug: aiohttp logs it and answers 500.
+Handlers raise what the packages below raise; the first matching row gives the code, and the code the status.
+Signalling and plain paths answer with the error's own text (the middleware here), Twirp with code and text
+(``hubbub.api.twirp``). Anything that is in no row is a bug: it is logged and answered 500.
 """
+
+from enum import StrEnum
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from auth.errors import AuthError
-from rooms.errors import InvalidJoin, LimitExceeded, NotAllowed, RoomFull, RoomNotFound, ShuttingDown
+from hubbub.api.access import PermissionsDenied
+from rooms.errors import (
+    InvalidJoin,
+    InvalidRequest,
+    InvalidRpc,
+    LimitExceeded,
+    NotAllowed,
+    NotNow,
+    ParticipantNotFound,
+    RoomFull,
+    RoomNotFound,
+    RpcFailed,
+    RpcTimedOut,
+    RpcUnavailable,
+    RpcUnsupported,
+    ShuttingDown,
+)
 from signaling.errors import BadRequest, NotAWebSocket, Unauthorized
 
-STATUS: tuple[tuple[type[Exception], int], ...] = (
-    (AuthError, 401),
-    (Unauthorized, 401),
-    (BadRequest, 400),
-    (NotAWebSocket, 404),
-    (RoomNotFound, 404),
-    (NotAllowed, 401),
-    (InvalidJoin, 400),
-    (LimitExceeded, 400),
-    # Clients try again after a 503, and a full room may have a place by then.
-    (RoomFull, 503),
-    (ShuttingDown, 503),
-)
-"""Error classes and their status, the narrower first."""
 
-ERRORS = tuple(error for error, _ in STATUS)
+class Code(StrEnum):
+    """Twirp's error codes, with their HTTP statuses."""
+
+    status: int
+
+    def __new__(cls, name: str, status: int) -> "Code":
+        code = str.__new__(cls, name)
+        code._value_ = name
+        code.status = status
+        return code
+
+    CANCELED = "canceled", 408
+    DEADLINE_EXCEEDED = "deadline_exceeded", 408
+    INVALID_ARGUMENT = "invalid_argument", 400
+    MALFORMED = "malformed", 400
+    UNAUTHENTICATED = "unauthenticated", 401
+    PERMISSION_DENIED = "permission_denied", 403
+    NOT_FOUND = "not_found", 404
+    BAD_ROUTE = "bad_route", 404
+    ALREADY_EXISTS = "already_exists", 409
+    FAILED_PRECONDITION = "failed_precondition", 412
+    RESOURCE_EXHAUSTED = "resource_exhausted", 429
+    INTERNAL = "internal", 500
+    UNIMPLEMENTED = "unimplemented", 501
+    UNAVAILABLE = "unavailable", 503
+
+
+CODES: tuple[tuple[type[Exception], Code], ...] = (
+    (AuthError, Code.UNAUTHENTICATED),
+    (Unauthorized, Code.UNAUTHENTICATED),
+    (PermissionsDenied, Code.UNAUTHENTICATED),
+    (BadRequest, Code.INVALID_ARGUMENT),
+    (NotAWebSocket, Code.BAD_ROUTE),
+    (RoomNotFound, Code.NOT_FOUND),
+    (ParticipantNotFound, Code.NOT_FOUND),
+    (NotAllowed, Code.UNAUTHENTICATED),
+    (InvalidJoin, Code.INVALID_ARGUMENT),
+    (InvalidRequest, Code.INVALID_ARGUMENT),
+    (InvalidRpc, Code.INVALID_ARGUMENT),
+    (LimitExceeded, Code.INVALID_ARGUMENT),
+    (NotNow, Code.FAILED_PRECONDITION),
+    # Clients try again after a 503, and a full room may have a place by then.
+    (RoomFull, Code.UNAVAILABLE),
+    (ShuttingDown, Code.UNAVAILABLE),
+    (RpcTimedOut, Code.CANCELED),
+    (RpcUnavailable, Code.UNAVAILABLE),
+    (RpcUnsupported, Code.UNIMPLEMENTED),
+    (RpcFailed, Code.INTERNAL),
+)
+"""Error classes and their code, the narrower first."""
+
+ERRORS = tuple(error for error, _ in CODES)
 NOT_FOUND = "404 page not found\n"
 """Body of the answer to a path that leads nowhere (as LiveKit's)."""
 
 
+def code_of(error: Exception) -> Code:
+    """The code of an error that has a row in the table."""
+    return next(code for kind, code in CODES if isinstance(error, kind))
+
+
 def status_of(error: Exception) -> int:
-    """The status of an error that has a row in the table."""
-    return next(status for kind, status in STATUS if isinstance(error, kind))
+    """The HTTP status of an error that has a row in the table."""
+    return code_of(error).status
 
 
 @web.middleware

@@ -54,7 +54,6 @@ IGNORED = frozenset(
         "room.create_room_attempts",
         "room.create_room_timeout",
         "room.enable_full_room_in_webhooks",
-        "room.enable_remote_unmute",
         "room.enabled_codecs",
         "room.playout_delay",
         "room.room_configurations",

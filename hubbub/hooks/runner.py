@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 import structlog
@@ -44,8 +44,6 @@ class HookRunner:
         kind = type(hooks)
         self._asks_of_publishing = kind.on_publish is not Hooks.on_publish
         self._asks_of_data = kind.on_data is not Hooks.on_data
-        self.after: Callable[[], None] = lambda: None
-        """Called after decisions: they may have changed what the rooms wait for."""
 
     async def close(self) -> None:
         """Stop what runs; nothing that waits is decided any more."""
@@ -71,7 +69,7 @@ class HookRunner:
 
         async def ask() -> None:
             refusal = await self._ask("on_publish", self._hooks.on_publish(_publish(session, request)))
-            self._decide(decide, refusal)
+            decide(refusal)
 
         self._start(ask())
 
@@ -93,7 +91,7 @@ class HookRunner:
         try:
             while line.waiting:
                 attempt, decide = line.waiting.popleft()
-                self._decide(decide, await self._ask("on_data", self._hooks.on_data(attempt)))
+                decide(await self._ask("on_data", self._hooks.on_data(attempt)))
         finally:
             del self._lines[session]
 
@@ -113,12 +111,6 @@ class HookRunner:
             log.exception("a hook failed", hook=name)
             return FAILED
         return None
-
-    def _decide(self, decide: Decide, refusal: str | None) -> None:
-        try:
-            decide(refusal)
-        finally:
-            self.after()
 
     def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)

@@ -1,0 +1,89 @@
+"""Who asks, and what they may do: claims from a request's token, and the checks of grants.
+
+Where the token stands and how a bad one is refused is as at the signalling door (``signaling.access``). A request
+without a token is nobody's, and refused by the first check that it meets, as LiveKit does.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from auth.grants import Claims, VideoGrant
+from auth.keys import KeyRing
+from auth.tokens import verify
+from signaling.access import token_of
+
+
+class PermissionsDenied(Exception):
+    """The caller has no token, or one that doesn't reach so far."""
+
+    def __init__(self) -> None:
+        super().__init__("permissions denied")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whoever makes a request. Each ``require_…`` raises PermissionsDenied unless the token grants it."""
+
+    claims: Claims | None = None
+    """None without a token."""
+
+    @property
+    def grant(self) -> VideoGrant:
+        """What the token grants in rooms; nothing where there is none."""
+        return (self.claims and self.claims.video) or VideoGrant()
+
+    def require_token(self) -> Claims:
+        """Any valid token."""
+        if self.claims is None:
+            raise PermissionsDenied
+        return self.claims
+
+    def require_room_create(self) -> None:
+        """Creating and deleting rooms."""
+        _require(self.grant.room_create)
+
+    def require_room_list(self) -> None:
+        """Listing rooms."""
+        _require(self.grant.room_list)
+
+    def require_room_admin(self, room: str) -> None:
+        """Administering this very room; there are no wildcards."""
+        _require(self.grant.may_administer(room))
+
+    def require_destination(self, room: str, destination: str) -> None:
+        """Taking participants of a room that one administers to another one."""
+        _require(self.grant.may_administer(room) and self.grant.destination_room == destination != "")
+
+    def require_room_record(self) -> None:
+        """Starting and stopping egress."""
+        _require(self.grant.room_record)
+
+    def require_ingress_admin(self) -> None:
+        """Creating and deleting ingress."""
+        _require(self.grant.ingress_admin)
+
+    def require_agent(self) -> None:
+        """Registering as an agent worker."""
+        _require(self.grant.agent)
+
+    def require_sip(self, *rights: str) -> None:
+        """One of these rights (``admin``, ``call``) in the ``sip`` claim."""
+        sip = self.claims.services.get("sip", {}) if self.claims else {}
+        _require(any(sip.get(right) is True for right in rights))
+
+
+def caller(
+    headers: Mapping[str, str], query: Mapping[str, str], keys: KeyRing, clock: Callable[[], float]
+) -> Caller:
+    """Whoever sent these headers and this query.
+
+    Raises ``signaling.errors.Unauthorized`` for a header that is no bearer's, and ``auth.errors.AuthError`` for a
+    token that isn't to be believed.
+    """
+    token = token_of(headers, query)
+    return Caller(verify(token, keys, clock()) if token else None)
+
+
+def _require(granted: bool) -> None:
+    if not granted:
+        raise PermissionsDenied

@@ -1,0 +1,1 @@
+"""LiveKit's server API: the services of its protobuf files over Twirp (HTTP POST, protobuf or JSON)."""

@@ -1,0 +1,125 @@
+"""``livekit.RoomService``: each RPC is a check of the caller's grant and one operation on the rooms."""
+
+from livekit.protocol import models, rtc
+from livekit.protocol import room as messages
+
+from hubbub.api.access import Caller
+from rooms.administration import Administration, ProfileChange
+
+
+class RoomService:
+    """Handlers for :class:`hubbub.api.twirp.server.TwirpServer`."""
+
+    def __init__(self, administration: Administration) -> None:
+        self._rooms = administration
+
+    def create_room(self, by: Caller, request: messages.CreateRoomRequest) -> models.Room:
+        """Needs roomCreate."""
+        by.require_room_create()
+        return self._rooms.create_room(request.name, configuration(request), request.room_preset)
+
+    def list_rooms(self, by: Caller, request: messages.ListRoomsRequest) -> messages.ListRoomsResponse:
+        """Needs roomList."""
+        by.require_room_list()
+        return messages.ListRoomsResponse(rooms=self._rooms.list_rooms(request.names))
+
+    def delete_room(self, by: Caller, request: messages.DeleteRoomRequest) -> messages.DeleteRoomResponse:
+        """Needs roomCreate, not roomAdmin."""
+        by.require_room_create()
+        self._rooms.delete_room(request.room)
+        return messages.DeleteRoomResponse()
+
+    def update_room_metadata(self, by: Caller, request: messages.UpdateRoomMetadataRequest) -> models.Room:
+        """Needs roomAdmin, as all that follow."""
+        by.require_room_admin(request.room)
+        return self._rooms.update_room_metadata(request.room, request.metadata)
+
+    def list_participants(
+        self, by: Caller, request: messages.ListParticipantsRequest
+    ) -> messages.ListParticipantsResponse:
+        """An absent room has no participants."""
+        by.require_room_admin(request.room)
+        return messages.ListParticipantsResponse(participants=self._rooms.list_participants(request.room))
+
+    def get_participant(
+        self, by: Caller, request: messages.RoomParticipantIdentity
+    ) -> models.ParticipantInfo:
+        """One participant."""
+        by.require_room_admin(request.room)
+        return self._rooms.participant(request.room, request.identity)
+
+    def remove_participant(
+        self, by: Caller, request: messages.RoomParticipantIdentity
+    ) -> messages.RemoveParticipantResponse:
+        """Put a participant out."""
+        by.require_room_admin(request.room)
+        self._rooms.remove_participant(request.room, request.identity)
+        return messages.RemoveParticipantResponse()
+
+    def mute_published_track(
+        self, by: Caller, request: messages.MuteRoomTrackRequest
+    ) -> messages.MuteRoomTrackResponse:
+        """An unknown track is no error; the answer has none then."""
+        by.require_room_admin(request.room)
+        track = self._rooms.mute_track(request.room, request.identity, request.track_sid, request.muted)
+        return messages.MuteRoomTrackResponse(track=track)
+
+    def update_participant(
+        self, by: Caller, request: messages.UpdateParticipantRequest
+    ) -> models.ParticipantInfo:
+        """Name, metadata, attributes, permission."""
+        by.require_room_admin(request.room)
+        change = ProfileChange(
+            name=request.name,
+            metadata=request.metadata,
+            attributes=dict(request.attributes),
+            permission=request.permission if request.HasField("permission") else None,
+        )
+        return self._rooms.update_participant(request.room, request.identity, change)
+
+    def update_subscriptions(
+        self, by: Caller, request: messages.UpdateSubscriptionsRequest
+    ) -> messages.UpdateSubscriptionsResponse:
+        """Subscribe a participant to tracks, or no longer."""
+        by.require_room_admin(request.room)
+        wish = rtc.UpdateSubscription(
+            track_sids=request.track_sids,
+            subscribe=request.subscribe,
+            participant_tracks=request.participant_tracks,
+        )
+        self._rooms.update_subscriptions(request.room, request.identity, wish)
+        return messages.UpdateSubscriptionsResponse()
+
+    def send_data(self, by: Caller, request: messages.SendDataRequest) -> messages.SendDataResponse:
+        """Data from nobody."""
+        by.require_room_admin(request.room)
+        user = models.UserPacket(
+            payload=request.data,
+            topic=request.topic if request.HasField("topic") else None,
+            destination_sids=request.destination_sids,
+            nonce=request.nonce,
+        )
+        self._rooms.send_data(
+            request.room,
+            user,
+            lossy=request.kind == models.DataPacket.LOSSY,
+            identities=request.destination_identities,
+        )
+        return messages.SendDataResponse()
+
+
+def configuration(request: messages.CreateRoomRequest) -> messages.RoomConfiguration:
+    """What a request to create a room says of it. Its node is ours to choose."""
+    return messages.RoomConfiguration(
+        name=request.name,
+        empty_timeout=request.empty_timeout,
+        departure_timeout=request.departure_timeout,
+        max_participants=request.max_participants,
+        metadata=request.metadata,
+        egress=request.egress if request.HasField("egress") else None,
+        min_playout_delay=request.min_playout_delay,
+        max_playout_delay=request.max_playout_delay,
+        sync_streams=request.sync_streams,
+        agents=request.agents,
+        tags=request.tags,
+    )

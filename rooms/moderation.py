@@ -1,0 +1,60 @@
+"""What the server does to a participant at the wish of its API or of a moderator."""
+
+from livekit.protocol import models, rtc
+
+from auth.grants import VideoGrant
+
+from . import data_tracks, publishing
+from .permissions import may_publish
+from .session import Session
+from .updates import announce, announce_departure, announce_room
+
+
+def change_grant(session: Session, grant: VideoGrant) -> None:
+    """Let a participant do more or less than its token said, from now on.
+
+    What it may no longer publish ends at once. Somebody who becomes hidden leaves, as far as the others can see.
+    """
+    participant = session.participant
+    was_recorder = participant.permission.recorder
+    if grant.hidden and not participant.hidden:
+        announce_departure(session, everyone=True)
+    participant.allow(grant)
+    announce(session)
+    _end_forbidden(session)
+    session.subscriptions.reconcile_all()
+    session.data_tracks.subscribe_all()
+    for other in list(session.room.sessions.values()):
+        for publication in list(session.publications.published.values()):
+            other.subscriptions.reconcile(publication)
+        other.data_tracks.subscribe_all()
+    if participant.permission.recorder != was_recorder:
+        announce_room(session.room)
+    session.room.counts_changed()
+    session.refresh_token()
+
+
+def _end_forbidden(session: Session) -> None:
+    permission = session.participant.permission
+    tracks = (*session.publications.published.values(), *session.publications.pending.values())
+    for publication in tracks:
+        if not may_publish(permission, publication.info.source):
+            publishing.unpublish(publication)
+    if not permission.can_publish_data:
+        for track in list(session.data_tracks.published.values()):
+            data_tracks.remove(track)
+
+
+def mute_track(session: Session, track_sid: str, muted: bool) -> models.TrackInfo | None:
+    """Mute a track for its publisher, who is told to; its TrackInfo, or None when there is no such track."""
+    publication = session.publications.find(track_sid)
+    if publication is None:
+        return None
+    session.signal.send(rtc.SignalResponse(mute=rtc.MuteTrackRequest(sid=track_sid, muted=muted)))
+    publishing.set_muted(publication, muted)
+    return publication.info
+
+
+def remove(session: Session) -> None:
+    """Put a participant out of the room."""
+    session.leave(models.PARTICIPANT_REMOVED)
