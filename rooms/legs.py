@@ -94,6 +94,7 @@ class Legs:
                 cname=self._session.participant.sid,
                 first_offer_id=context.ids.number(1, _HIGHEST_FIRST_OFFER),
                 tcp_only=self._tcp_only,
+                playout_delay_ms=self._session.room.settings.playout_delay_ms,
             )
         )
 

@@ -71,6 +71,8 @@ class OpenTransport:
     """Id of the first offer of a SUBSCRIBER transport; later ones count up."""
     tcp_only: bool = False
     """Offer ICE-TCP candidates alone."""
+    playout_delay_ms: tuple[int, int] | None = None
+    """Least and most time, at most 40,950, for the receiver to hold video back; None says nothing of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ _CONSUMED = frozenset(
 _TRANSLATIONS = 1024
 """Publishers' numberings that a profile remembers."""
 
+_PLAYOUT_DELAY_STEP_MS = 10
+
 Element = tuple[int, bytes]
 """Id and value of a header extension, in the publisher's numbering."""
 
@@ -36,13 +38,16 @@ Element = tuple[int, bytes]
 class Profile:
     """One numbering of header extensions. Compare by identity: an engine keeps one object per numbering."""
 
-    __slots__ = ("_translations", "abs_send_time_id", "ids", "twcc_id")
+    __slots__ = ("_constant", "_translations", "abs_send_time_id", "ids", "twcc_id")
 
-    def __init__(self, ids: Mapping[str, int]) -> None:
+    def __init__(self, ids: Mapping[str, int], playout_delay: bytes = b"") -> None:
+        """``playout_delay`` is put on every packet, in place of the publisher's own; empty passes that on."""
         self.ids = dict(ids)
         """Extension URI to the id that the subscriber expects."""
         self.twcc_id = self.ids.get(ExtensionUri.TRANSPORT_CC, 0)
         self.abs_send_time_id = self.ids.get(ExtensionUri.ABS_SEND_TIME, 0)
+        delay_id = self.ids.get(ExtensionUri.PLAYOUT_DELAY, 0) if playout_delay else 0
+        self._constant: tuple[Element, ...] = ((delay_id, playout_delay),) if delay_id else ()
         self._translations: dict[int, dict[int, int]] = {}
 
     def translation(self, source: "SourceExtensions") -> dict[int, int]:
@@ -51,10 +56,11 @@ class Profile:
         if found is None:
             if len(self._translations) >= _TRANSLATIONS:
                 self._translations.clear()
+            ours = {id_ for id_, _ in self._constant}
             found = {
                 their_id: self.ids[uri]
                 for their_id, uri in source.uris.items()
-                if uri in self.ids and uri not in _CONSUMED
+                if uri in self.ids and uri not in _CONSUMED and self.ids[uri] not in ours
             }
             self._translations[source.number] = found
         return found
@@ -65,6 +71,7 @@ class Profile:
         """RTP header (numbers still zero) with its extension block, and where the TWCC number goes (0: nowhere)."""
         translation = self.translation(source)
         passed = [(translation[id_], data) for id_, data in elements if id_ in translation]
+        passed.extend(self._constant)
         if not passed and not self.twcc_id and not self.abs_send_time_id:
             return b"\x80" + bytes(FIXED_HEADER - 1), 0
         two_byte = any(id_ > 14 or not 0 < len(data) <= 16 for id_, data in passed)
@@ -84,6 +91,11 @@ class Profile:
             b"\x90" + bytes(FIXED_HEADER - 1) + head.to_bytes(4, "big") + block.ljust(words * 4, b"\0"),
             twcc_at,
         )
+
+
+def playout_delay(least_ms: int, most_ms: int) -> bytes:
+    """Value of the playout-delay extension: twelve bits each, in steps of 10 ms (libwebrtc's ``playout-delay``)."""
+    return (least_ms // _PLAYOUT_DELAY_STEP_MS << 12 | most_ms // _PLAYOUT_DELAY_STEP_MS).to_bytes(3, "big")
 
 
 def _element(id_: int, data: bytes, two_byte: bool) -> bytes:
@@ -109,16 +121,16 @@ class ProfileRegistry:
 
     def __init__(self, limit: int = 1024) -> None:
         self.limit = limit
-        self._profiles: dict[tuple[tuple[str, int], ...], Profile] = {}
+        self._profiles: dict[tuple[bytes, tuple[tuple[str, int], ...]], Profile] = {}
         self._sources: dict[tuple[tuple[int, str], ...], SourceExtensions] = {}
         self._counter = 0
 
-    def profile(self, ids: Mapping[str, int]) -> Profile:
+    def profile(self, ids: Mapping[str, int], playout_delay: bytes = b"") -> Profile:
         """The profile of a subscriber's section."""
-        key = tuple(sorted(ids.items()))
+        key = playout_delay, tuple(sorted(ids.items()))
         found = self._profiles.get(key)
         if found is None:
-            found = Profile(ids)
+            found = Profile(ids, playout_delay)
             if len(self._profiles) < self.limit:
                 self._profiles[key] = found
         return found

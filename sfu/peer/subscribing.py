@@ -13,6 +13,7 @@ from sfu.control import (
 )
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.downtracks import UNSUPPORTED
+from sfu.forwarding.profile import playout_delay
 from sfu.forwarding.uptrack import UpTrack
 from sfu.net.srtp import SrtpPair
 from sfu.peer.context import PeerContext
@@ -25,11 +26,20 @@ from sfu.streams.keyframes import RequestLimiter
 class Subscribing:
     """Down tracks of one transport, by track. Negotiation gives them m-lines; this decides what flows."""
 
-    def __init__(self, context: PeerContext, transport_id: TransportId, peer: int, cname: str) -> None:
+    def __init__(
+        self,
+        context: PeerContext,
+        transport_id: TransportId,
+        peer: int,
+        cname: str,
+        delay_ms: tuple[int, int] | None,
+    ) -> None:
+        """``delay_ms`` is what receivers are told of playing out video, if anything."""
         self._context = context
         self._transport_id = transport_id
         self._peer = peer
         self._cname = cname
+        self._playout_delay = b"" if delay_ms is None else playout_delay(*delay_ms)
         self._srtp: SrtpPair | None = None
         """None before the transport can carry media."""
         self.down_tracks: dict[TrackId, DownTrack] = {}
@@ -113,7 +123,8 @@ class Subscribing:
             down.rtx_payload_type = rtx.payload_type if rtx is not None else 0
         if red is not None:
             table.payload_type[down.row, 1] = red.payload_type
-        down.profile = self._context.profiles.profile({uri: id_ for id_, uri in extension_ids.items()})
+        ids = {uri: id_ for id_, uri in extension_ids.items()}
+        down.profile = self._context.profiles.profile(ids, self._playout_delay)
         down.mid = mid
         self.retarget(down)
 

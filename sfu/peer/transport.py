@@ -82,7 +82,7 @@ class Transport:
         """Who sends our receiver reports and feedback."""
         self.ingress = Ingress(sink, context.profiles.source, context.speech)
         self.publishing = Publishing(context, self.id, self.ingress)
-        self.subscribing = Subscribing(context, self.id, self.row, command.cname)
+        self.subscribing = Subscribing(context, self.id, self.row, command.cname, command.playout_delay_ms)
         self._answerer = Answerer(
             context, self.id, self.publishing, self.subscribing, session_id, self._negotiate_soon
         )

@@ -13,7 +13,7 @@ from rooms.errors import (
     RoomNotFound,
     ShuttingDown,
 )
-from sfu.control import LOSSY, RELIABLE, SendData, Subscribe, Unsubscribe
+from sfu.control import LOSSY, RELIABLE, OpenTransport, SendData, Subscribe, Unsubscribe
 from tests.harness.rooms import House
 
 
@@ -65,6 +65,14 @@ def test_settings_that_clients_are_not_told_are_kept() -> None:
     assert [agent.agent_name for agent in settings.agents] == ["bot"]
     assert settings.playout_delay_ms == (100, 40_950)
     assert settings.egress is not None
+
+
+def test_a_playout_delay_goes_with_every_transport_of_the_room() -> None:
+    house = House()
+    administered(house).create_room("room", wish(min_playout_delay=200, max_playout_delay=100))
+    house.join("alice", v0=True)
+    delays = {command.playout_delay_ms for command in house.media.of(OpenTransport)}
+    assert delays == {(200, 200)}
 
 
 def test_creating_a_room_that_exists_changes_nothing() -> None:

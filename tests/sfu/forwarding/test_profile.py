@@ -3,7 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.forwarding.profile import FIXED_HEADER, Profile, ProfileRegistry, SourceExtensions
+from sfu.forwarding.profile import (
+    FIXED_HEADER,
+    Profile,
+    ProfileRegistry,
+    SourceExtensions,
+    playout_delay,
+)
 from sfu.rtp.extensions import ExtensionUri, walk
 from sfu.rtp.header import parse_header
 
@@ -46,6 +52,20 @@ def test_the_publishers_own_numbers_are_replaced_by_ours():
     stamped = bytearray(header)
     stamped[twcc_at : twcc_at + 2] = b"\xca\xfe"
     assert read(bytes(stamped))[1] == b"\xca\xfe"
+
+
+def test_a_playout_delay_of_ours_replaces_the_publishers():
+    source = SourceExtensions(1, {3: ExtensionUri.PLAYOUT_DELAY, 5: ORIENTATION})
+    elements = [(3, b"\0\0\0"), (5, b"\x01")]
+    ids = {ExtensionUri.PLAYOUT_DELAY: 9, ORIENTATION: 2}
+    registry = ProfileRegistry()
+    ours = registry.profile(ids, playout_delay(100, 40_950))
+    assert read(ours.header(source, elements, SENT_AT)[0]) == {9: b"\x00\xaf\xff", 2: b"\x01"}
+    assert read(ours.header(source, [], SENT_AT)[0]) == {9: b"\x00\xaf\xff"}
+    theirs = registry.profile(ids)
+    assert read(theirs.header(source, elements, SENT_AT)[0]) == {9: b"\0\0\0", 2: b"\x01"}
+    not_negotiated = registry.profile({ORIENTATION: 2}, playout_delay(0, 10))
+    assert read(not_negotiated.header(source, elements, SENT_AT)[0]) == {2: b"\x01"}
 
 
 def test_long_or_empty_values_take_the_two_byte_form():

@@ -97,7 +97,7 @@ class Side:
         self.row = context.peers.allocate()
         self.ingress = Ingress(Silence(), context.profiles.source, context.speech)
         self.publishing = Publishing(context, self.id, self.ingress)
-        self.subscribing = Subscribing(context, self.id, self.row, "PA_me")
+        self.subscribing = Subscribing(context, self.id, self.row, "PA_me", None)
         world.sides[self.id] = self
 
     def subscribe(self, track_id: str, **wishes: object) -> DownTrack | None:
