@@ -15,6 +15,20 @@ class RoomConfig:
     """How long a room stays after its last participant left."""
     enable_remote_unmute: bool = False
     """Whether the server API may unmute a track. Muting it always may."""
+    sync_streams: bool = False
+    """Whether audio and video of a participant share a media stream, so that clients play them in step."""
+    playout_delay_enabled: bool = False
+    """Whether receivers are told how long to hold video back."""
+    playout_delay_min_ms: int = 0
+    """The least they shall."""
+    playout_delay_max_ms: int = 0
+    """The most they may. 0 leaves it to them."""
+    enable_data_blobs: bool = False
+    """Whether participants may store data for others to fetch by signalling."""
+    max_data_blob_key_bytes: int = 256
+    """Longest key of such data."""
+    max_data_blobs_bytes: int = 64_000
+    """Keys and contents of all that one participant stores."""
     max_participants: int = 0
     """Most participants of a room, agents and recorders not counted. 0 for no limit."""
     max_rooms: int = 10_000

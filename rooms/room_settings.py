@@ -37,7 +37,14 @@ class RoomSettings:
     @classmethod
     def from_config(cls, config: RoomConfig) -> Self:
         """The server's defaults."""
-        return cls(config.empty_timeout_s, config.departure_timeout_s, config.max_participants)
+        delay = _playout_delay(config.playout_delay_min_ms, config.playout_delay_max_ms)
+        return cls(
+            config.empty_timeout_s,
+            config.departure_timeout_s,
+            config.max_participants,
+            sync_streams=config.sync_streams,
+            playout_delay_ms=(delay or (0, 0)) if config.playout_delay_enabled else None,
+        )
 
     def overlaid(self, raw: Mapping[str, object] | None) -> Self:
         """With a token's ``roomConfig`` laid over; what it leaves at 0 stays, nonsense changes nothing."""
@@ -60,17 +67,18 @@ class RoomSettings:
             max_participants=wish.max_participants or self.max_participants,
             metadata=wish.metadata or self.metadata,
             sync_streams=wish.sync_streams or self.sync_streams,
-            playout_delay_ms=_playout_delay(wish) or self.playout_delay_ms,
+            playout_delay_ms=_playout_delay(wish.min_playout_delay, wish.max_playout_delay)
+            or self.playout_delay_ms,
             tags={**self.tags, **wish.tags},
             agents=tuple(wish.agents) or self.agents,
             egress=wish.egress if wish.HasField("egress") else self.egress,
         )
 
 
-def _playout_delay(wish: room_messages.RoomConfiguration) -> tuple[int, int] | None:
-    """A maximum below the minimum counts as none."""
-    if not wish.min_playout_delay and not wish.max_playout_delay:
+def _playout_delay(least_ms: int, most_ms: int) -> tuple[int, int] | None:
+    """A maximum of 0 is none; one below the minimum is the minimum."""
+    if not least_ms and not most_ms:
         return None
-    least = min(wish.min_playout_delay, MAX_PLAYOUT_DELAY_MS)
-    most = min(wish.max_playout_delay or MAX_PLAYOUT_DELAY_MS, MAX_PLAYOUT_DELAY_MS)
+    least = min(least_ms, MAX_PLAYOUT_DELAY_MS)
+    most = min(most_ms or MAX_PLAYOUT_DELAY_MS, MAX_PLAYOUT_DELAY_MS)
     return least, max(least, most)

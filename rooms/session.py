@@ -20,6 +20,7 @@ from . import (
 )
 from .context import Context
 from .data import DataInbox
+from .data_blobs import DataBlobs
 from .data_tracks import DataTracks
 from .gate import HeldRequests
 from .ids import PARTICIPANT
@@ -56,6 +57,7 @@ class Session:
         self.publications = Publications()
         self.subscriptions = Subscriptions(self, request.auto_subscribe, request.adaptive_stream)
         self.data = DataInbox()
+        self.data_blobs = DataBlobs()
         self.data_tracks = DataTracks(self, request.auto_subscribe_data_track)
         self.lifetime = Lifetime(self)
         self.simulation = simulate.Simulation()
@@ -145,6 +147,6 @@ _HANDLERS: dict[str, Callable[[Session, Any], None]] = {
     "publish_data_track_request": data_tracks.publish,
     "unpublish_data_track_request": data_tracks.unpublish,
     "update_data_subscription": data_tracks.update_subscription,
-    "store_data_blob_request": data_blobs.refuse,
-    "get_data_blob_request": data_blobs.refuse,
+    "store_data_blob_request": data_blobs.store,
+    "get_data_blob_request": data_blobs.get,
 }

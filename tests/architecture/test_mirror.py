@@ -24,7 +24,6 @@ ELSEWHERE = {
     "hubbub/errors.py": "tests/hubbub/test_server.py",
     "hubbub/load/": "tests/hubbub/load/test_command.py",
     "rooms/context.py": "tests/rooms/test_room.py",
-    "rooms/data_blobs.py": "tests/rooms/test_data.py",
     "rooms/departure.py": "tests/rooms/test_lifetime.py",
     "rooms/errors.py": "tests/hubbub/api/test_errors.py",
     "rooms/legs.py": "tests/rooms/test_join.py",
