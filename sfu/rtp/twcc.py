@@ -7,6 +7,7 @@ The receiver lists for a span of transport-wide sequence numbers which packets c
 import re
 import struct
 from collections.abc import Iterable, Sequence
+from operator import lt, sub
 from typing import Final
 
 from sfu.rtp.errors import RtpError
@@ -40,6 +41,10 @@ STATUS_COST: Final = 2 / TWO_BIT_STATUSES
 GAP_COST: Final = 4
 CHUNKS_AND_PADDING: Final = 2 * 2 + 3
 
+MAX_SIMPLE: Final = 200
+"""Arrivals that fit one packet whatever lies between them."""
+
+_DIGITS = bytes.maketrans(b"\x00\x01", b"01")
 _HEADER = struct.Struct("!BBHIIHH3sB")
 _CHUNK = struct.Struct("!H")
 _RUN = re.compile(rb"\x00+|\x01+|\x02+")
@@ -70,11 +75,43 @@ def build_feedback(
     Raises:
         RtpError: an SSRC doesn't fit 32 bits.
     """
+    arrivals = list(arrivals)
+    if base_sequence is None and 0 < len(arrivals) <= MAX_SIMPLE:
+        simple = _build_simple(sender_ssrc, media_ssrc, arrivals, feedback_count & 0xFF)
+        if simple is not None:
+            return [simple]
     packets: list[bytes] = []
     for base, group in _split(arrivals, base_sequence):
         count = feedback_count + len(packets) & 0xFF
         packets.append(_build_one(sender_ssrc, media_ssrc, base, group, count))
     return packets
+
+
+def _build_simple(
+    sender_ssrc: int, media_ssrc: int, arrivals: list[Arrival], feedback_count: int
+) -> bytes | None:
+    """The usual case: arrivals in order, none more than 64 ms after the one before. None where that isn't so.
+
+    What it writes is what the general way would.
+    """
+    sequences, times = zip(*arrivals, strict=True)
+    base, span = sequences[0], sequences[-1] - sequences[0] + 1
+    ticks = [(arrival_us + TICK_US // 2) // TICK_US for arrival_us in times]
+    reference, first = divmod(ticks[0], REFERENCE_TICKS)
+    try:
+        deltas = bytes((first, *map(sub, ticks[1:], ticks)))
+    except ValueError:
+        return None
+    if span == len(sequences) and sequences == tuple(range(base, base + span)):
+        chunks = _CHUNK.pack(SMALL << 13 | span)
+    elif span < MAX_STATUSES and all(map(lt, sequences, sequences[1:])):
+        statuses = bytearray(span)
+        for sequence in sequences:
+            statuses[sequence - base] = SMALL
+        chunks = _chunks(statuses)
+    else:
+        return None
+    return _write(sender_ssrc, media_ssrc, base, span, reference, feedback_count, chunks + deltas)
 
 
 def _split(arrivals: Iterable[Arrival], base: int | None) -> list[tuple[int, list[Arrival]]]:
@@ -119,7 +156,14 @@ def _build_one(
         statuses[sequence - base] = SMALL if small else LARGE
         deltas += delta.to_bytes(1 if small else 2, "big", signed=not small)
         last_tick = tick
-    body = _chunks(statuses) + deltas
+    return _write(
+        sender_ssrc, media_ssrc, base, len(statuses), reference, feedback_count, _chunks(statuses) + deltas
+    )
+
+
+def _write(
+    sender_ssrc: int, media_ssrc: int, base: int, count: int, reference: int, feedback_count: int, body: bytes
+) -> bytes:
     padding = -len(body) % 4
     if padding:
         body += bytes(padding - 1) + bytes((padding,))
@@ -131,7 +175,7 @@ def _build_one(
             sender_ssrc,
             media_ssrc,
             base & 0xFFFF,
-            len(statuses),
+            count,
             (reference % REFERENCE_WRAP).to_bytes(3, "big"),
             feedback_count,
         )
@@ -154,9 +198,7 @@ def _chunks(statuses: bytearray) -> bytes:
             chunk = statuses[at] << 13 | taken
         elif one_bit:
             taken = ONE_BIT_STATUSES
-            chunk = 0x8000
-            for place, status in enumerate(ahead):
-                chunk |= status << 13 - place
+            chunk = 0x8000 | int(ahead.translate(_DIGITS), 2) << ONE_BIT_STATUSES - len(ahead)
         else:
             taken = TWO_BIT_STATUSES
             chunk = 0xC000

@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfu.rtp import twcc
 from sfu.rtp.errors import RtpError
 from sfu.rtp.rtcp import TransportFeedback, parse_compound
 from sfu.rtp.sequence import extend
-from sfu.rtp.twcc import MAX_FEEDBACK_LENGTH, MAX_STATUSES, build_feedback, parse_feedback
+from sfu.rtp.twcc import MAX_FEEDBACK_LENGTH, MAX_SIMPLE, MAX_STATUSES, build_feedback, parse_feedback
 
 STEPS = st.tuples(
     st.one_of(st.just(1), st.integers(1, 40), st.integers(1, 20_000)),
@@ -54,6 +55,37 @@ def test_every_number_from_the_base_to_the_last_arrival_is_told(numbers, base) -
     statuses = read_all(packets, min(numbers), 0)
     assert sorted(statuses) == list(range(min(base, *numbers), max(numbers) + 1))
     assert {number for number, at in statuses.items() if at is not None} == set(numbers)
+
+
+@given(
+    st.integers(0, 2**40),
+    st.integers(0, 2**50),
+    st.lists(
+        st.tuples(
+            st.one_of(st.just(1), st.just(1), st.integers(0, 50), st.integers(0, 10_000)),
+            st.one_of(st.integers(0, 3000), st.integers(0, 64_000), st.integers(-1000, 70_000)),
+        ),
+        max_size=MAX_SIMPLE - 1,
+    ),
+)
+def test_the_usual_case_is_written_as_the_general_way_would(first, at_us, steps) -> None:
+    arrivals = walk_steps(first, at_us, steps)
+    general = [
+        twcc._build_one(1, 2, base, group, 250 + number & 0xFF)
+        for number, (base, group) in enumerate(twcc._split(arrivals, None))
+    ]
+    assert build_feedback(1, 2, arrivals, 250) == general
+
+
+@given(st.lists(st.sampled_from([0, 1]), min_size=1, max_size=60))
+def test_statuses_of_one_bit_are_vectors_from_the_top(statuses) -> None:
+    chunks = twcc._chunks(bytearray(statuses))
+    read, at = twcc._read_chunks(bytes(20) + chunks, 20 + len(chunks), len(statuses))
+    assert list(read) == statuses
+    assert at == 20 + len(chunks)
+    rest = -len(statuses) % 14
+    if chunks[-2] & 0x80 and len(statuses) % 14:
+        assert int.from_bytes(chunks[-2:], "big") & (1 << rest) - 1 == 0
 
 
 def test_it_is_rtcp() -> None:
