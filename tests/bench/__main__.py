@@ -5,7 +5,6 @@ import asyncio
 import json
 import os
 import sys
-import time
 from pathlib import Path
 
 from sfu.config import MediaConfig
@@ -13,8 +12,7 @@ from tests.bench import memory, report
 from tests.bench.loads import LOADS, SMALL_LOADS, Load
 from tests.bench.measure import Result, Saturation
 from tests.bench.scene import GENERATOR_CORE, Scene
-
-_FOREVER_S = 1e6
+from tests.bench.settings import media_config, progress_of
 
 
 def main() -> int:
@@ -32,16 +30,7 @@ def main() -> int:
     if unknown:
         parser.error(f"no such load: {', '.join(sorted(unknown))}")
     os.sched_setaffinity(0, {GENERATOR_CORE})
-    config = MediaConfig(
-        udp_port=0,
-        tcp_port=0,
-        bind_addresses=("127.0.0.1",),
-        node_ip="127.0.0.1",
-        ipv6=False,
-        dtls_timeout_s=_FOREVER_S,
-        use_gso=not arguments.no_gso,
-        use_sendmmsg=not arguments.no_batch,
-    )
+    config = media_config(gso=not arguments.no_gso, batch=not arguments.no_batch)
     chosen = [load for load in (*LOADS, *SMALL_LOADS) if load.name in arguments.loads] or list(LOADS)
     results = [_measure(load, config, arguments) for load in chosen]
     print(report.table(results))
@@ -59,19 +48,7 @@ def main() -> int:
 
 
 def _measure(load: Load, config: MediaConfig, arguments: argparse.Namespace) -> Result:
-    started_at, said = time.monotonic(), ""
-
-    def progress(text: str) -> None:
-        nonlocal said
-        if text == said:
-            return
-        said = text
-        line = f"{load.title}: {text}, {time.monotonic() - started_at:.0f} s"
-        if sys.stderr.isatty():
-            print(f"\r{line} \x1b[K", end="\n" if text == "done" else "", file=sys.stderr, flush=True)
-        else:
-            print(line, file=sys.stderr, flush=True)
-
+    progress = progress_of(load.title)
     with Scene(load, config, progress) as scene:
         result = Saturation(scene).run(*((2, 0.7) if arguments.quick else (arguments.slices, 2.0)))
     progress("done")

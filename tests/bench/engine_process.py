@@ -18,6 +18,7 @@ from sfu.control import Event
 from sfu.net.srtp import SrtpKeys
 from sfu.pool import LocalPool
 from tests.bench.floor import Floor, Recorder
+from tests.bench.sampler import Pause, Pauses, Sampler, Stack
 
 _FOR_SETUP = (
     control.AnswerReady,
@@ -59,6 +60,8 @@ class EngineProcess:
         self._pool = LocalPool(config, self._on_event)
         self._recorder: Recorder | None = None
         self._floor: Floor | None = None
+        self._sampler = Sampler()
+        self._pauses = Pauses()
 
     async def run(self) -> None:
         await self._pool.start()
@@ -124,6 +127,15 @@ class EngineProcess:
     async def _run_floor(self, datagrams: int, window: int) -> tuple[int, float]:
         assert self._floor is not None
         return self._floor.run(datagrams, window, self._received)
+
+    async def _sample(self) -> None:
+        self._sampler.start()
+
+    async def _samples(self) -> dict[Stack, int]:
+        return self._sampler.stop()
+
+    async def _take_pauses(self) -> list[Pause]:
+        return self._pauses.take()
 
 
 def serve(connection: Connection, received: Any, config: MediaConfig, core: int) -> None:

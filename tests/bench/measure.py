@@ -81,22 +81,23 @@ class Saturation:
     """Finds what a scene's engine can do at most."""
 
     def __init__(self, scene: Scene) -> None:
-        self._scene = scene
+        self.scene = scene
         self.window = FIRST_WINDOW
-        self._speed = 0.0
+        self.speed = 0.0
+        """Media seconds that the engine does in a CPU second."""
 
     def run(self, slices: int, slice_s: float) -> Result:
         """``slices`` times so many CPU seconds of the engine, and as many packets for the floor."""
-        scene, studio = self._scene, self._scene.studio
+        scene, studio = self.scene, self.scene.studio
         result = Result(scene.load.name, scene.load.title)
         self.calibrate()
         forwards = not scene.load.receive_only
         if forwards:
             scene.engine.record()
-            scene.play(studio.record(slice_s * self._speed / 4, feedback=True), self.window)
+            scene.play(studio.record(slice_s * self.speed / 4, feedback=True), self.window)
             result.per_batch, result.per_message = scene.engine.prepare_floor()
         result.window = self.window
-        result.media_s = slice_s * self._speed
+        result.media_s = slice_s * self.speed
         for number in range(slices):
             scene.progress(f"slice {number + 1} of {slices}")
             one = self._play(result.media_s, feedback=True)
@@ -113,23 +114,23 @@ class Saturation:
 
     def calibrate(self) -> None:
         """Find out how fast the engine is and what backlog keeps it busy."""
-        self._scene.progress("calibrating")
+        self.scene.progress("calibrating")
         media_s, cpu_s = CALIBRATION_S / 2, 0.0
         while cpu_s < CALIBRATION_S:
             media_s *= 2
-            tape = self._scene.studio.record(media_s, feedback=True)
+            tape = self.scene.studio.record(media_s, feedback=True)
             self.window = max(self.window, _window(tape, media_s, 0.0))
-            one = self._scene.play(tape, self.window)
+            one = self.scene.play(tape, self.window)
             cpu_s = one.cpu_s
             self.window = _window(tape, media_s, one.packets / cpu_s)
-        self._speed = media_s / cpu_s
+        self.speed = media_s / cpu_s
 
     def _play(self, media_s: float, *, feedback: bool) -> Slice:
-        return self._scene.play(self._scene.studio.record(media_s, feedback=feedback), self.window)
+        return self.scene.play(self.scene.studio.record(media_s, feedback=feedback), self.window)
 
     def _floor_us(self, copies: int) -> float:
-        deaf = Deaf(self._scene.socket, self._scene.engine.received)
-        sent, cpu_s = self._scene.engine.run_floor(copies, self.window, lambda: rest_if_none(deaf.drain()))
+        deaf = Deaf(self.scene.socket, self.scene.engine.received)
+        sent, cpu_s = self.scene.engine.run_floor(copies, self.window, lambda: rest_if_none(deaf.drain()))
         while deaf.drain():
             pass
         return 1e6 * cpu_s / sent

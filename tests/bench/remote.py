@@ -10,6 +10,7 @@ from sfu.config import MediaConfig
 from sfu.control import Command, Event, TransportId
 from sfu.net.srtp import SrtpKeys
 from tests.bench.engine_process import Stats, serve
+from tests.bench.sampler import Pause, Stack
 from tests.bench.waiting import WaitingRoom
 
 _STOP_S = 5.0
@@ -64,6 +65,18 @@ class RemoteEngine:
         while not self._connection.poll():
             meanwhile()
         return self._connection.recv()  # type: ignore[no-any-return]
+
+    def sample(self) -> None:
+        """Look where the engine is from now on."""
+        self._ask("sample")
+
+    def samples(self) -> dict[Stack, int]:
+        """Stop looking; returns how often each stack was seen."""
+        return self._ask("samples")  # type: ignore[no-any-return]
+
+    def pauses(self) -> list[Pause]:
+        """Garbage collections since the last time."""
+        return self._ask("take_pauses")  # type: ignore[no-any-return]
 
     def stop(self) -> None:
         with suppress(OSError):

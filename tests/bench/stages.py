@@ -1,0 +1,96 @@
+"""The engine's stages, told from a sample's stack. Every sample belongs to exactly one."""
+
+import linecache
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from tests.bench.sampler import Frame, Stack
+
+STAGES = (
+    "kernel receive",
+    "unprotect",
+    "ingress",
+    "forward",
+    "expand",
+    "protect",
+    "send",
+    "RTCP in",
+    "RTCP out",
+    "ICE and DTLS",
+    "timers",
+    "event loop",
+    "bench",
+)
+"""In the order of a packet's way; ``expand`` is columns and copies, ``event loop`` also what no stage claims."""
+
+
+class _Rule(NamedTuple):
+    """What a frame must be like; empty means any."""
+
+    stage: str
+    file: str
+    function: str = ""
+    line: str = ""
+
+
+_RULES = tuple(
+    _Rule(*texts)
+    for texts in (
+        ("bench", r"tests/bench/(floor|sampler)"),
+        ("bench", r"tests/bench/engine_process", r"^_"),
+        ("unprotect", r"sfu/", "", r"\bunprotect"),
+        ("RTCP out", r"sfu/", "", r"\bprotect_rtcp"),
+        ("protect", r"sfu/", "", r"\bprotect\b"),
+        ("kernel receive", r"sfu/net/mmsg", r"receive|lengths|arrivals|keys|wait"),
+        ("kernel receive", r"sfu/net/udp", r"receive|drain|data|arrivals"),
+        ("send", r"sfu/net/mmsg"),
+        ("send", r"sfu/net/(egress|tcp)"),
+        ("ICE and DTLS", r"sfu/net/(ice|stun|dtls|sctp|dcep|channels|reassembly|framing|tsn)"),
+        ("ICE and DTLS", r"sfu/(mux|peer/transport)", r"check|dtls|register|select|taken"),
+        ("RTCP in", r"sfu/", r"receive_rtcp|parse_compound|parse_\w+|_reports?|_nack|_keyframe_wanted"),
+        ("RTCP in", r"sfu/peer/feedback", r"receive\w*|take\w*|read\w*|_sender_report|_transport_feedback"),
+        ("RTCP out", r"sfu/peer/feedback"),
+        ("RTCP out", r"sfu/(streams/(nack|feedback|sender_report)|rtp/(twcc|rtcp))"),
+        ("RTCP out", r"sfu/mux", r"^send"),
+        ("expand", r"sfu/forwarding/(matrix|arena|copies|columns)"),
+        ("expand", r"sfu/forwarding", r"expand|finish|_write|_stamp"),
+        ("ingress", r"sfu/forwarding/(ingress|reader|uptrack)"),
+        ("forward", r"sfu/forwarding"),
+        ("ingress", r"sfu/(codecs|rtp/(header|extensions|sequence)|streams/(receive|liveness|history))"),
+        ("ingress", r"sfu/streams/(timeline|speakers)", r"observe|add|note|level|receive|packet"),
+        ("timers", r"sfu/(housekeeping|router|streams|peer|announce)"),
+        ("timers", r"sfu/engine", r"timer"),
+        ("ingress", r"sfu/(tick|mux)"),
+        ("event loop", r""),
+    )
+)
+
+Source = Callable[[str, int], str]
+
+
+def stage_of(stack: Stack, source: Source = linecache.getline) -> str:
+    """The stage of the innermost frame that belongs to one."""
+    for frame in stack:
+        rule = next(rule for rule in _RULES if _fits(rule, frame, source))
+        if rule.stage != "event loop":
+            return rule.stage
+    return "event loop"
+
+
+def shares(samples: Mapping[Stack, int]) -> dict[str, float]:
+    """Share of the samples in each stage, in the order of :data:`STAGES`."""
+    counts: Counter[str] = Counter()
+    for stack, count in samples.items():
+        counts[stage_of(stack)] += count
+    total = counts.total() or 1
+    return {stage: counts[stage] / total for stage in STAGES if counts[stage]}
+
+
+def _fits(rule: _Rule, frame: Frame, source: Source) -> bool:
+    return bool(
+        re.search(rule.file, frame.file)
+        and re.search(rule.function, frame.function)
+        and (not rule.line or re.search(rule.line, source(frame.file, frame.line)))
+    )
