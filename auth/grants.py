@@ -6,7 +6,7 @@ camel case of the JWT. A claim that is absent or ``null`` has its default; one o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from .errors import MalformedClaims
@@ -76,6 +76,26 @@ class VideoGrant:
     def may_publish_data(self) -> bool:
         """Whether data packets and data tracks may be sent."""
         return self.may_publish() if self.can_publish_data is None else self.can_publish_data
+
+    def limited_to(self, other: "VideoGrant") -> "VideoGrant":
+        """Of a participant's rights those that another grant has too."""
+        sources = list(self.can_publish_sources or other.can_publish_sources)
+        if self.can_publish_sources and other.can_publish_sources:
+            sources = [source for source in sources if source in other.can_publish_sources]
+        publish = self.may_publish() and other.may_publish() and bool(sources or not self.can_publish_sources)
+        rights = self.may_publish(), self.may_publish_data()
+        data = self.may_publish_data() and other.may_publish_data()
+        return replace(
+            self,
+            can_publish=self.can_publish if publish == rights[0] else publish,
+            can_publish_sources=tuple(sources),
+            can_subscribe=self.can_subscribe if other.may_subscribe() else False,
+            can_publish_data=self.can_publish_data if (publish, data) == rights else data,
+            can_update_own_metadata=self.can_update_own_metadata and other.can_update_own_metadata,
+            can_subscribe_metrics=self.can_subscribe_metrics and other.can_subscribe_metrics,
+            can_manage_agent_session=self.can_manage_agent_session and other.can_manage_agent_session,
+            room_admin=self.room_admin and other.room_admin,
+        )
 
     def may_administer(self, room: str) -> bool:
         """Whether this very room may be administered. There are no wildcards."""

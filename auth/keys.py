@@ -10,20 +10,29 @@ from .errors import InvalidKeyFile, UnknownKey
 MIN_SECRET_CHARS = 32
 """A shorter HMAC-SHA256 secret is weaker than the hash (RFC 7518 section 3.2)."""
 
+OWN = "own"
+"""The layer that a ring was made of."""
+
 _ALPHABET = string.ascii_letters + string.digits
 
 
 class KeyRing:
-    """Which secret belongs to which API key. Neither its repr nor its errors show a secret."""
+    """Which secret belongs to which API key. Neither its repr nor its errors show a secret.
 
-    __slots__ = ("_secrets",)
+    Everybody who checks tokens holds the same ring, and it may change while they do: it has layers, one for each
+    source of keys, and :meth:`replace` exchanges one. The first layer is what the ring was made of.
+    """
+
+    __slots__ = ("_layers",)
 
     def __init__(self, pairs: Mapping[str, str]) -> None:
         """Raises InvalidKeyFile for an empty key or secret."""
         for key, secret in pairs.items():
             if not key or not secret:
                 raise InvalidKeyFile(f"API key {key!r}: key and secret must not be empty")
-        self._secrets = dict(pairs)
+        self._layers: dict[str, Mapping[str, tuple[str, ...]]] = {
+            OWN: {key: (secret,) for key, secret in pairs.items()}
+        }
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -44,39 +53,51 @@ class KeyRing:
             pairs[key] = secret
         return cls(pairs)
 
+    def replace(self, layer: str, keys: Mapping[str, tuple[str, ...]]) -> None:
+        """Exchange the keys of one source; of several secrets the first one signs, all verify."""
+        self._layers = self._layers | {layer: dict(keys)}
+
+    def layer(self, name: str) -> Mapping[str, tuple[str, ...]]:
+        """The keys of one source."""
+        return self._layers.get(name, {})
+
+    def secrets(self, key: str) -> tuple[str, ...]:
+        """The secrets that verify what this API key signed. Raises UnknownKey."""
+        for keys in self._layers.values():
+            if key in keys:
+                return keys[key]
+        raise UnknownKey
+
     def secret(self, key: str) -> str:
-        """The secret of an API key. Raises UnknownKey."""
-        try:
-            return self._secrets[key]
-        except KeyError:
-            raise UnknownKey from None
+        """The secret that signs for an API key. Raises UnknownKey."""
+        return self.secrets(key)[0]
 
     def first(self) -> tuple[str, str]:
         """The pair named first, for tokens of the server's own. Raises UnknownKey when there is none."""
-        for pair in self._secrets.items():
-            return pair
+        for key in self:
+            return key, self.secret(key)
         raise UnknownKey
 
     def short_secrets(self) -> list[str]:
         """API keys whose secret has less than MIN_SECRET_CHARS characters."""
-        return [key for key, secret in self._secrets.items() if len(secret) < MIN_SECRET_CHARS]
+        return [key for key in self if len(self.secret(key)) < MIN_SECRET_CHARS]
 
     def __contains__(self, key: object) -> bool:
-        return key in self._secrets
+        return any(key in keys for keys in self._layers.values())
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._secrets)
+        return iter({key: None for keys in self._layers.values() for key in keys})
 
     def __len__(self) -> int:
-        return len(self._secrets)
+        return sum(1 for _ in self)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, KeyRing) and self._secrets == other._secrets
+        return isinstance(other, KeyRing) and self._layers == other._layers
 
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        return f"KeyRing({', '.join(self._secrets)})"
+        return f"KeyRing({', '.join(self)})"
 
 
 def generate() -> tuple[str, str]:

@@ -45,8 +45,7 @@ def verify(token: str, keys: KeyRing, now: float, *, leeway_s: float = LEEWAY_S)
     issuer = payload.get("iss")
     if not isinstance(issuer, str):
         raise MalformedToken
-    secret = keys.secret(issuer)
-    _check_signature(token, header, secret)
+    _check_signature(token, header, keys.secrets(issuer))
     _check_times(payload, now, leeway_s)
     return Claims.from_json(payload)
 
@@ -85,15 +84,27 @@ def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
     return parts["header"], payload
 
 
-def _check_signature(token: str, header: dict[str, Any], secret: str) -> None:
+def issuer_of(token: str) -> str:
+    """The API key that a token names, not to be believed yet; empty for what is no token."""
+    try:
+        issuer = _read(token)[1].get("iss")
+    except MalformedToken:
+        return ""
+    return issuer if isinstance(issuer, str) else ""
+
+
+def _check_signature(token: str, header: dict[str, Any], secrets: tuple[str, ...]) -> None:
     algorithm = header.get("alg")
     if algorithm != "HS256":
         known = isinstance(algorithm, str) and len(algorithm) <= 16 and algorithm.isalnum()
         raise BadSignature(f"signing method {algorithm if known else 'unknown'} is invalid")
-    try:
-        _JWS.decode(token, secret, algorithms=["HS256"])
-    except PyJWTError:
-        raise BadSignature from None
+    for secret in secrets:
+        try:
+            _JWS.decode(token, secret, algorithms=["HS256"])
+        except PyJWTError:
+            continue
+        return
+    raise BadSignature
 
 
 def _check_times(payload: dict[str, Any], now: float, leeway_s: float) -> None:

@@ -23,8 +23,10 @@ from aiohttp import web
 from livekit.protocol import rtc
 
 from auth import tokens
+from auth.errors import UnknownKey
 from auth.grants import Claims
 from auth.keys import KeyRing
+from hubbub import keys as api_keys
 from hubbub.api.app import build_app, runner_for
 from hubbub.api.twirp.services import twirp
 from hubbub.banner import banner
@@ -32,6 +34,7 @@ from hubbub.config import Config
 from hubbub.database import Database, database_path
 from hubbub.errors import StartError
 from hubbub.hooks import HookRunner, Hooks, load_hooks
+from hubbub.keys import KeyTable, KeyWatch
 from hubbub.room_clock import SystemClock, TimedRooms
 from hubbub.web.pages import Pages
 from hubbub.web.tokens import DevTokens
@@ -65,6 +68,13 @@ class Server:
         clock = SystemClock()
         path = database_path(config.database, config.data_directory, development=config.development)
         self.database = Database(path, durable=config.database.durable)
+        self._key_watch = KeyWatch(
+            config.keys,
+            KeyTable(self.database),
+            key_file=config.key_file,
+            interval_s=config.key_reload_s,
+            find_secret=self._hooks.find_secret,
+        )
         self._pool = LocalPool(config.media, self._on_media_event)
         ids = Ids(secrets.token_bytes)
         service = RoomService(
@@ -93,11 +103,13 @@ class Server:
 
     async def start(self) -> None:
         """Open every port. Raises StartError, and leaves nothing open then."""
-        await self.database.open()
+        await self.database.open([api_keys.SCHEMA])
+        await self._key_watch.start()
         try:
             await self._pool.start()
         except MediaStartError as error:
             await self._pool.close()
+            await self._key_watch.stop()
             await self.database.close()
             raise StartError(str(error)) from error
         self.udp_port = self._pool.udp_port
@@ -119,6 +131,7 @@ class Server:
             await self._runner.cleanup()
             self._runner = None
         await self._pool.close()
+        await self._key_watch.stop()
         await self.database.close()
 
     async def __aenter__(self) -> Self:
@@ -146,7 +159,9 @@ class Server:
             *DevTokens(config.keys, enabled=config.development).routes(),
             *pages.routes(),
         ]
-        return build_app(routes, max_body_bytes=config.max_request_body_bytes)
+        return build_app(
+            routes, max_body_bytes=config.max_request_body_bytes, middlewares=[self._key_watch.ask]
+        )
 
     async def _listen(self, runner: web.AppRunner) -> None:
         hosts = self.config.bind_addresses or EVERYWHERE
@@ -171,8 +186,11 @@ class Minter:
         self._keys = keys
 
     def refresh(self, claims: Claims) -> str:
-        """A token with the same claims that lasts at least as long."""
-        return tokens.refresh(claims, self._keys, time.time())
+        """A token with the same claims that lasts at least as long; empty if the API key was withdrawn."""
+        try:
+            return tokens.refresh(claims, self._keys, time.time())
+        except UnknownKey:
+            return ""
 
 
 class StunServers:

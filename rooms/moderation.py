@@ -1,16 +1,20 @@
 """What the server does to a participant at the wish of its API or of a moderator."""
 
+from typing import TYPE_CHECKING
+
 from livekit.protocol import models, rtc
 
 from auth.grants import VideoGrant
 
 from . import data_tracks, publishing
 from .permissions import may_publish
-from .session import Session
 from .updates import announce, announce_departure, announce_room
 
+if TYPE_CHECKING:
+    from .session import Session
 
-def change_grant(session: Session, grant: VideoGrant) -> None:
+
+def change_grant(session: "Session", grant: VideoGrant) -> None:
     """Let a participant do more or less than its token said, from now on.
 
     What it may no longer publish ends at once. Somebody who becomes hidden leaves, as far as the others can see.
@@ -34,7 +38,7 @@ def change_grant(session: Session, grant: VideoGrant) -> None:
     session.refresh_token()
 
 
-def _end_forbidden(session: Session) -> None:
+def _end_forbidden(session: "Session") -> None:
     permission = session.participant.permission
     tracks = (*session.publications.published.values(), *session.publications.pending.values())
     for publication in tracks:
@@ -45,7 +49,7 @@ def _end_forbidden(session: Session) -> None:
             data_tracks.remove(track)
 
 
-def mute_track(session: Session, track_sid: str, muted: bool) -> models.TrackInfo | None:
+def mute_track(session: "Session", track_sid: str, muted: bool) -> models.TrackInfo | None:
     """Mute a track for its publisher, who is told to; its TrackInfo, or None when there is no such track."""
     publication = session.publications.find(track_sid)
     if publication is None:
@@ -55,6 +59,6 @@ def mute_track(session: Session, track_sid: str, muted: bool) -> models.TrackInf
     return publication.info
 
 
-def remove(session: Session) -> None:
+def remove(session: "Session") -> None:
     """Put a participant out of the room."""
     session.leave(models.PARTICIPANT_REMOVED)

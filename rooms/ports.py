@@ -33,7 +33,7 @@ class TokenMinter(Protocol):
     """Signs the tokens that clients reconnect with."""
 
     def refresh(self, claims: Claims) -> str:
-        """A fresh token of the same issuer with these claims."""
+        """A fresh token of the same issuer with these claims; empty if that may not be given any more."""
 
 
 class Clock(Protocol):

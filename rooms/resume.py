@@ -4,6 +4,9 @@ from typing import TYPE_CHECKING
 
 from livekit.protocol import models, rtc
 
+from auth.grants import VideoGrant
+
+from . import moderation
 from .join import JoinRequest
 from .ports import SignalSink
 from .signal import Signal
@@ -32,12 +35,20 @@ def resume(session: "Session | None", request: JoinRequest, sink: SignalSink) ->
     send_missed(session)
     send_everybody(session)
     session.signal.send(rtc.SignalResponse(room_update=rtc.RoomUpdate(room=session.room.info())))
+    _lose_rights(session, request.grant)
     session.refresh_token()
     _catch_up(session)
     if session.simulation.drops_after_resume(session.context.clock.now()):
         session.signal.close()
         session.lifetime.signal_lost()
     return session
+
+
+def _lose_rights(session: "Session", grant: VideoGrant) -> None:
+    """A token that grants less than the participant has was made since by somebody who wants that."""
+    left = session.participant.grant.limited_to(grant)
+    if grant not in session.granted and left != session.participant.grant:
+        moderation.change_grant(session, left)
 
 
 def _catch_up(session: "Session") -> None:

@@ -1,11 +1,12 @@
 """A participant's session: everything that one join brought into the room, and its requests from then on."""
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from livekit.protocol import models, rtc
 
-from auth.grants import Claims
+from auth.grants import Claims, VideoGrant
 
 from . import (
     data_blobs,
@@ -36,6 +37,8 @@ from .subscription import Subscriptions
 from .updates import announce
 from .welcome import join_response
 
+_GRANTS_REMEMBERED = 16
+
 
 class Session:
     """Holds what belongs to one participant; what happens to it is in the files by idea."""
@@ -62,6 +65,8 @@ class Session:
         self.lifetime = Lifetime(self)
         self.simulation = simulate.Simulation()
         self.held = HeldRequests(self, context.config.max_held_requests)
+        self.granted: deque[VideoGrant] = deque(maxlen=_GRANTS_REMEMBERED)
+        """What its tokens granted, so that an old one of ours isn't taken for a right that was taken away."""
         self.ended = False
 
     def open(self, request: JoinRequest) -> None:
@@ -114,7 +119,9 @@ class Session:
     def refresh_token(self) -> None:
         """Send a token that says what now holds; clients come back with it."""
         token = self.context.minter.refresh(self.participant.claims())
-        self.signal.send(rtc.SignalResponse(refresh_token=token))
+        self.granted.append(self.participant.grant)
+        if token:
+            self.signal.send(rtc.SignalResponse(refresh_token=token))
 
     def reply(
         self,

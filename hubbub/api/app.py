@@ -24,11 +24,17 @@ SHUTDOWN_TIMEOUT_S = 2.0
 
 
 def build_app(
-    routes: Iterable[web.AbstractRouteDef], *, max_body_bytes: int = MAX_BODY_BYTES
+    routes: Iterable[web.AbstractRouteDef],
+    *,
+    max_body_bytes: int = MAX_BODY_BYTES,
+    middlewares: Iterable[Middleware] = (),
 ) -> web.Application:
-    """An aiohttp application with these routes; errors are answered and CORS is allowed on all of them."""
+    """An aiohttp application with these routes; errors are answered and CORS is allowed on all of them.
+
+    ``middlewares`` come after those, closest to the handlers.
+    """
     app = web.Application(
-        middlewares=[answer_preflights, refuse_bodies_over(max_body_bytes), errors_as_http],
+        middlewares=[answer_preflights, refuse_bodies_over(max_body_bytes), errors_as_http, *middlewares],
         client_max_size=max_body_bytes,
     )
     app.on_response_prepare.append(allow_every_origin)

@@ -14,7 +14,7 @@ def read_keys(value: object, key_file: object) -> tuple[KeyRing, list[str]]:
     """Keys from a map, a text or a file, which wins where there are both; and what is wrong with them."""
     try:
         if key_file is not None:
-            return _read_file(key_file), []
+            return read_key_file(str(key_file)), []
         if isinstance(value, str):
             return KeyRing.parse(value), []
     except InvalidKeyFile as error:
@@ -49,8 +49,14 @@ def weak_keys(keys: KeyRing) -> list[str]:
     return problems
 
 
-def _read_file(name: object) -> KeyRing:
-    path = Path(os.path.expandvars(str(name))).expanduser()
+def key_file_path(name: str) -> Path:
+    """A key file's place, with variables and ``~`` resolved."""
+    return Path(os.path.expandvars(name)).expanduser()
+
+
+def read_key_file(name: str) -> KeyRing:
+    """The keys in a file. Raises InvalidKeyFile."""
+    path = key_file_path(name)
     try:
         if path.stat().st_mode & 0o007:
             raise InvalidKeyFile(

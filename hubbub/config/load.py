@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from auth.keys import KeyRing
-from hubbub.database.config import DatabaseConfig
+from hubbub.database.config import DatabaseConfig, database_path
 from hubbub.errors import ConfigError
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
@@ -31,14 +31,15 @@ def load(
     file = from_yaml(text)
     variables = from_environment(env or {})
     values = _merge(file.values, variables.values, flags or {})
-    keys, key_problems = read_keys(values.pop(KEYS, None), values.pop(KEY_FILE, None))
+    key_file = values.pop(KEY_FILE, None)
+    keys, key_problems = read_keys(values.pop(KEYS, None), key_file)
     settings, problems = check(values, variables.origins)
     problems = file.problems + problems + key_problems
     if not key_problems and values.get("development") is not True:
         problems += weak_keys(keys)
     if problems:
         raise ConfigError(problems)
-    config = _for_development(_compose(settings, keys))
+    config = _for_development(replace(_compose(settings, keys), key_file=str(key_file or "")))
     if conflicts := _conflicts(config):
         raise ConfigError(conflicts)
     return config, _warnings(config, values, file.ignored)
@@ -54,6 +55,17 @@ def load_keys(
     if file.problems or problems:
         raise ConfigError(file.problems + problems)
     return keys
+
+
+def load_database(text: str = "", *, env: Mapping[str, str] | None = None) -> str:
+    """Where the database of a configuration is, for commands that work on it. Raises ConfigError."""
+    file = from_yaml(text)
+    values = _merge(file.values, from_environment(env or {}).values)
+    settings, problems = check({k: v for k, v in values.items() if k not in (KEYS, KEY_FILE)}, {})
+    if file.problems or problems:
+        raise ConfigError(file.problems + problems)
+    config = _compose(settings, KeyRing({}))
+    return database_path(config.database, config.data_directory, development=config.development)
 
 
 def _merge(*sources: Mapping[str, object]) -> Values:

@@ -44,6 +44,10 @@ class Config:
     """Longest body of a request to the server API."""
     data_directory: str = "data"
     """Where files are kept that outlive the process. Relative to where the server was started."""
+    key_file: str = ""
+    """Where the keys come from, if from a file: it is read again when it changes."""
+    key_reload_s: float = 2.0
+    """How often the key file and the database are looked at for changed API keys."""
     keys: KeyRing = field(default_factory=lambda: KeyRing({}))
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)

@@ -135,7 +135,7 @@ def _options_of(owner: type) -> Iterator[Option]:
     docs = field_docs(owner)
     for item in fields(owner):
         kind = kinds[item.name]
-        if kind in SECTIONS or item.name == KEYS:
+        if kind in SECTIONS or item.name in (KEYS, KEY_FILE):
             continue
         path = LIVEKIT_PLACES.get((owner, item.name), SECTIONS[owner] + item.name)
         doc = docs[item.name] + (" 0 for no limit." if path in UNLIMITED_AT_ZERO else "")

@@ -68,6 +68,13 @@ class Hooks:
     nothing else. Hooks run in the server's event loop: await what takes time, never block.
     """
 
+    async def find_secret(self, api_key: str) -> str | None:  # noqa: ARG002
+        """The secret of an API key that neither the configuration nor the database has; None for one unknown here too.
+
+        An answer is remembered for a minute, and that a key is unknown for five seconds.
+        """
+        return None
+
     async def on_join(self, join: JoinAttempt) -> None:
         """Before somebody joins. The same person may be asked about again: SDKs repeat a join that was refused."""
 

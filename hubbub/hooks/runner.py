@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import structlog
@@ -58,6 +58,21 @@ class HookRunner:
         refusal = await self._ask("on_join", self._hooks.on_join(_join(request)))
         if refusal is not None:
             raise NotAllowed(refusal)
+
+    @property
+    def find_secret(self) -> Callable[[str], Awaitable[str | None]] | None:
+        """Asks for the secret of an API key; None where the hooks know of no keys."""
+        if type(self._hooks).find_secret is Hooks.find_secret:
+            return None
+        return self._secret
+
+    async def _secret(self, api_key: str) -> str | None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._hooks.find_secret(api_key)
+        except Exception:  # somebody else's code: the key stays unknown
+            log.exception("a hook failed", hook="find_secret")
+            return None
 
     # --- Gate ---
 

@@ -97,3 +97,43 @@ def test_wrong_type_names_its_claim() -> None:
     with pytest.raises(MalformedClaims) as caught:
         grant(hidden="yes")
     assert caught.value.claim == "video.hidden"
+
+
+@pytest.mark.parametrize(
+    ("has", "other", "left"),
+    [
+        ({}, {}, {}),
+        ({}, {"canPublish": False}, {"canPublish": False, "canPublishData": False}),
+        ({}, {"canSubscribe": False}, {"canSubscribe": False}),
+        ({}, {"canPublishData": False}, {"canPublishData": False}),
+        ({}, {"canPublishSources": ["camera"]}, {"canPublishSources": ["camera"]}),
+        (
+            {"canPublishSources": ["camera", "microphone"]},
+            {"canPublishSources": ["microphone", "screen_share"]},
+            {"canPublishSources": ["microphone"]},
+        ),
+        (
+            {"canPublishSources": ["camera"]},
+            {"canPublishSources": ["microphone"]},
+            {"canPublish": False, "canPublishData": True},
+        ),
+        ({"roomAdmin": True}, {}, {}),
+        ({"canUpdateOwnMetadata": True}, {}, {}),
+        ({"canSubscribe": False}, {"roomAdmin": True}, {"canSubscribe": False}),
+    ],
+)
+def test_rights_that_another_grant_has_too(
+    has: dict[str, object], other: dict[str, object], left: dict[str, object]
+) -> None:
+    rights = ("may_publish", "may_subscribe", "may_publish_data")
+    limited, wanted = grant(**has).limited_to(grant(**other)), grant(**left)
+    assert [getattr(limited, right)() for right in rights] == [getattr(wanted, right)() for right in rights]
+    for name in ("can_publish_sources", "room_admin", "can_update_own_metadata"):
+        if limited.may_publish():
+            assert getattr(limited, name) == getattr(wanted, name)
+
+
+def test_a_grant_limited_to_itself_is_itself() -> None:
+    one = grant(canPublish=True, canPublishSources=["camera"], roomAdmin=True, canSubscribe=True)
+    assert one.limited_to(one) == one
+    assert VideoGrant().limited_to(VideoGrant()) == VideoGrant()

@@ -53,3 +53,15 @@ def test_generated_pairs_differ_and_are_long_enough() -> None:
     assert len(pairs) == 100
     assert KeyRing(pairs).short_secrets() == []
     assert all(key.startswith("API") and key.isalnum() for key in pairs)
+
+
+def test_layers_are_exchanged_under_those_who_hold_the_ring() -> None:
+    ring = KeyRing({"own": "secret"})
+    ring.replace("more", {"other": ("new", "old"), "own": ("shadowed",)})
+    assert ring.secrets("other") == ("new", "old")
+    assert ring.secret("other") == "new"
+    assert ring.secret("own") == "secret"
+    assert list(ring) == ["own", "other"]
+    assert len(ring) == 2
+    ring.replace("more", {})
+    assert "other" not in ring

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livekit import api
 
-from auth.errors import AuthError, MalformedToken, TokenError, UnknownKey
+from auth.errors import AuthError, BadSignature, MalformedToken, TokenError, UnknownKey
 from auth.grants import Claims, VideoGrant
 from auth.keys import KeyRing
-from auth.tokens import MAX_TOKEN_CHARS, mint, refresh, verify
+from auth.tokens import MAX_TOKEN_CHARS, issuer_of, mint, refresh, verify
 
 NOW = 1_760_000_000.0
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -356,3 +356,18 @@ def test_whatever_is_signed_either_holds_or_is_refused(payload: dict[str, Any]) 
 def test_whatever_is_sent_is_refused_with_a_typed_error(token: str) -> None:
     with pytest.raises(AuthError):
         verify(token, KEYS, NOW)
+
+
+def test_each_secret_of_a_rotation_verifies() -> None:
+    ring = KeyRing({})
+    ring.replace("rotating", {"key": ("n" * 32, "o" * 32)})
+    for secret in ("n" * 32, "o" * 32):
+        token = mint(Claims(identity="ann"), "key", secret, now=1000.0)
+        assert verify(token, ring, 1000.0).identity == "ann"
+    with pytest.raises(BadSignature):
+        verify(mint(Claims(identity="ann"), "key", "x" * 32, now=1000.0), ring, 1000.0)
+
+
+def test_the_issuer_of_what_is_no_token() -> None:
+    assert issuer_of(mint(Claims(identity="ann"), "key", "n" * 32, now=1000.0)) == "key"
+    assert issuer_of("nonsense") == ""

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from livekit.protocol import models, rtc
 
+from rooms.moderation import change_grant
 from sfu.control import RestartIce, SetLayers, Subscribe
 from tests.harness.rooms import Guest, House, RecordingSink
 
@@ -259,3 +262,38 @@ def test_full_reconnect_is_a_departure_to_old_clients() -> None:
     house.join("alice")
     states = [(info.state, info.disconnect_reason) for u in old.of("update") for info in u.participants]
     assert (models.ParticipantInfo.DISCONNECTED, models.DUPLICATE_IDENTITY) in states
+
+
+def test_a_token_that_lost_a_right_loses_it() -> None:
+    house = House()
+    alice, bob = house.pair()
+    track = alice.publish("mic")
+    alice.drop_signal()
+    claims = alice.request_.claims
+    assert claims.video is not None
+    less = replace(claims, video=replace(claims.video, can_publish=False))
+    sink = alice.resume(claims=less)
+    assert not alice.session.participant.permission.can_publish
+    assert sink.of("track_unpublished")[0].track_sid == track
+    (update, *_) = [u for u in bob.of("update") if u.participants[0].identity == "alice"][-1:]
+    assert not update.participants[0].tracks
+
+
+def test_an_older_token_of_ours_takes_nothing_away() -> None:
+    house = House()
+    alice = house.join("alice", grant={"can_publish": False}).connect()
+    assert alice.request_.claims.video is not None
+    change_grant(alice.session, replace(alice.request_.claims.video, can_publish=True))
+    alice.drop_signal()
+    alice.resume()
+    assert alice.session.participant.permission.can_publish
+
+
+def test_a_token_that_grants_more_gives_nothing() -> None:
+    house = House()
+    alice = house.join("alice").connect()
+    assert alice.request_.claims.video is not None
+    change_grant(alice.session, replace(alice.request_.claims.video, can_publish=False))
+    alice.drop_signal()
+    alice.resume()
+    assert not alice.session.participant.permission.can_publish

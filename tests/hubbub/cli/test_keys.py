@@ -1,0 +1,56 @@
+"""``hubbub keys`` on the database of a configuration."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from hubbub.cli import hubbub
+from hubbub.errors import ConfigError, HubbubError
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> list[str]:
+    file = tmp_path / "hubbub.yaml"
+    file.write_text(f"data_directory: {tmp_path}\n")
+    return ["--config", str(file)]
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(hubbub, ["keys", *arguments])
+    if isinstance(result.exception, HubbubError):
+        raise result.exception
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_a_key_from_its_making_to_its_end(config: list[str]) -> None:
+    made = json.loads(run("add", "--name", "the app", "--json", *config))
+    assert len(made["secret"]) >= 32
+    (listed,) = json.loads(run("list", "--json", *config))
+    assert (listed["key"], listed["name"]) == (made["key"], "the app")
+    rotated = json.loads(run("rotate", made["key"], "--keep", "1h", "--json", *config))
+    assert rotated["secret"] != made["secret"]
+    assert json.loads(run("revoke", made["key"], "--json", *config)) == {"revoked": made["key"]}
+    assert json.loads(run("list", "--json", *config)) == []
+
+
+def test_secrets_are_shown_once(config: list[str]) -> None:
+    key, _, secret = run("add", *config).strip().partition(": ")
+    assert secret
+    assert secret not in run("list", *config)
+    assert key in run("list", *config)
+
+
+def test_a_key_of_ones_own_choice(config: list[str]) -> None:
+    assert run("add", "--key", "mine", *config).startswith("mine: ")
+    with pytest.raises(HubbubError, match="there is an API key mine already"):
+        run("add", "--key", "mine", *config)
+
+
+def test_a_database_in_memory_has_no_keys_to_manage(tmp_path: Path) -> None:
+    file = tmp_path / "dev.yaml"
+    file.write_text("development: true\n")
+    with pytest.raises(ConfigError, match=r"database\.path: is in memory"):
+        run("list", "--config", str(file))
