@@ -1,13 +1,16 @@
 """When which packet of a track is due: paced VP8 frames, and Opus every 20 ms."""
 
+from itertools import accumulate
 from random import Random
 from typing import Protocol
 
 from hubbub.load.rtp import RtpStream
 from hubbub.load.vp8 import Frame, descriptor
 
-PACED_OVER = 0.5
-"""Share of a frame's time over which its packets are spread."""
+PACING_FACTOR = 2.5
+"""The pacer sends so much faster than the bitrate (libwebrtc's default) ..."""
+BURST_S = 0.040
+"""... and may be so far ahead of itself (Chromium's pacer_burst_interval): only large frames are spread."""
 MAX_LAG_S = 0.5
 """A source that is called this late leaves out what it missed."""
 KEYFRAME_MIN_INTERVAL_S = 0.3
@@ -51,6 +54,9 @@ class VideoSource:
         self.missed = 0
         self.keyframes_requested = 0
         self._frames = frames
+        octets = sum(len(piece) for frame in frames for piece in frame.pieces)
+        self._paced_octets_per_s = PACING_FACTOR * octets * fps / len(frames)
+        self._offsets_s = self._paced(frames[0])
         self._interval_s = 1 / fps
         self._start_at = self._frame_at = start_at
         self._frame = 0  # index in the group
@@ -87,7 +93,7 @@ class VideoSource:
             self._next_frame()
         else:
             self._piece += 1
-            self.next_at = self._frame_at + self._interval_s * PACED_OVER * self._piece / len(pieces)
+            self.next_at = self._frame_at + self._offsets_s[self._piece]
         return packet
 
     def _next_frame(self) -> None:
@@ -99,10 +105,16 @@ class VideoSource:
             self._keyframe_wanted = False
             self._keyframe_at = self._frame_at
         self._piece = 0
+        self._offsets_s = self._paced(self._frames[self._frame])
         self._picture_id += 1
         self._tl0_index += 1
         self._timestamp = self.stream.timestamp(self._frame_at - self._start_at)
         self.next_at = self._frame_at
+
+    def _paced(self, frame: Frame) -> list[float]:
+        """When each packet of a frame is sent, in seconds since the frame was there."""
+        before = accumulate((len(piece) for piece in frame.pieces[:-1]), initial=0)
+        return [max(octets / self._paced_octets_per_s - BURST_S, 0.0) for octets in before]
 
     def _skip_to(self, now: float) -> None:
         """Leave frames out, but never the rest of one that was begun."""
