@@ -4,7 +4,7 @@ Every door that administers rooms calls these: Twirp, REST, the command line. No
 All of it is synchronous, and what was done is seen by whoever asks next. Raises ``rooms.errors``.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from livekit.protocol import models, rtc
@@ -17,6 +17,7 @@ from .data import Destinations
 from .errors import InvalidRequest, LimitExceeded, NotNow, ParticipantNotFound, RoomNotFound
 from .permissions import grant_of
 from .room import Room
+from .rpc import Outcome, RpcCall
 from .service import RoomService
 from .session import Session
 
@@ -147,6 +148,22 @@ class Administration:
             LOSSY if lossy else RELIABLE,
             Destinations(frozenset(identities), frozenset(user.destination_sids)),
         )
+
+    def start_rpc(
+        self,
+        room_name: str,
+        identity: str,
+        method: str,
+        payload: str,
+        timeout_s: float,
+        done: Callable[[Outcome], None],
+    ) -> RpcCall:
+        """Call a method of a participant's application; ``done`` hears its answer, or an RpcError, once.
+
+        Raises RoomNotFound, ParticipantNotFound, InvalidRpc or NotNow.
+        """
+        session = self.session(room_name, identity)
+        return session.room.rpc.start(session, method, payload, timeout_s, done)
 
     # --- inside ---
 

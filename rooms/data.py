@@ -125,7 +125,7 @@ class DataRelay:
             if packet.sequence <= sender.data.last_sequence:
                 return
             sender.data.last_sequence = packet.sequence
-        if not self._acceptable(sender, packet):
+        if self._room.rpc.receive(sender, packet) or not self._acceptable(sender, packet):
             return
         _sign(sender, packet)
         if packet.WhichOneof("value") == "metrics":

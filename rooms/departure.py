@@ -55,6 +55,7 @@ def end(
     session.legs.close()
     session.room.speakers.forget(session)
     session.room.quality.forget(session)
+    session.room.rpc.abandon(session)
     observer = session.context.observer
     told = observer.participant_left if was_active else observer.participant_aborted
     told(session.room.info(), session.info())

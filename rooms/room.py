@@ -15,6 +15,7 @@ from .ids import ROOM
 from .publication import Publication
 from .quality import QualityBoard
 from .room_settings import RoomSettings
+from .rpc import RpcCalls
 from .speakers import SpeakerBoard
 from .timers import Timer
 from .updates import announce_room
@@ -44,6 +45,7 @@ class Room:
         self.data_track_handles = DataTrackHandles()
         self.speakers = SpeakerBoard(self)
         self.quality = QualityBoard(self)
+        self.rpc = RpcCalls(self)
         self.force_tcp: set[str] = set()
         """Identities whose next join offers TCP alone (``simulate``)."""
         self.closed = False

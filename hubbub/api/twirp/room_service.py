@@ -4,7 +4,9 @@ from livekit.protocol import models, rtc
 from livekit.protocol import room as messages
 
 from hubbub.api.access import Caller
+from hubbub.api.rpc import perform_rpc
 from rooms.administration import Administration, ProfileChange
+from rooms.rpc import DEFAULT_TIMEOUT_S
 
 
 class RoomService:
@@ -106,6 +108,21 @@ class RoomService:
             identities=request.destination_identities,
         )
         return messages.SendDataResponse()
+
+    async def perform_rpc(
+        self, by: Caller, request: messages.PerformRpcRequest
+    ) -> messages.PerformRpcResponse:
+        """Answers when the participant has."""
+        by.require_room_admin(request.room)
+        payload = await perform_rpc(
+            self._rooms,
+            request.room,
+            request.destination_identity,
+            request.method,
+            request.payload,
+            request.response_timeout_ms / 1000 or DEFAULT_TIMEOUT_S,
+        )
+        return messages.PerformRpcResponse(payload=payload)
 
 
 def configuration(request: messages.CreateRoomRequest) -> messages.RoomConfiguration:
