@@ -1,6 +1,9 @@
 """Access tokens: JSON web tokens signed with HS256 and nothing else."""
 
+import base64
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +22,9 @@ LEEWAY_S = 60.0
 DEFAULT_TTL_S = 6 * 3600.0
 MIN_REFRESH_TTL_S = 600.0
 """A refreshed token is good for at least this long, so that clients may return after their first expired."""
+
+BODY_TTL_S = 300
+"""How long the token of a webhook is good (LiveKit's)."""
 
 
 class _Hs256(HMACAlgorithm):
@@ -53,8 +59,15 @@ def verify(token: str, keys: KeyRing, now: float, *, leeway_s: float = LEEWAY_S)
 def mint(claims: Claims, key: str, secret: str, *, ttl_s: float = DEFAULT_TTL_S, now: float) -> str:
     """Sign claims with an API key. Issuer and times are set here; those in `claims` are ignored."""
     dated = replace(claims, issuer=key, not_before=int(now), expires_at=int(now + ttl_s))
-    payload = json.dumps(dated.to_json(), separators=(",", ":")).encode()
-    return _JWS.encode(payload, secret, algorithm="HS256")
+    return _sign(dated.to_json(), secret)
+
+
+def mint_for_body(body: bytes, key: str, secret: str, *, now: float) -> str:
+    """A token that says who sent this body and that it is whole: what webhooks carry, good for BODY_TTL_S."""
+    hashed = base64.b64encode(hashlib.sha256(body).digest()).decode()
+    starts_at = int(now)
+    times = {"exp": starts_at + BODY_TTL_S, "nbf": starts_at, "iat": starts_at}
+    return _sign({"iss": key, **times, "sha256": hashed}, secret)
 
 
 def refresh(claims: Claims, keys: KeyRing, now: float) -> str:
@@ -66,6 +79,10 @@ def refresh(claims: Claims, keys: KeyRing, now: float) -> str:
     lasting = replace(claims, sha256="", kind_details=())
     secret = keys.secret(claims.issuer)
     return mint(lasting, claims.issuer, secret, ttl_s=max(MIN_REFRESH_TTL_S, left_s), now=now)
+
+
+def _sign(payload: Mapping[str, object], secret: str) -> str:
+    return _JWS.encode(json.dumps(payload, separators=(",", ":")).encode(), secret, algorithm="HS256")
 
 
 def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:

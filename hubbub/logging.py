@@ -123,3 +123,18 @@ def _hide_address(match: re.Match[str]) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return match[0].encode("unicode_escape").decode("ascii")
+
+
+class Seldom:
+    """Holds back a line that could be repeated without end; the first one of each interval is due."""
+
+    def __init__(self, every_s: float) -> None:
+        self._every_s = every_s
+        self._told_at = float("-inf")
+
+    def due(self, now: float) -> bool:
+        """Whether to tell now; if so, it is told."""
+        if now - self._told_at < self._every_s:
+            return False
+        self._told_at = now
+        return True

@@ -38,9 +38,13 @@ from hubbub.keys import KeyTable, KeyWatch
 from hubbub.room_clock import SystemClock, TimedRooms
 from hubbub.web.pages import Pages
 from hubbub.web.tokens import DevTokens
+from hubbub.webhooks import queue as webhooks
+from hubbub.webhooks.service import Webhooks
 from rooms.administration import Administration
 from rooms.context import ServerIdentity
 from rooms.ids import Ids
+from rooms.observers import Observers
+from rooms.ports import RoomObserver
 from rooms.service import RoomService
 from sfu.errors import MediaStartError
 from sfu.pool import LocalPool
@@ -77,6 +81,8 @@ class Server:
         )
         self._pool = LocalPool(config.media, self._on_media_event)
         ids = Ids(secrets.token_bytes)
+        self.webhooks = Webhooks(config.webhooks, self.database, config.keys, ids, clock.wall)
+        observers = Observers([self.webhooks.observer], _observer_failed)
         service = RoomService(
             config.rooms,
             self._pool,
@@ -84,6 +90,7 @@ class Server:
             clock,
             ids,
             gate=self._hooks,
+            observer=observers,
             ice_servers=StunServers(config.media.stun_servers),
             server=ServerIdentity(
                 node_id=ids.make("ND_"),
@@ -103,24 +110,25 @@ class Server:
 
     async def start(self) -> None:
         """Open every port. Raises StartError, and leaves nothing open then."""
-        await self.database.open([api_keys.SCHEMA])
-        await self._key_watch.start()
+        await self.database.open([api_keys.SCHEMA, webhooks.SCHEMA])
         try:
-            await self._pool.start()
-        except MediaStartError as error:
-            await self._pool.close()
-            await self._key_watch.stop()
-            await self.database.close()
-            raise StartError(str(error)) from error
-        self.udp_port = self._pool.udp_port
-        self._runner = runner_for(self._app(), self.config.signaling)
-        try:
+            await self._key_watch.start()
+            await self.webhooks.start()
+            await self._start_media()
+            self._runner = runner_for(self._app(), self.config.signaling)
             await self._runner.setup()
             await self._listen(self._runner)
         except BaseException:
             await self.stop()
             raise
         log.info("started", url=self.url, udp_port=self.udp_port, tcp_port=self.config.media.tcp_port)
+
+    async def _start_media(self) -> None:
+        try:
+            await self._pool.start()
+        except MediaStartError as error:
+            raise StartError(str(error)) from error
+        self.udp_port = self._pool.udp_port
 
     async def stop(self) -> None:
         """Tell everybody that the server goes, and close what is open."""
@@ -132,6 +140,7 @@ class Server:
             self._runner = None
         await self._pool.close()
         await self._key_watch.stop()
+        await self.webhooks.close()
         await self.database.close()
 
     async def __aenter__(self) -> Self:
@@ -177,6 +186,10 @@ class Server:
 
     def _on_media_event(self, event: Any) -> None:
         self.rooms.on_media_event(event)
+
+
+def _observer_failed(observer: RoomObserver, error: Exception) -> None:
+    log.error("an observer of rooms failed", observer=type(observer).__name__, exc_info=error)
 
 
 class Minter:

@@ -5,7 +5,9 @@ import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, get_origin
+from urllib.parse import urlsplit
 
+import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -15,6 +17,8 @@ from pydantic import (
     ValidationError,
     create_model,
 )
+
+from hubbub.webhooks.config import EVENTS, WebhookTarget
 
 from .options import MAY_BE_ZERO, NO_LIMIT, UNLIMITED_AT_ZERO, Option, options
 
@@ -117,7 +121,55 @@ def _first_port(value: object) -> object:
     return value
 
 
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("should be a URL that begins with http:// or https://")
+    if parts.username or parts.password:
+        raise ValueError("should have no user name in it; what is sent is signed instead")
+    return text
+
+
+def _event(text: str) -> str:
+    if text not in EVENTS:
+        raise ValueError(f"is no event; there are {', '.join(EVENTS)}")
+    return text
+
+
+class _Target(BaseModel):
+    """A webhook target as written in the file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: Annotated[str, AfterValidator(_url)]
+    name: Annotated[str, Field(max_length=256)] = ""
+    api_key: str = ""
+    include_events: list[Annotated[str, AfterValidator(_event)]] = []
+    exclude_events: list[Annotated[str, AfterValidator(_event)]] = []
+    rooms: list[str] = []
+
+    def target(self) -> WebhookTarget:
+        lists = {name: tuple(getattr(self, name)) for name in ("include_events", "exclude_events", "rooms")}
+        return WebhookTarget(self.url, self.name, self.api_key, **lists)
+
+
+def _parsed(value: object) -> object:
+    """A text is YAML or JSON, as in a variable."""
+    try:
+        return yaml.safe_load(value) if isinstance(value, str) else value
+    except yaml.YAMLError:
+        raise ValueError("should be a list, or a text with a list as YAML or JSON") from None
+
+
+def _targets(targets: list[_Target]) -> tuple[WebhookTarget, ...]:
+    return tuple(target.target() for target in targets)
+
+
 _CUSTOM: dict[str, Any] = {
+    "webhook.urls": _each(_url),
+    "webhook.filter_params.include_events": _each(_event),
+    "webhook.filter_params.exclude_events": _each(_event),
+    "webhook.targets": Annotated[list[_Target], BeforeValidator(_parsed), AfterValidator(_targets)],
     "bind_addresses": Annotated[_each(_address), BeforeValidator(_without_empty)],
     "rtc.bind_addresses": Annotated[_each(_address), Field(min_length=1)],
     "rtc.ips.includes": _each(_network),
@@ -130,7 +182,8 @@ _CUSTOM: dict[str, Any] = {
 def _problem(detail: Any, origins: Mapping[str, str]) -> str:
     path, *rest = detail["loc"]
     origin = f" (from {origins[path]})" if path in origins else ""
-    item = f", item {rest[0] + 1}" if rest and isinstance(rest[0], int) else ""
+    parts = [f"item {part + 1}" if isinstance(part, int) else str(part) for part in rest]
+    item = "".join(f", {part}" for part in parts)
     text = detail["msg"].removeprefix("Value error, ").replace("Input should", "should")
     shown = _shown(detail["input"])
     return f"{path}{origin}{item}: {text}" + ("" if shown in text else f", not {shown}")

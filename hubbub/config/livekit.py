@@ -32,7 +32,6 @@ IGNORED = frozenset(
         "trace",
         "turn",
         "video",
-        "webhook",
         "audio.active_red_encoding",
         "limit.agent_signal_message_size_limit",
         "limit.bytes_per_sec",
@@ -50,7 +49,6 @@ IGNORED = frozenset(
         "logging.sample_interval",
         "room.create_room_attempts",
         "room.create_room_timeout",
-        "room.enable_full_room_in_webhooks",
         "room.enabled_codecs",
         "room.room_configurations",
         "room.update_batch_target_size",
@@ -93,5 +91,7 @@ IGNORED = frozenset(
         "rtc.use_ice_lite",
         "rtc.use_mdns",
         "rtc.use_stun_port_as_ice",
+        "webhook.resource_url_notifier",
+        "webhook.url_notifier",
     }
 )

@@ -8,6 +8,7 @@ from typing import Any
 from auth.keys import KeyRing
 from hubbub.database.config import DatabaseConfig, database_path
 from hubbub.errors import ConfigError
+from hubbub.webhooks.config import WebhookConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
@@ -91,6 +92,7 @@ def _compose(settings: Mapping[str, Any], keys: KeyRing) -> Config:
         media=MediaConfig(**parts[MediaConfig]),
         rooms=RoomConfig(**parts[RoomConfig]),
         signaling=SignalingConfig(**parts[SignalingConfig]),
+        webhooks=WebhookConfig(**parts[WebhookConfig]),
     )
 
 
@@ -115,6 +117,12 @@ def _conflicts(config: Config) -> list[str]:
         problems.append(f"rtc.tcp_port: {config.port} is the port of the web server already")
     if config.signaling.ping_timeout_s <= config.signaling.ping_interval_s:
         problems.append("signal.ping_timeout_s: should be longer than signal.ping_interval_s")
+    receivers = config.webhooks.receivers()
+    problems += [
+        f"webhook: the API key {key} of {target.name} is not among the keys"
+        for target in receivers
+        if (key := target.api_key) and key not in config.keys
+    ]
     return problems
 
 

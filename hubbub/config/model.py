@@ -5,6 +5,7 @@ from typing import Literal
 
 from auth.keys import KeyRing
 from hubbub.database.config import DatabaseConfig
+from hubbub.webhooks.config import WebhookConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
@@ -54,3 +55,4 @@ class Config:
     media: MediaConfig = field(default_factory=MediaConfig)
     rooms: RoomConfig = field(default_factory=RoomConfig)
     signaling: SignalingConfig = field(default_factory=SignalingConfig)
+    webhooks: WebhookConfig = field(default_factory=WebhookConfig)

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, get_type_hints
 
 from hubbub.database.config import DatabaseConfig
+from hubbub.webhooks.config import WebhookConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
@@ -29,6 +30,7 @@ SECTIONS: dict[type, str] = {
     RoomConfig: "room.",
     SignalingConfig: "signal.",
     DatabaseConfig: "database.",
+    WebhookConfig: "webhook.",
 }
 
 LIVEKIT_PLACES: dict[tuple[type, str], str] = {
@@ -56,6 +58,9 @@ LIVEKIT_PLACES: dict[tuple[type, str], str] = {
     (RoomConfig, "max_room_name_chars"): "limit.max_room_name_length",
     (SignalingConfig, "max_message_bytes"): "limit.signal_message_size_limit",
     (SignalingConfig, "region"): "region",
+    (WebhookConfig, "include_events"): "webhook.filter_params.include_events",
+    (WebhookConfig, "exclude_events"): "webhook.filter_params.exclude_events",
+    (WebhookConfig, "full_room"): "room.enable_full_room_in_webhooks",
 }
 
 NO_LIMIT = 2**31

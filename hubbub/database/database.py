@@ -46,8 +46,8 @@ class Database:
         self._wake = threading.Condition()
         self._closing = False
         self._failing = False
-        self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ended: asyncio.Future[None] | None = None
         self.commits = 0
         """How many groups were written."""
 
@@ -55,10 +55,10 @@ class Database:
         """Open or make the file and bring every component's tables up to date. Raises StartError."""
         self._loop = asyncio.get_running_loop()
         opened: asyncio.Future[None] = self._loop.create_future()
-        self._thread = threading.Thread(
+        self._ended = self._loop.create_future()
+        threading.Thread(
             target=self._serve, args=(tuple(schemas), opened), name="database", daemon=True
-        )
-        self._thread.start()
+        ).start()
         try:
             await opened
         except BaseException:
@@ -67,13 +67,12 @@ class Database:
 
     async def close(self) -> None:
         """Finish all work that was handed over, then close the file."""
-        if self._thread is None:
+        if self._ended is None:
             return
         with self._wake:
             self._closing = True
             self._wake.notify()
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.join)
-        self._thread = None
+        await asyncio.shield(self._ended)
 
     async def run(self, work: Work[T]) -> T:
         """Have work done and committed. Raises DatabaseError, and what the work raises, which undoes it."""
@@ -87,7 +86,7 @@ class Database:
         assert self._loop is not None, "not open"
         future: asyncio.Future[T] = self._loop.create_future()
         with self._wake:
-            if self._closing or self._thread is None:
+            if self._closing:
                 future.set_exception(DatabaseUnavailable("the database is closed"))
             elif len(self._waiting) >= MAX_WAITING:
                 future.set_exception(DatabaseUnavailable("too much is waiting to be written"))
@@ -101,21 +100,19 @@ class Database:
     def _serve(self, schemas: Sequence[Schema], opened: "asyncio.Future[None]") -> None:
         try:
             connection = Connection(self.path, durable=self._durable)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, whoever opens is told
+            try:
+                with connection.group():
+                    for schema in schemas:
+                        migrate(connection, schema)
+                self._tell([(opened, None, None)])
+                while group := self._next_group():
+                    self._carry_out(connection, group)
+            finally:
+                connection.close()
+        except BaseException as error:  # noqa: BLE001 - whatever keeps it from opening, whoever opens is told
             self._tell([(opened, None, error)])
-            return
-        try:
-            with connection.group():
-                for schema in schemas:
-                    migrate(connection, schema)
-        except BaseException as error:  # noqa: BLE001 - as above
-            self._tell([(opened, None, error)])
-        else:
-            self._tell([(opened, None, None)])
-            while group := self._next_group():
-                self._carry_out(connection, group)
-        finally:
-            connection.close()
+        assert self._ended is not None
+        self._tell([(self._ended, None, None)])
 
     def _next_group(self) -> list[_Job]:
         """What waits, once something does; nothing when it is time to close."""

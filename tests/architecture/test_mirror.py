@@ -25,6 +25,7 @@ ELSEWHERE = {
     "hubbub/config/": "tests/hubbub/config/test_load.py",
     "hubbub/errors.py": "tests/hubbub/test_server.py",
     "hubbub/load/": "tests/hubbub/load/test_command.py",
+    "hubbub/webhooks/": "tests/hubbub/webhooks/test_service.py",
     "rooms/context.py": "tests/rooms/test_room.py",
     "rooms/departure.py": "tests/rooms/test_lifetime.py",
     "rooms/errors.py": "tests/hubbub/api/test_errors.py",

@@ -16,7 +16,7 @@ from livekit import api
 from auth.errors import AuthError, BadSignature, MalformedToken, TokenError, UnknownKey
 from auth.grants import Claims, VideoGrant
 from auth.keys import KeyRing
-from auth.tokens import MAX_TOKEN_CHARS, issuer_of, mint, refresh, verify
+from auth.tokens import MAX_TOKEN_CHARS, issuer_of, mint, mint_for_body, refresh, verify
 
 NOW = 1_760_000_000.0
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -371,3 +371,18 @@ def test_each_secret_of_a_rotation_verifies() -> None:
 def test_the_issuer_of_what_is_no_token() -> None:
     assert issuer_of(mint(Claims(identity="ann"), "key", "n" * 32, now=1000.0)) == "key"
     assert issuer_of("nonsense") == ""
+
+
+def test_a_bodys_token_holds_its_hash_and_lasts_five_minutes() -> None:
+    """As recorded: ``iss``, three times and the SHA-256 of the body in standard base64."""
+    token = mint_for_body(b'{"event":"room_started"}', "devkey", "s" * 32, now=1_795_256_752.9)
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
+    assert jwt.decode(token, options={"verify_signature": False}) == {
+        "iss": "devkey",
+        "exp": 1_795_257_052,
+        "nbf": 1_795_256_752,
+        "iat": 1_795_256_752,
+        "sha256": base64.b64encode(hashlib.sha256(b'{"event":"room_started"}').digest()).decode(),
+    }
+    claims = verify(token, KeyRing({"devkey": "s" * 32}), 1_795_256_800.0)
+    assert claims.sha256

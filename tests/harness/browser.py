@@ -1,8 +1,6 @@
 """A participant through livekit-client in headless Chromium, steered by the page in ``interop/page``."""
 
-import fcntl
 import shutil
-import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,9 +10,9 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
-from hubbub.web.build import find_node
 from tests.harness.eventually import eventually
 from tests.harness.media import SHADE_TOLERANCE, TONE_TOLERANCE_HZ
+from tests.harness.npm import install
 from tests.harness.server import Server
 
 PAGE = Path(__file__).resolve().parents[1] / "interop" / "page"
@@ -30,22 +28,10 @@ CHROMIUM_FLAGS = [
 Anything = Callable[..., object]
 
 
-def install_page() -> None:
-    """Fetch livekit-client as the lock file says, unless that is done. Raises CalledProcessError or BuildError."""
-    lock, installed = PAGE / "package-lock.json", PAGE / "node_modules" / ".package-lock.json"
-    with lock.open() as guard:
-        fcntl.flock(guard, fcntl.LOCK_EX)  # other workers want it too
-        if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
-            return
-        _, npm, environment = find_node()
-        command = [*npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        subprocess.run(command, cwd=PAGE, env=environment, check=True)
-
-
 @asynccontextmanager
 async def served_page() -> AsyncIterator[str]:
     """Serve the page and its scripts from disk on a free loopback port; the URL."""
-    install_page()
+    install(PAGE)
     app = web.Application()
     app.router.add_static("/", PAGE)
     runner = web.AppRunner(app)

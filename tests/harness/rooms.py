@@ -12,6 +12,7 @@ from rooms.context import ServerIdentity
 from rooms.gate import Gate
 from rooms.ids import Ids
 from rooms.join import JoinRequest
+from rooms.ports import RoomObserver
 from rooms.service import RoomService
 from rooms.session import Session
 from tests.harness.media_plane import MediaPlaneStandIn, publishing
@@ -183,7 +184,12 @@ def _fields(request: JoinRequest) -> dict[str, Any]:
 class House:
     """One server."""
 
-    def __init__(self, config: RoomConfig | None = None, gate: Gate | None = None) -> None:
+    def __init__(
+        self,
+        config: RoomConfig | None = None,
+        gate: Gate | None = None,
+        observer: RoomObserver | None = None,
+    ) -> None:
         self.clock = TestClock()
         self.media = MediaPlaneStandIn()
         self.minter = PlainMinter()
@@ -201,7 +207,7 @@ class House:
                 )
             ),
             gate=gate,
-            observer=self.observer,
+            observer=observer or self.observer,
             server=ServerIdentity(node_id="ND_test", region="eu"),
         )
 

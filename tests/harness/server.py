@@ -65,8 +65,8 @@ class Server:
 
 
 @contextmanager
-def running_server(directory: Path) -> Iterator[Server]:
-    """Start Hubbub and stop it at the end, or give the server that the environment names.
+def running_server(directory: Path, options: Mapping[str, object] | None = None) -> Iterator[Server]:
+    """Start Hubbub with these options and stop it at the end, or give the server that the environment names.
 
     Raises ServerFailed with the log when it does not start, or does not end cleanly.
     """
@@ -76,7 +76,7 @@ def running_server(directory: Path) -> Iterator[Server]:
         return
     nursery = Nursery()
     try:
-        with HubbubServer(nursery, directory, key=(DEV_KEY, DEV_SECRET)) as process:
+        with HubbubServer(nursery, directory, options=options, key=(DEV_KEY, DEV_SECRET)) as process:
             yield Server(process.url, DEV_KEY, DEV_SECRET, is_hubbub=True, log_path=process.log_path)
     finally:
         nursery.close()

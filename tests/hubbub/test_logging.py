@@ -11,7 +11,7 @@ import pytest
 import structlog
 
 from hubbub.config import LoggingConfig
-from hubbub.logging import MAX_TEXT_CHARS, Redactor, set_up_logging
+from hubbub.logging import MAX_TEXT_CHARS, Redactor, Seldom, set_up_logging
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpc3MiOiJkZXZrZXkifQ.abc-DEF_123"
 
@@ -117,3 +117,8 @@ def test_set_up_does_not_touch_standard_output(capsys: pytest.CaptureFixture[str
     set_up_logging(LoggingConfig(), sys.stderr)
     structlog.get_logger().info("hello")
     assert capsys.readouterr().out == ""
+
+
+def test_what_repeats_is_told_once_in_a_while() -> None:
+    seldom = Seldom(60.0)
+    assert [seldom.due(now) for now in (5.0, 6.0, 64.9, 65.0, 66.0)] == [True, False, False, True, False]
