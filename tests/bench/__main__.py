@@ -3,12 +3,12 @@
 import argparse
 import asyncio
 import json
-import os
 import sys
 from pathlib import Path
 
 from sfu.config import MediaConfig
 from tests.bench import memory, report
+from tests.bench.engine_process import take_core
 from tests.bench.loads import LOADS, SMALL_LOADS, Load
 from tests.bench.measure import Result, Saturation
 from tests.bench.scene import GENERATOR_CORE, Scene
@@ -29,7 +29,7 @@ def main() -> int:
     unknown = set(arguments.loads) - set(names)
     if unknown:
         parser.error(f"no such load: {', '.join(sorted(unknown))}")
-    os.sched_setaffinity(0, {GENERATOR_CORE})
+    take_core(GENERATOR_CORE)
     config = media_config(gso=not arguments.no_gso, batch=not arguments.no_batch)
     chosen = [load for load in (*LOADS, *SMALL_LOADS) if load.name in arguments.loads] or list(LOADS)
     results = [_measure(load, config, arguments) for load in chosen]

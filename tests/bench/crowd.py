@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 
 from sfu import control
@@ -42,12 +42,18 @@ class Track:
 
 @dataclass(slots=True)
 class Person:
-    """A peer, its number on the socket, what it publishes, and to how many streams it listens."""
+    """A peer, its number on the socket, what it publishes, and what it is sent."""
 
     number: int
     peer: KeyedPeer
     tracks: list[Track]
-    subscriptions: int = 0
+    sources: dict[str, int] = field(default_factory=dict)
+    """SSRC of the layer that is sent for each track subscribed to."""
+
+    @property
+    def ssrcs(self) -> set[int]:
+        """What the person sends."""
+        return {source.stream.config.ssrc for track in self.tracks for source in track.sources}
 
 
 class Crowd:
@@ -131,7 +137,7 @@ class Crowd:
                     spatial = (place + other_place) % len(track.sources)
                     track.wanted[spatial] += 1
                     person.peer.subscribe(track.track_id, spatial=spatial)
-                    person.subscriptions += 1
+                    person.sources[track.track_id] = track.sources[spatial].stream.config.ssrc
                     count[track.kind] += 1
             person.peer.receive_lines(audio=count[MediaKind.AUDIO], video=count[MediaKind.VIDEO])
             person.peer.offer()

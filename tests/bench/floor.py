@@ -1,11 +1,14 @@
 """The floor: what the same copies would cost if nothing but cipher and kernel were needed.
 
-A stretch of what the engine really sent is recorded: rows, sizes, destinations, batch by batch. The floor sends these
-batches again and again: one ``srtp_protect`` for each datagram over ready-made bytes, and the same socket calls.
+A stretch of what the engine really sent is recorded where it enters the kernel: every ``sendmmsg`` with its messages,
+segments and destinations. The floor makes these calls again and again: one ``srtp_protect`` for each datagram over
+ready-made bytes, then the call with ready-made headers. It shares no code with the engine but libsrtp and libc.
 """
 
 import socket
+import struct
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,92 +16,161 @@ import numpy as np
 import numpy.typing as npt
 from pylibsrtp import Policy, Session
 
-from sfu.forwarding.arena import SendArena
 from sfu.net import mmsg, srtp
-from sfu.net.egress import Egress
-from sfu.net.peers import PeerTable
 
 MAX_BYTES = 12 * 1024 * 1024
-"""Of recorded rows: the engine's own arenas are of that size, so caches serve both alike."""
+"""Of recorded datagrams: the engine's own arenas are of that size, so caches serve both alike."""
 _TAG = 16
 _SO_SNDBUFFORCE = 32
 _SEND_BUFFER_BYTES = 8 * 1024 * 1024
 _PAUSE_S = 0.0002
-
-Ints = npt.NDArray[np.int64]
+_LINE = 64
+_HEADER = struct.Struct("8Q")
+"""``struct mmsghdr``: name, its size, vectors, how many, control, its size, flags, length."""
+_VECTOR = struct.Struct("QQ")
+_SEGMENT = struct.Struct("=QiiH6x")
+_SOL_UDP, _UDP_SEGMENT = 17, 103
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """One hand-over to the kernel, protected."""
+class Message:
+    """One message of a ``sendmmsg``."""
 
-    rows: npt.NDArray[np.uint8]
-    lengths: Ints
-    peers: Ints
+    name: bytes
+    """The destination."""
+    vectors: tuple[bytes, ...]
+    segment: int
+    """Bytes of each datagram in it; 0 when it is only one."""
+
+    @property
+    def datagrams(self) -> int:
+        return sum(-(-len(vector) // (self.segment or len(vector))) for vector in self.vectors)
+
+    @property
+    def is_media(self) -> bool:
+        """Whether it is RTP and neither RTCP nor STUN (RFC 7983, RFC 5761)."""
+        first = self.vectors[0]
+        return 128 <= first[0] <= 191 and not 192 <= first[1] <= 223
+
+
+Batch = list[Message]
+"""What one call took."""
 
 
 class Recorder:
-    """Listens at the egress, between cipher and kernel."""
+    """Listens between the engine and the kernel."""
 
-    def __init__(self, egress: Egress) -> None:
-        self._egress: Any = egress
+    def __init__(self) -> None:
+        self._lib: Any = mmsg._lib
         self._batches: list[Batch] = []
         self._bytes = 0
-        self._hand_over = egress._hand_over
-        self._egress._hand_over = self._record
+        mmsg._lib = _Tap(self._lib, self._note)
 
-    def _record(self, arena: SendArena, rows: Ints) -> None:
+    def _note(self, pointer: Any, count: int) -> None:
         if self._bytes < MAX_BYTES:
-            batch = Batch(
-                arena.rows[rows].copy(),
-                arena.lengths[rows].astype(np.int64),
-                arena.peers[rows].astype(np.int64),
-            )
-            self._batches.append(batch)
-            self._bytes += batch.rows.nbytes
-        self._hand_over(arena, rows)
+            messages = [_message(one) for one in _HEADER.iter_unpack(_bytes(pointer, count * _HEADER.size))]
+            batch = [message for message in messages if message.is_media]
+            if batch:
+                self._batches.append(batch)
+                self._bytes += sum(len(vector) for message in batch for vector in message.vectors)
 
     def stop(self) -> list[Batch]:
-        del self._egress._hand_over
+        mmsg._lib = self._lib
         return self._batches
 
 
+class _Tap:
+    """libc with an ear at ``sendmmsg``."""
+
+    def __init__(self, lib: Any, note: Callable[[Any, int], None]) -> None:
+        self._send = lib.sendmmsg
+        self.recvmmsg = lib.recvmmsg
+        self._note = note
+
+    def sendmmsg(self, fd: int, pointer: Any, count: int, flags: int) -> int:
+        sent: int = self._send(fd, pointer, count, flags)
+        if sent > 0:
+            self._note(pointer, sent)
+        return sent
+
+
 class _Prepared:
-    """A batch with its C pointers, ready to go."""
+    """A batch in memory of its own with all its C structures, ready to go."""
 
-    def __init__(self, batch: Batch, sessions: list[Any], addresses: npt.NDArray[np.uint8]) -> None:
-        self._rows = batch.rows
-        self._plain = (batch.lengths - _TAG).astype(np.int32)
+    def __init__(self, batch: Batch, session_of: Callable[[bytes], Any]) -> None:
+        vectors = [vector for message in batch for vector in message.vectors]
+        starts = np.cumsum([0, *(-(-len(vector) // _LINE) * _LINE for vector in vectors)])
+        self._data: npt.NDArray[np.uint8] = np.zeros(int(starts[-1]) + _LINE, np.uint8)
+        self._sessions: list[Any] = []
+        offsets: list[int] = []
+        lengths: list[int] = []
+        position = 0
+        for message in batch:
+            for vector in message.vectors:
+                start = int(starts[position])
+                self._data[start : start + len(vector)] = np.frombuffer(vector, np.uint8)
+                for at in range(0, len(vector), message.segment or len(vector)):
+                    offsets.append(start + at)
+                    lengths.append(min(message.segment or len(vector), len(vector) - at) - _TAG)
+                    self._sessions.append(session_of(message.name))
+                position += 1
+        self.count = len(offsets)
+        self._plain = np.array(lengths, np.int32)
         self._lengths = self._plain.copy()
-        rows = srtp.ffi.cast("unsigned char *", batch.rows.ctypes.data)
-        lengths = srtp.ffi.cast("int *", self._lengths.ctypes.data)
-        self._row_pointers = [rows + index * batch.rows.shape[1] for index in range(len(batch.rows))]
-        self._length_pointers = [lengths + index for index in range(len(batch.rows))]
-        self._sessions = sessions
-        self._pointers = batch.rows.ctypes.data + np.arange(len(batch.rows)) * batch.rows.shape[1]
-        self._names = addresses.ctypes.data + batch.peers * mmsg.ADDRESS_BYTES
-        self._name_lengths = np.full(len(batch.rows), 16, np.int64)
-        self.count = len(batch.rows)
+        rows = srtp.ffi.cast("unsigned char *", self._data.ctypes.data)
+        sizes = srtp.ffi.cast("int *", self._lengths.ctypes.data)
+        self._row_pointers = [rows + offset for offset in offsets]
+        self._length_pointers = [sizes + index for index in range(self.count)]
+        self._messages = len(batch)
+        self._prepare_headers(batch, starts + self._data.ctypes.data)
 
-    def send(self, sender: mmsg.Sender, fd: int, gso: bool) -> int:
+    def _prepare_headers(self, batch: Batch, addresses: npt.NDArray[np.int64]) -> None:
+        lengths = [len(vector) for message in batch for vector in message.vectors]
+        self._vectors = bytearray(
+            b"".join(_VECTOR.pack(*pair) for pair in zip(addresses.tolist(), lengths, strict=False))
+        )
+        self._names = bytearray(b"".join(message.name.ljust(32, b"\0") for message in batch))
+        self._control = bytearray(
+            b"".join(_SEGMENT.pack(18, _SOL_UDP, _UDP_SEGMENT, message.segment) for message in batch)
+        )
+        vectors, names, control = (_address(b) for b in (self._vectors, self._names, self._control))
+        headers = bytearray()
+        position = 0
+        for index, message in enumerate(batch):
+            segmented = message.segment > 0
+            headers += _HEADER.pack(
+                names + 32 * index,
+                len(message.name),
+                vectors + _VECTOR.size * position,
+                len(message.vectors),
+                (control + _SEGMENT.size * index) * segmented,
+                _SEGMENT.size * segmented,
+                0,
+                0,
+            )
+            position += len(message.vectors)
+        self._headers = headers
+        self._pointer = mmsg._ffi.from_buffer(headers)
+
+    def send(self, fd: int) -> int:
         np.copyto(self._lengths, self._plain)
         results = list(map(srtp.protect, self._sessions, self._row_pointers, self._length_pointers))
         assert not any(results)
-        sent, _ = sender.send(
-            fd,
-            self._pointers,
-            self._lengths.astype(np.int64),
-            self._names,
-            self._name_lengths,
-            gso=gso,
-        )
-        return sent
+        done = 0
+        while done < self._messages:
+            assert mmsg._lib is not None
+            pointer = self._pointer + done * _HEADER.size
+            sent = mmsg._lib.sendmmsg(fd, pointer, self._messages - done, socket.MSG_DONTWAIT)
+            if sent <= 0:
+                raise OSError(mmsg._ffi.errno, "sendmmsg")
+            done += sent
+        return self.count
 
 
 class Floor:
     """Sends recorded batches round and round, from a socket and under sessions of its own."""
 
-    def __init__(self, batches: list[Batch], peers: PeerTable, gso: bool) -> None:
+    def __init__(self, batches: list[Batch]) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         try:
@@ -106,18 +178,12 @@ class Floor:
         except PermissionError:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._socket.bind(("127.0.0.1", 0))
-        self._gso = gso and mmsg.gso_supported(self._socket)
-        self._addresses = peers.addresses.copy()
-        rows = sorted({peer for batch in batches for peer in batch.peers.tolist()})
-        self._sessions = {row: _session() for row in rows}
-        self._prepared = [
-            _Prepared(batch, [self._sessions[p]._srtp[0] for p in batch.peers.tolist()], self._addresses)
-            for batch in batches
-        ]
-        self._sender = mmsg.Sender(max(batch.count for batch in self._prepared))
-        messages = sum(_messages(batch) if self._gso else len(batch.rows) for batch in batches)
+        self._sessions: dict[bytes, Session] = {}
+        self._prepared = [_Prepared(batch, self._session_of) for batch in batches]
+        messages = sum(len(batch) for batch in batches)
         total = sum(batch.count for batch in self._prepared)
         self.shape = (total / len(batches), total / messages)
+        """Datagrams per call and per message."""
 
     def run(self, datagrams: int, window: int, received: Any) -> tuple[int, float]:
         """Send so many, at most ``window`` ahead of what ``received`` counts; returns sent and CPU seconds."""
@@ -127,13 +193,33 @@ class Floor:
                 while sent + batch.count - (received.value - first) > max(window, batch.count):
                     time.sleep(_PAUSE_S)
                 before_s = time.process_time()
-                sent += batch.send(self._sender, self._socket.fileno(), self._gso)
+                sent += batch.send(self._socket.fileno())
                 cpu_s += time.process_time() - before_s
         return sent, cpu_s
 
+    def _session_of(self, name: bytes) -> Any:
+        session = self._sessions.get(name)
+        if session is None:
+            session = self._sessions[name] = _session()
+        return session._srtp[0]
 
-def _messages(batch: Batch) -> int:
-    return len(mmsg._runs(batch.lengths, batch.peers))
+
+def _message(header: tuple[int, ...]) -> Message:
+    name, name_bytes, vectors, count, control, control_bytes, _, _ = header
+    parts = tuple(_bytes(*pair) for pair in _VECTOR.iter_unpack(_bytes(vectors, count * _VECTOR.size)))
+    segment = 0
+    if control_bytes & 0xFFFFFFFF >= 18:
+        _, level, kind, size = _SEGMENT.unpack(_bytes(control, _SEGMENT.size))
+        segment = size if (level, kind) == (_SOL_UDP, _UDP_SEGMENT) else 0
+    return Message(_bytes(name, name_bytes & 0xFFFFFFFF), parts, segment)
+
+
+def _bytes(address: Any, size: int) -> bytes:
+    return bytes(mmsg._ffi.buffer(mmsg._ffi.cast("char *", address), size))
+
+
+def _address(buffer: bytearray) -> int:
+    return int(mmsg._ffi.cast("uintptr_t", mmsg._ffi.from_buffer(buffer)))
 
 
 def _session() -> Session:

@@ -68,6 +68,11 @@ class Result:
         return median(one.busy for one in self.slices)
 
     @property
+    def others(self) -> float:
+        """Share of the engine's core that others took, at worst."""
+        return max(one.others for one in self.slices)
+
+    @property
     def speed(self) -> float:
         """How much faster than real time the engine alone would be, all of its core's time taken."""
         return self.media_s / median(one.cpu_s for one in self.slices)
@@ -104,7 +109,7 @@ class Saturation:
             result.slices.append(one)
             if number < MEDIA_ONLY_SLICES:
                 result.media_only.append(self._play(result.media_s / 2, feedback=False))
-            if forwards:
+            if result.per_batch:
                 result.floor_us.append(self._floor_us(one.packets))
         stats, sink = scene.engine.stats(), scene.sink
         result.checked, result.forged, result.holes = sink.checked, sink.forged, sink.holes

@@ -46,6 +46,8 @@ class Slice:
     calls: int
     arrived: int
     """Datagrams into the engine."""
+    others: float
+    """Share of the engine's core that others took meanwhile."""
 
     @property
     def packet_us(self) -> float:
@@ -170,4 +172,5 @@ def _slice(
         generator_s,
         after.calls - before.calls,
         arrived,
+        max(0.0, after.others_s - before.others_s) / wall_s,
     )

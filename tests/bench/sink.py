@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tests.bench.crowd import Crowd
-from tests.bench.sockets import PeerSocket
+from tests.bench.sockets import Floats, Ints, PeerSocket
 from tests.harness.keyed_peer import KeyedPeer
 
 SAMPLE = 8
@@ -19,9 +19,13 @@ class Sink:
         self._socket = socket
         self._received = received
         owners: dict[int, KeyedPeer] = {}
+        sources: dict[int, int] = {}
         for person in crowd.people:
             for stream in person.peer.received.values():
                 owners[stream.ssrc] = person.peer
+                sources[stream.ssrc] = person.sources[stream.track_id]
+        self.sources = [sources[ssrc] for ssrc in sorted(sources)]
+        """SSRC that each stream is a copy of."""
         self._ssrcs = np.array(sorted(owners) or [-1], np.int64)
         self.counts = np.zeros(len(owners), np.int64)
         """Packets by stream; empty where nobody receives."""
@@ -31,6 +35,7 @@ class Sink:
         self._peers = {index: owners[int(self._ssrcs[index])] for index in chosen.tolist()}
         self._last: dict[int, int] = {}
         self._words = socket.rows.view(">u4")
+        self._arrivals: list[tuple[Ints, Floats]] | None = None
         self.media = 0
         """Packets of known streams."""
         self.other = 0
@@ -56,6 +61,8 @@ class Sink:
         self.other += count - media
         if media:
             self.counts += np.bincount(at[known], minlength=len(self.counts))
+            if self._arrivals is not None:
+                self._arrivals.append((at[known], self._socket.arrivals_s(count)[known]))
         look = known & self._sampled[at]
         if look.any():
             self._look(np.flatnonzero(look).tolist(), at, count)
@@ -71,6 +78,18 @@ class Sink:
         """Count from here."""
         self.counts[:] = 0
         self.media = self.other = 0
+
+    def record_arrivals(self) -> None:
+        """Note from here when packets arrive."""
+        self._socket.timestamp()
+        self._arrivals = []
+
+    def arrivals(self) -> tuple[Ints, Floats]:
+        """End the notes; returns stream and Unix time of each packet."""
+        noted, self._arrivals = self._arrivals or [], None
+        if not noted:
+            return np.zeros(0, np.int64), np.zeros(0)
+        return np.concatenate([one for one, _ in noted]), np.concatenate([one for _, one in noted])
 
     def restart(self) -> None:
         """Look from here: what came before was for setting up."""

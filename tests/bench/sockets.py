@@ -22,6 +22,7 @@ _IP_PKTINFO = 8
 _CONTROL_BYTES = 32
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 class PeerSocket:
@@ -94,6 +95,14 @@ class PeerSocket:
 
     def lengths(self, count: int) -> list[int]:
         return self._receiver.lengths(count)
+
+    def timestamp(self) -> None:
+        """Let the kernel note when datagrams arrive."""
+        mmsg.enable_timestamps(self._socket)
+
+    def arrivals_s(self, count: int) -> Floats:
+        """When the first ``count`` rows arrived, in Unix seconds."""
+        return np.array(self._receiver.arrivals_us(count, 0), np.float64) / 1e6
 
     def close(self) -> None:
         self._socket.close()

@@ -27,11 +27,20 @@ class Tape:
     peers: Ints
     pointers: Ints
     lengths: Ints
+    at: npt.NDArray[np.float64]
+    """When they are due, in media time."""
+    ssrcs: Ints
+    """Of media, 0 for the rest."""
     bursts: list[int]
     copies: list[int]
     """Datagrams that are to come out of the engine for all up to the end of each burst."""
     media: int
     """Media packets on the tape; the rest is RTCP and STUN."""
+
+    @property
+    def starts(self) -> list[int]:
+        """First datagram of each burst."""
+        return [0, *self.bursts[:-1]]
 
     def part(self, start: int, stop: int) -> tuple[Ints, Ints, Ints]:
         """Peers, pointers and lengths of some of the datagrams."""
@@ -44,7 +53,8 @@ class _Entry:
     peer: int
     data: bytes
     copies: int
-    media: bool
+    ssrc: int
+    """0 for what is not media."""
 
 
 class Studio:
@@ -61,7 +71,7 @@ class Studio:
         for person in self._crowd.people:
             for track in person.tracks:
                 entries += self._media(person, track, keyframes=keyframes)
-            if feedback and person.subscriptions:
+            if feedback and person.sources:
                 entries += _feedback(person, start, self._now)
         entries.sort(key=lambda entry: (entry.at, entry.peer))
         return _tape(entries)
@@ -81,7 +91,7 @@ class Studio:
             packets = _keyframe(source, self._now) if keyframes else source.take(self._now)
             for sent in packets:
                 data = person.peer.srtp.protect(sent.data)
-                entries.append(_Entry(sent.sent_at, person.number, data, wanted, media=True))
+                entries.append(_Entry(sent.sent_at, person.number, data, wanted, sent.ssrc))
         return entries
 
 
@@ -121,7 +131,7 @@ def _feedback(person: Person, start: float, end: float) -> list[_Entry]:
         *((at, b"") for at in _beats(start, end, CHECK_INTERVAL_S, phase)),
     ]
     return [  # protected in the order of sending, or replay protection would refuse them
-        _Entry(at, number, peer.srtp.protect_rtcp(packet) if packet else peer.check(), 0, media=False)
+        _Entry(at, number, peer.srtp.protect_rtcp(packet) if packet else peer.check(), 0, 0)
         for at, packet in sorted(due)
     ]
 
@@ -150,7 +160,9 @@ def _tape(entries: list[_Entry]) -> Tape:
         np.array([entry.peer for entry in entries], np.int64),
         data.ctypes.data + starts,
         lengths,
+        np.array([entry.at for entry in entries]),
+        np.array([entry.ssrc for entry in entries], np.int64),
         bursts,
         copies,
-        sum(entry.media for entry in entries),
+        sum(entry.ssrc > 0 for entry in entries),
     )

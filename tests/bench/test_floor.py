@@ -1,0 +1,91 @@
+"""What the floor repeats is what was sent."""
+
+import socket
+
+import numpy as np
+import pytest
+
+from sfu.net import mmsg
+from tests.bench.floor import Floor, Message, Recorder
+
+pytestmark = pytest.mark.skipif(not mmsg.supported(), reason="there is no sendmmsg")
+
+
+class _Count:
+    value = 0
+
+
+def _send(datagrams: list[bytes], port: int) -> None:
+    """By the engine's own sender, each in a row of its own."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.bind(("127.0.0.1", 0))
+        gso = mmsg.gso_supported(sender)
+        rows = np.zeros((len(datagrams), 1536), np.uint8)
+        for row, data in zip(rows, datagrams, strict=True):
+            row[: len(data)] = np.frombuffer(data, np.uint8)
+        name = np.zeros(32, np.uint8)
+        raw = b"\x02\0" + port.to_bytes(2, "big") + socket.inet_aton("127.0.0.1")
+        name[: len(raw)] = np.frombuffer(raw, np.uint8)
+        count = len(datagrams)
+        mmsg.Sender(count).send(
+            sender.fileno(),
+            rows.ctypes.data + np.arange(count) * 1536,
+            np.array([len(data) for data in datagrams], np.int64),
+            np.full(count, name.ctypes.data, np.int64),
+            np.full(count, 16, np.int64),
+            gso=gso,
+        )
+
+
+@pytest.fixture
+def receiver() -> socket.socket:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        bound.settimeout(2)
+        yield bound
+
+
+def _media(size: int, fill: int) -> bytes:
+    return bytes([0x80, 96]) + bytes([fill]) * (size - 2)
+
+
+def test_it_repeats_media_and_nothing_else(receiver: socket.socket) -> None:
+    recorder = Recorder()
+    datagrams = [
+        _media(600, 1),
+        _media(600, 2),
+        _media(600, 3),
+        _media(90, 4),
+        bytes([0x80, 200]) + bytes(60),
+    ]
+    try:
+        _send(datagrams, receiver.getsockname()[1])
+    finally:
+        batches = recorder.stop()
+    assert [len(receiver.recv(2000)) for _ in datagrams] == [600, 600, 600, 90, 62]
+    assert sum(message.datagrams for batch in batches for message in batch) == 4
+    floor = Floor(batches)
+    assert floor.shape[0] == 4
+    sent, cpu_s = floor.run(4, 1000, _Count())
+    assert sent == 4
+    assert cpu_s >= 0
+    again = [receiver.recv(2000) for _ in range(4)]
+    assert [len(data) for data in again] == [600, 600, 600, 90]
+    assert all(data[:2] == b"\x80\x60" for data in again)
+    assert again[3][12:74] != datagrams[3][12:74], "it is encrypted"
+
+
+def test_the_recorder_leaves_nothing_behind() -> None:
+    before = mmsg._lib
+    Recorder().stop()
+    assert mmsg._lib is before
+
+
+def test_a_message_knows_its_datagrams() -> None:
+    name = bytes(16)
+    assert Message(name, (bytes(100),), 0).datagrams == 1
+    assert Message(name, (bytes(100), bytes(100)), 100).datagrams == 2
+    assert Message(name, (bytes(250),), 100).datagrams == 3
+    assert Message(name, (_media(50, 0),), 0).is_media
+    assert not Message(name, (bytes([0x80, 200, 0, 0]),), 0).is_media
+    assert not Message(name, (bytes(20),), 0).is_media
