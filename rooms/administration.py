@@ -12,7 +12,7 @@ from livekit.protocol import room as room_messages
 
 from sfu.control import LOSSY, RELIABLE
 
-from . import metadata, moderation, subscribing
+from . import metadata, moderation, moving, presence, subscribing
 from .data import Destinations
 from .errors import InvalidRequest, LimitExceeded, NotNow, ParticipantNotFound, RoomNotFound
 from .permissions import grant_of
@@ -103,7 +103,7 @@ class Administration:
 
         Raises RoomNotFound, ParticipantNotFound or NotNow.
         """
-        session = self.session(room_name, identity)
+        session = self._own_session(room_name, identity)
         if not muted and not self._config.enable_remote_unmute:
             raise NotNow("remote unmute not enabled")
         return moderation.mute_track(session, track_sid, muted)
@@ -112,15 +112,31 @@ class Administration:
         self, room_name: str, identity: str, change: ProfileChange
     ) -> models.ParticipantInfo:
         """Change what somebody is called or may do. Raises RoomNotFound, ParticipantNotFound or LimitExceeded."""
-        session = self.session(room_name, identity)
+        session = self._own_session(room_name, identity)
         metadata.change(session, change.name, change.metadata, change.attributes)
         if change.permission is not None and change.permission != session.participant.permission:
             moderation.change_grant(session, grant_of(change.permission, session.participant.grant))
         return session.info()
 
+    def move_participant(self, room_name: str, identity: str, destination: str) -> None:
+        """Take somebody to another room, over the connection that they have.
+
+        Raises RoomNotFound, ParticipantNotFound, InvalidRequest, NotNow or RoomFull.
+        """
+        session = self._own_session(room_name, identity)
+        moving.move(session, self._destination(destination))
+
+    def forward_participant(self, room_name: str, identity: str, destination: str) -> None:
+        """Show somebody and their tracks in another room too, until they leave or are removed there.
+
+        Raises RoomNotFound, ParticipantNotFound, InvalidRequest, NotNow or RoomFull.
+        """
+        session = self._own_session(room_name, identity)
+        presence.forward(session, self._destination(destination))
+
     def update_subscriptions(self, room_name: str, identity: str, wish: rtc.UpdateSubscription) -> None:
         """Subscribe somebody to tracks, or no longer. Raises RoomNotFound or ParticipantNotFound."""
-        subscribing.update_subscription(self.session(room_name, identity), wish)
+        subscribing.update_subscription(self._own_session(room_name, identity), wish)
 
     # --- data ---
 
@@ -162,7 +178,7 @@ class Administration:
 
         Raises RoomNotFound, ParticipantNotFound, InvalidRpc or NotNow.
         """
-        session = self.session(room_name, identity)
+        session = self._own_session(room_name, identity)
         return session.room.rpc.start(session, method, payload, timeout_s, done)
 
     # --- inside ---
@@ -180,6 +196,20 @@ class Administration:
         if session is None:
             raise ParticipantNotFound
         return session
+
+    def _own_session(self, room_name: str, identity: str) -> Session:
+        """A session that isn't only the image of one in another room. Raises as :meth:`session`, and NotNow."""
+        session = self.session(room_name, identity)
+        if session.forwarded:
+            raise NotNow("the participant is forwarded from another room")
+        return session
+
+    def _destination(self, name: str) -> Room:
+        """The room to take somebody to; made if a join would make it."""
+        if self._rooms.room(name) is None and not self._config.auto_create:
+            raise RoomNotFound
+        self.create_room(name, room_messages.RoomConfiguration())
+        return self.room(name)
 
     def _check_metadata(self, text: str) -> None:
         limit = self._config.max_metadata_bytes

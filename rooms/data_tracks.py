@@ -127,6 +127,23 @@ class DataTracks:
             self._session.room.data_track_handles.free(track.handle)
         return gone
 
+    def uproot(self) -> list[DataTrack]:
+        """The participant goes to another room: let go of this one's tracks and handles. Its own tracks."""
+        for track in self._received.values():
+            track.subscribers.discard(self._session)
+        self._received.clear()
+        self._wishes.clear()
+        return list(self.published.values())
+
+    def settle(self) -> None:
+        """The participant has come to another room: give its tracks handles there."""
+        for track in list(self.published.values()):
+            handle = self._session.room.data_track_handles.take()
+            if handle is None:
+                del self.published[track.info.pub_handle]
+            else:
+                track.handle = handle
+
     def repeat_handles(self) -> None:
         """The client was away: tell it again, if there is anything to tell."""
         if self._received:

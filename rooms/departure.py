@@ -49,6 +49,7 @@ def end(
     session.lifetime.stop()
     session.participant.state = models.ParticipantInfo.DISCONNECTED
     session.participant.disconnect_reason = reason
+    session.detach(reason)
     session.room.dismiss(session)
     session.subscriptions.end_all()
     _end_publications(session, replaced)

@@ -46,7 +46,7 @@ class Dynacast:
         """A subscription came, went, or wants another quality."""
         if not self._running:
             return
-        wanted = self._wanted()
+        wanted = self._publication.wanted_quality()
         if self._told is None:
             if wanted > OFF:
                 self._tell()
@@ -64,13 +64,9 @@ class Dynacast:
         if self._running and self._told is not None:
             self._send(self._told)
 
-    def _wanted(self) -> int:
-        subscriptions = self._publication.subscriptions.values()
-        return max((subscription.quality for subscription in subscriptions), default=OFF)
-
     def _tell(self) -> None:
         self._cancel()
-        wanted = self._wanted()
+        wanted = self._publication.wanted_quality()
         if wanted != self._told:
             self._told = wanted
             self._send(wanted)

@@ -8,6 +8,7 @@ from livekit.protocol import models, rtc
 from sfu.control import MediaKind, TrackId, TrackSpec
 
 from .dynacast import Dynacast
+from .layers import OFF
 from .permissions import SubscriptionPolicy
 from .track_info import codec_name
 
@@ -29,6 +30,8 @@ class Publication:
         """As the data plane was told when it was to expect the track."""
         self.told_subscribed = False
         """Whether the publisher knows that somebody receives it."""
+        self.forwards: list[Publication] = []
+        """The same track as other rooms have it."""
 
     @property
     def sid(self) -> str:
@@ -39,6 +42,16 @@ class Publication:
     def track_id(self) -> TrackId:
         """The same for the data plane."""
         return TrackId(self.sid)
+
+    def stop(self) -> None:
+        """The track is gone."""
+        self.dynacast.stop()
+
+    def wanted_quality(self) -> int:
+        """The best quality that any subscriber wants, wherever it is; OFF for none."""
+        everywhere = (self, *self.forwards)
+        wishes = (one.quality for publication in everywhere for one in publication.subscriptions.values())
+        return max(wishes, default=OFF)
 
     def touch(self) -> None:
         """Mark the TrackInfo as changed."""

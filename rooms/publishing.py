@@ -135,7 +135,7 @@ def track_started(session: "Session", event: TrackStarted) -> None:
         session.context.media.execute(MuteTrack(publication.track_id, publication.info.muted))
     # Before any SDP that carries it: clients drop a track whose publisher they have not been told of.
     announce(session)
-    session.context.observer.track_published(session.room.info(), session.info(), _copy(publication))
+    session.context.observer.track_published(session.room.info(), session.info(), copy(publication))
     for other in list(session.room.sessions.values()):
         other.subscriptions.reconcile(publication)
     publication.dynacast.start()
@@ -185,11 +185,13 @@ def forget(publication: Publication) -> bool:
     """Drop a track from the books without telling anybody; whether it had been visible."""
     session = publication.publisher
     session.publications.pending.pop(publication.sid, None)
-    session.context.directory.publications.pop(publication.track_id, None)
+    directory = session.context.directory.publications
+    if directory.get(publication.track_id) is publication:
+        del directory[publication.track_id]
     if session.publications.published.pop(publication.sid, None) is None:
         return False
-    publication.dynacast.stop()
-    session.context.observer.track_unpublished(session.room.info(), session.info(), _copy(publication))
+    publication.stop()
+    session.context.observer.track_unpublished(session.room.info(), session.info(), copy(publication))
     return True
 
 
@@ -199,7 +201,8 @@ def release_subscribers(publication: Publication) -> None:
         subscriber.subscriptions.forget(publication)
 
 
-def _copy(publication: Publication) -> models.TrackInfo:
-    copy = models.TrackInfo()
-    copy.CopyFrom(publication.info)
-    return copy
+def copy(publication: Publication) -> models.TrackInfo:
+    """A snapshot of its TrackInfo."""
+    info = models.TrackInfo()
+    info.CopyFrom(publication.info)
+    return info

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def resume(session: "Session | None", request: JoinRequest, sink: SignalSink) -> "Session | None":
     """Go on with a session over another connection, or tell the client how else to go on."""
-    if session is None or session.ended or session.legs.single != request.single_pc:
+    if session is None or session.ended or session.forwarded or session.legs.single != request.single_pc:
         Signal(sink).leave(models.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
         return None
     if request.participant_sid not in ("", session.participant.sid):

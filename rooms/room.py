@@ -41,6 +41,8 @@ class Room:
         self.created_at = context.clock.wall()
         self.sessions: dict[str, Session] = {}
         """By identity."""
+        self.forwarded: dict[str, Publication] = {}
+        """By sid: tracks that are published in other rooms."""
         self.data = DataRelay(self)
         self.data_track_handles = DataTrackHandles()
         self.speakers = SpeakerBoard(self)
@@ -153,7 +155,7 @@ class Room:
         """A published track of this room."""
         publication = self.context.directory.publications.get(TrackId(track_sid))
         if publication is None or publication.publisher.room is not self:
-            return None
+            return self.forwarded.get(track_sid)
         return publication if track_sid in publication.publisher.publications.published else None
 
     # --- what is told ---

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from livekit.protocol import models, rtc
 
@@ -37,6 +37,9 @@ from .subscription import Subscriptions
 from .updates import announce
 from .welcome import join_response
 
+if TYPE_CHECKING:
+    from .presence import Presence
+
 _GRANTS_REMEMBERED = 16
 
 
@@ -67,7 +70,14 @@ class Session:
         self.held = HeldRequests(self, context.config.max_held_requests)
         self.granted: deque[VideoGrant] = deque(maxlen=_GRANTS_REMEMBERED)
         """What its tokens granted, so that an old one of ours isn't taken for a right that was taken away."""
+        self.presences: list[Presence] = []
+        """Where else the participant is shown."""
         self.ended = False
+
+    @property
+    def forwarded(self) -> bool:
+        """Whether this is only how a participant of another room is shown here."""
+        return False
 
     def open(self, request: JoinRequest) -> None:
         """Join: the order is what clients count on."""
@@ -111,6 +121,15 @@ class Session:
     ) -> None:
         """End it and tell the client how to go on."""
         departure.end(self, reason, action)
+
+    def detach(self, reason: models.DisconnectReason) -> None:
+        """The session ends: so does what depends on it elsewhere."""
+        self.end_forwarding(reason)
+
+    def end_forwarding(self, reason: models.DisconnectReason) -> None:
+        """Show the participant nowhere else."""
+        for presence in list(self.presences):
+            presence.leave(reason)
 
     def info(self) -> models.ParticipantInfo:
         """A snapshot for clients."""

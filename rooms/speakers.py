@@ -28,17 +28,40 @@ class SpeakerBoard:
         self._speaking: dict[TrackId, float] = {}
         self._pretending: dict[Session, Timer] = {}
         self._told: dict[Session, dict[str, float]] = {}
+        self._relayed: dict[SpeakerBoard, dict[TrackId, float]] = {}
+        """Levels of forwarded tracks, by the board of the room that they come from."""
+        self._relaying: set[SpeakerBoard] = set()
 
     def update(self, levels: Mapping[TrackId, float]) -> None:
         """The data plane measured; tracks that are missing are silent."""
         self._speaking = {track_id: _quantised(level) for track_id, level in levels.items() if level > 0}
-        for session in self._room.sessions.values():
-            self.refresh(session)
+        self._refresh_all()
+        self._relay()
+
+    def _relay(self) -> None:
+        """Tell the rooms that tracks of this one are forwarded to."""
+        levels: dict[SpeakerBoard, dict[TrackId, float]] = {}
+        for track_id, level in self._speaking.items():
+            publication = self._room.find_published(track_id)
+            for forward in publication.forwards if publication is not None else ():
+                levels.setdefault(forward.publisher.room.speakers, {})[track_id] = level
+        for board in self._relaying | levels.keys():
+            board.hear(self, levels.get(board, {}))
+        self._relaying = set(levels)
+
+    def hear(self, origin: "SpeakerBoard", levels: dict[TrackId, float]) -> None:
+        """What another room measured of tracks that it forwards here."""
+        if levels:
+            self._relayed[origin] = levels
+        else:
+            self._relayed.pop(origin, None)
+        self._refresh_all()
 
     def refresh(self, session: "Session") -> None:
         """Tell a client what is new to it."""
         told = self._told.get(session, {})
-        if session.ended or not session.signal.connected or not (told or self._speaking or self._pretending):
+        speaking = self._speaking or self._pretending or self._relayed
+        if session.ended or not session.signal.connected or not (told or speaking):
             return
         heard = self._heard(session)
         changed = [
@@ -84,7 +107,8 @@ class SpeakerBoard:
     def _heard(self, session: "Session") -> dict[str, float]:
         """Level by participant sid of everybody whom this client hears, itself included."""
         heard: dict[str, float] = {}
-        for track_id, level in self._speaking.items():
+        measured = [self._speaking, *self._relayed.values()]
+        for track_id, level in (item for levels in measured for item in levels.items()):
             publication = self._room.find_published(track_id)
             if publication is not None and _audible(publication, session):
                 sid = publication.publisher.participant.sid

@@ -33,6 +33,8 @@ def subscription_permission(session: "Session", request: rtc.SubscriptionPermiss
     for publication in list(session.publications.published.values()):
         for other in list(session.room.sessions.values()):
             other.subscriptions.reconcile(publication)
+    for presence in list(session.presences):
+        presence.mirror()
 
 
 def track_bound(session: "Session", event: TrackBound) -> None:

@@ -146,6 +146,14 @@ class Subscriptions:
         for publication in list(self.active.values()):
             self._end(publication)
 
+    def reset(self) -> None:
+        """The participant goes to another room, where all of this means nothing."""
+        self.end_all()
+        for memory in (self._wishes, self._settings):
+            memory.clear()
+        self._refused.clear()
+        self._told_forbidden.clear()
+
     # --- what the data plane says ---
 
     def bound(self, track_sid: str) -> None:

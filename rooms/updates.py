@@ -22,6 +22,8 @@ def announce(session: "Session") -> None:
     response = _update([session.info()])
     for listener in _audience(session):
         listener.signal.send(response)
+    for presence in list(session.presences):
+        presence.mirror()
 
 
 def announce_departure(session: "Session", everyone: bool) -> None:

@@ -83,6 +83,16 @@ class CloseTransport:
 
 
 @dataclass(frozen=True, slots=True)
+class MoveTransport:
+    """Count a peer connection to another router from now on. What it sends and receives is left as it is."""
+
+    transport_id: TransportId
+    router_id: RouterId
+    playout_delay_ms: tuple[int, int] | None = None
+    """For subscriptions from now on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Offer:
     """An SDP offer from the client, answered by AnswerReady or NegotiationFailed."""
 
@@ -197,6 +207,7 @@ Command = (
     | CloseRouter
     | OpenTransport
     | CloseTransport
+    | MoveTransport
     | Offer
     | Answer
     | RestartIce

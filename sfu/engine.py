@@ -177,6 +177,8 @@ class Engine:
                         transport.send_data(command.label, command.payload)
             case control.MuteTrack():
                 self._mute(command)
+            case control.MoveTransport():
+                self._move_transport(command)
             case _:
                 transport = self.transports.get(command.transport_id)
                 if transport is not None:
@@ -241,6 +243,15 @@ class Engine:
         self.mux.unregister(transport)
         self._housekeeping.remove(transport)
         transport.close()
+
+    def _move_transport(self, command: control.MoveTransport) -> None:
+        transport, router = self.transports.get(command.transport_id), self.routers.get(command.router_id)
+        if transport is None or router is None:
+            return
+        del self.routers[transport.router_id].transports[transport.id]
+        router.transports[transport.id] = transport
+        transport.router_id = router.id
+        transport.subscribing.tell_playout_delay(command.playout_delay_ms)
 
     def _close_router(self, router_id: RouterId) -> None:
         router = self.routers.get(router_id)

@@ -34,17 +34,22 @@ class Subscribing:
         cname: str,
         delay_ms: tuple[int, int] | None,
     ) -> None:
-        """``delay_ms`` is what receivers are told of playing out video, if anything."""
+        """``delay_ms``: see :meth:`tell_playout_delay`."""
         self._context = context
         self._transport_id = transport_id
         self._peer = peer
         self._cname = cname
-        self._playout_delay = b"" if delay_ms is None else playout_delay(*delay_ms)
+        self._playout_delay = b""
+        self.tell_playout_delay(delay_ms)
         self._srtp: SrtpPair | None = None
         """None before the transport can carry media."""
         self.down_tracks: dict[TrackId, DownTrack] = {}
         self.by_ssrc: dict[int, DownTrack] = {}
         self.keyframe_limits: dict[TrackId, RequestLimiter] = {}
+
+    def tell_playout_delay(self, delay_ms: tuple[int, int] | None) -> None:
+        """What receivers are told of playing out video that is negotiated from now on; None for nothing."""
+        self._playout_delay = b"" if delay_ms is None else playout_delay(*delay_ms)
 
     def subscribe(self, command: Subscribe) -> DownTrack | None:
         """Make a down track; None when there is nothing (more) to subscribe to."""

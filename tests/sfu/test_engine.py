@@ -33,6 +33,7 @@ async def lab() -> AsyncIterator[Lab]:
         control.CloseRouter(RouterId("RM_gone")),
         control.OpenTransport(RouterId("RM_gone"), GONE, TransportRole.SINGLE, "PA_x"),
         control.CloseTransport(GONE),
+        control.MoveTransport(GONE, RouterId("RM_gone")),
         control.Offer(GONE, 1, "v=0"),
         control.Answer(GONE, 1, "v=0"),
         control.RestartIce(GONE),
@@ -60,6 +61,32 @@ async def test_a_transport_is_opened_once(lab: Lab) -> None:
     client.peer.open()
     assert lab.engine.transports[client.peer.id] is transport
     assert len(lab.engine.peers) == 1
+
+
+async def test_a_transport_moves_to_another_router(lab: Lab) -> None:
+    client = lab.join("alice")
+    transport = lab.engine.transports[client.peer.id]
+    old, new = lab.engine.routers[transport.router_id], RouterId("RM_new")
+    lab.engine.execute(control.MoveTransport(transport.id, new))
+    assert old.transports, "there is no such router yet"
+    lab.engine.execute(control.OpenRouter(new))
+    lab.engine.execute(control.MoveTransport(transport.id, new))
+    assert (old.transports, list(lab.engine.routers[new].transports)) == ({}, [transport.id])
+    lab.engine.execute(control.CloseRouter(old.id))
+    assert transport.id in lab.engine.transports
+    lab.engine.execute(control.CloseRouter(new))
+    assert transport.id not in lab.engine.transports
+
+
+async def test_a_track_is_seen_from_another_router(lab: Lab) -> None:
+    alice, bob = lab.join("alice"), lab.join("bob")
+    alice.publish("TR_camera", simulcast())
+    alice.negotiate()
+    lab.engine.execute(control.OpenRouter(RouterId("RM_new")))
+    lab.engine.execute(control.MoveTransport(bob.peer.id, RouterId("RM_new")))
+    bob.watch("TR_camera")
+    lab.run(1)
+    assert bob.viewer("TR_camera").pictures()
 
 
 async def test_there_is_a_limit_of_transports(lab: Lab) -> None:

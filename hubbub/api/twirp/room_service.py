@@ -92,6 +92,22 @@ class RoomService:
         self._rooms.update_subscriptions(request.room, request.identity, wish)
         return messages.UpdateSubscriptionsResponse()
 
+    def move_participant(
+        self, by: Caller, request: messages.MoveParticipantRequest
+    ) -> messages.MoveParticipantResponse:
+        """Needs destinationRoom as well."""
+        by.require_destination(request.room, request.destination_room)
+        self._rooms.move_participant(request.room, request.identity, request.destination_room)
+        return messages.MoveParticipantResponse()
+
+    def forward_participant(
+        self, by: Caller, request: messages.ForwardParticipantRequest
+    ) -> messages.ForwardParticipantResponse:
+        """Needs destinationRoom as well."""
+        by.require_destination(request.room, request.destination_room)
+        self._rooms.forward_participant(request.room, request.identity, request.destination_room)
+        return messages.ForwardParticipantResponse()
+
     def send_data(self, by: Caller, request: messages.SendDataRequest) -> messages.SendDataResponse:
         """Data from nobody."""
         by.require_room_admin(request.room)
