@@ -93,12 +93,12 @@ class Housekeeping:
         """Send transport-wide feedback where it is due."""
         for transport in self._tick.active:
             if transport not in self._to_acknowledge:
-                self._to_acknowledge.put(transport, transport.ingress.arrivals.look_at)
+                due_at = transport.ingress.arrivals.due_at
+                if due_at != inf:
+                    self._to_acknowledge.put(transport, due_at)
         self._tick.active.clear()
         for transport in self._to_acknowledge.take(now):
-            again_at = self._tick.feedback[transport].acknowledge(now)
-            if again_at != inf:
-                self._to_acknowledge.put(transport, again_at)
+            self._tick.feedback[transport].acknowledge(now)
 
     def _ask(self, now: float) -> None:
         """Ask for packets and key frames where something is missing."""

@@ -23,7 +23,7 @@ from sfu.rtp.rtcp import (
     build_sender_report,
     parse_compound,
 )
-from sfu.rtp.twcc import build_feedback
+from sfu.rtp.twcc import build_report
 from sfu.streams.feedback import ArrivalLog
 
 MAX_COMPOUND = 1100
@@ -101,8 +101,8 @@ class Media:
         """Send transport-wide feedback if it is due."""
         if not self._arrivals.due(now):
             return
-        pairs, number = self._arrivals.take(now)
-        packets = build_feedback(self._ssrc, 0, pairs, number)
+        report, number = self._arrivals.take(now)
+        packets = build_report(self._ssrc, 0, *report, number)
         self._arrivals.skip(len(packets) - 1)
         for packet in packets:
             self._path.send_rtcp(packet)

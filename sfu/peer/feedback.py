@@ -150,18 +150,14 @@ class Feedback:
             self._rtcp(rtcp.build_pli(self._transport.rtcp_ssrc, media_ssrc))
         return keyframes.due_at
 
-    def acknowledge(self, now: float) -> float:
-        """Send the transport-wide feedback if it is due; returns when to look again, infinity for not before more
-        arrives."""
+    def acknowledge(self, now: float) -> None:
+        """Send the transport-wide feedback on what has arrived."""
         arrivals = self._transport.ingress.arrivals
-        if not arrivals.due(now):
-            return arrivals.due_at
-        pairs, fb_count = arrivals.take(now)
-        messages = twcc.build_feedback(self._transport.rtcp_ssrc, self._any_ssrc(), pairs, fb_count)
+        report, fb_count = arrivals.take(now)
+        messages = twcc.build_report(self._transport.rtcp_ssrc, self._any_ssrc(), *report, fb_count)
         arrivals.skip(len(messages) - 1)
         for message in messages:
             self._rtcp(message)
-        return inf
 
     def _any_ssrc(self) -> int:
         return next(iter(self._transport.ingress.streams), 0)

@@ -3,14 +3,17 @@
 Wire form: draft-holmer-rmcat-transport-wide-cc-extensions-01.
 """
 
+from array import array
+from collections.abc import Sequence
 from math import inf
+from typing import NamedTuple
 
-MIN_INTERVAL_S = 0.050
-"""Between feedbacks when there is something to say ..."""
-BUSY_PACKETS = 20
-"""... that is, so many packets."""
 MAX_INTERVAL_S = 0.100
-"""Between feedbacks otherwise, while packets come."""
+"""Between feedbacks while packets come ..."""
+BUSY_PACKETS = 20
+"""... and after one about so many packets ..."""
+MIN_INTERVAL_S = 0.050
+"""... so long only."""
 LIMIT = 2000
 """Arrivals kept; more before feedback is taken are not reported."""
 MAX_GAP = 2048
@@ -22,21 +25,31 @@ WINDOW_US = 500_000
 MAX_REPORTS = 16
 """Reports kept at most, whatever the clock does."""
 
-Arrival = tuple[int, int]
-"""Extended sequence number, and when in microseconds."""
+
+class Report(NamedTuple):
+    """What one feedback is to tell, in order."""
+
+    sequences: Sequence[int]
+    """Extended numbers; a ``range`` where none is missing."""
+    arrivals_us: Sequence[int]
+
+
+_NOTHING = Report((), ())
 
 
 class ArrivalLog:
     """Arrivals on one transport, all its streams together.
 
-    Noting one is an append; what it means is worked out when feedback is taken.
+    Noting one is two appends; what it means is worked out when feedback is taken.
     """
 
     __slots__ = (
-        "_fresh",
+        "_arrivals_us",
         "_highest",
+        "_interval_s",
         "_reported",
         "_reports",
+        "_sequences",
         "_taken_at",
         "duplicates",
         "fb_count",
@@ -48,22 +61,19 @@ class ArrivalLog:
         """Number of the next feedback message, modulo 256."""
         self.duplicates = 0
         self.restarts = 0
-        self._fresh: list[Arrival] = []  # as they came, with 16-bit numbers
+        self._sequences: list[int] = []  # 16 bits, as they came
+        self._arrivals_us: list[int] = []
         self._highest = -1
         self._reported = 0  # everything below was in some feedback, or lost
-        self._reports: list[list[Arrival]] = []  # the last ones taken, in order
-        self._taken_at = -MAX_INTERVAL_S
+        self._reports: list[Report] = []  # the last ones taken
+        self._taken_at = self._interval_s = 0.0
 
     def record(self, seq16: int, arrival_us: int) -> None:
         """Note one packet. ``arrival_us`` is when its batch was read, on one steady clock."""
-        fresh = self._fresh
-        if len(fresh) < LIMIT:
-            fresh.append((seq16, arrival_us))
-
-    @property
-    def look_at(self) -> float:
-        """When feedback may be due at the earliest, however much comes until then."""
-        return self._taken_at + MIN_INTERVAL_S
+        sequences = self._sequences
+        if len(sequences) < LIMIT:
+            sequences.append(seq16)
+            self._arrivals_us.append(arrival_us)
 
     def due(self, now: float) -> bool:
         """Whether feedback should be sent now."""
@@ -71,80 +81,78 @@ class ArrivalLog:
 
     @property
     def due_at(self) -> float:
-        """When feedback is due, as things stand; infinity while there is nothing to say."""
-        if not self._fresh:
-            return inf
-        return self._taken_at + (MIN_INTERVAL_S if len(self._fresh) >= BUSY_PACKETS else MAX_INTERVAL_S)
+        """When feedback is due, however much comes until then; infinity while there is nothing to say."""
+        return self._taken_at + self._interval_s if self._sequences else inf
 
-    def take(self, now: float) -> tuple[list[Arrival], int]:
-        """What to report: (extended sequence, arrival µs) pairs in sequence order, and their fb_count.
+    def take(self, now: float) -> tuple[Report, int]:
+        """What to report, and its fb_count.
 
         A late packet pulls the start back, and then what was already reported after it is repeated: leaving
-        it out would call it lost. If the pairs need more than one message, :meth:`skip` the further numbers
-        used. None of what came may be worth telling: then there are no pairs.
+        it out would call it lost. If the report needs more than one message, :meth:`skip` the further numbers
+        used. None of what came may be worth telling: then the report is empty.
         """
-        fresh, self._fresh = self._fresh, []
+        sequences, arrivals_us = self._sequences, self._arrivals_us
+        self._sequences, self._arrivals_us = [], []
         self._taken_at = now
+        self._interval_s = MIN_INTERVAL_S if len(sequences) >= BUSY_PACKETS else MAX_INTERVAL_S
         fb_count = self.fb_count
-        if not fresh:
-            return [], fb_count
-        pairs = self._follow(fresh) or self._sort_out(fresh)
-        if pairs:
-            self._reported = pairs[-1][0] + 1
+        if not sequences:
+            return _NOTHING, fb_count
+        report = self._follow(sequences, arrivals_us) or self._sort_out(sequences, arrivals_us)
+        if report.sequences:
+            self._reported = report.sequences[-1] + 1
+            self._keep(report)
             self.skip(1)
-        return pairs, fb_count
+        return report, fb_count
 
     def skip(self, messages: int) -> None:
         """Count further messages that the last feedback was split into."""
         self.fb_count = (self.fb_count + messages) & 0xFF
 
-    def _follow(self, fresh: list[Arrival]) -> list[Arrival] | None:
+    def _follow(self, sequences: list[int], arrivals_us: list[int]) -> Report | None:
         """The usual case: each follows the one before, none missing, none late. None where that isn't so."""
-        first, total = fresh[0][0], len(fresh)
+        first, total = sequences[0], len(sequences)
         highest = self._highest
         ahead = (first - highest) & 0xFFFF
-        if highest < 0 or not 0 < ahead <= MAX_GAP or fresh[-1][0] != first + total - 1:
-            return None
-        sequences, times = zip(*fresh, strict=True)
-        if sequences != tuple(range(first, first + total)):
+        if highest < 0 or not 0 < ahead <= MAX_GAP or sequences != list(range(first, first + total)):
             return None
         start = highest + ahead
         self._highest = start + total - 1
-        pairs = list(zip(range(start, start + total), times, strict=True))
-        self._keep(pairs)
-        return pairs
+        # An array, because cold objects are slow to let go of.
+        return Report(range(start, start + total), array("q", arrivals_us))
 
-    def _sort_out(self, fresh: list[Arrival]) -> list[Arrival]:
+    def _sort_out(self, sequences: list[int], arrivals_us: list[int]) -> Report:
         """The general case: losses, disorder, duplicates, wraps and jumps."""
-        known: dict[int, int] | None = None  # what was told, where that matters
+        told: dict[int, int] | None = None  # by the last reports, where that matters
         new: dict[int, int] = {}
-        for seq16, arrival_us in fresh:
+        for seq16, arrival_us in zip(sequences, arrivals_us, strict=True):
             highest = self._highest
             delta = ((seq16 - highest + 0x8000) & 0xFFFF) - 0x8000
             if highest < 0 or not -MAX_GAP <= delta <= MAX_GAP:
                 ext_seq = self._restart(seq16)
-                known = {}
+                told = {}
                 new.clear()
             else:
                 ext_seq = highest + delta
                 if delta > 0:
                     self._highest = ext_seq
-            if ext_seq < self._reported and known is None:
-                known = dict(pair for report in self._reports for pair in report)
-            if ext_seq in new or (known and ext_seq in known):
+            if ext_seq < self._reported and told is None:
+                told = self._told()
+            if ext_seq in new or (told and ext_seq in told):
                 self.duplicates += 1  # a resent packet must not look as if it had been slow
             elif ext_seq >= self._reported - MAX_REPEAT:
                 new[ext_seq] = arrival_us
-        pairs = sorted(new.items())
-        if not pairs:
-            return pairs
-        start = pairs[0][0]
+        if not new:
+            return _NOTHING
+        start = min(new)
         if start < self._reported:
-            told = sorted({**(known or {}), **new}.items())
-            pairs = [pair for pair in told if pair[0] >= start]
-            self._reports = [[pair for pair in told if pair[0] < start]]
-        self._keep(pairs)
-        return pairs
+            before = {**(told or {}), **new}
+            new = {ext_seq: at_us for ext_seq, at_us in before.items() if ext_seq >= start}
+            self._reports = [_report({s: at_us for s, at_us in before.items() if s < start})]
+        return _report(new)
+
+    def _told(self) -> dict[int, int]:
+        return {ext_seq: at_us for report in self._reports for ext_seq, at_us in zip(*report, strict=True)}
 
     def _restart(self, seq16: int) -> int:
         if self._highest >= 0:
@@ -156,10 +164,15 @@ class ArrivalLog:
         self._reports.clear()
         return ext_seq
 
-    def _keep(self, pairs: list[Arrival]) -> None:
+    def _keep(self, report: Report) -> None:
         """Remember what is told now, and forget what is older than the window."""
         reports = self._reports
-        reports.append(pairs)
-        before_us = pairs[-1][1] - WINDOW_US
-        while len(reports) > MAX_REPORTS or not reports[0] or reports[0][-1][1] < before_us:
+        reports.append(report)
+        before_us = report.arrivals_us[-1] - WINDOW_US
+        while len(reports) > MAX_REPORTS or not reports[0][1] or reports[0][1][-1] < before_us:
             del reports[0]
+
+
+def _report(arrivals: dict[int, int]) -> Report:
+    sequences = sorted(arrivals)
+    return Report(sequences, array("q", [arrivals[ext_seq] for ext_seq in sequences]))

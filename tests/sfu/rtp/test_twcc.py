@@ -8,7 +8,14 @@ from sfu.rtp import twcc
 from sfu.rtp.errors import RtpError
 from sfu.rtp.rtcp import TransportFeedback, parse_compound
 from sfu.rtp.sequence import extend
-from sfu.rtp.twcc import MAX_FEEDBACK_LENGTH, MAX_SIMPLE, MAX_STATUSES, build_feedback, parse_feedback
+from sfu.rtp.twcc import (
+    MAX_FEEDBACK_LENGTH,
+    MAX_SIMPLE,
+    MAX_STATUSES,
+    build_feedback,
+    build_report,
+    parse_feedback,
+)
 
 STEPS = st.tuples(
     st.one_of(st.just(1), st.integers(1, 40), st.integers(1, 20_000)),
@@ -62,7 +69,7 @@ def test_every_number_from_the_base_to_the_last_arrival_is_told(numbers, base) -
     st.integers(0, 2**50),
     st.lists(
         st.tuples(
-            st.one_of(st.just(1), st.just(1), st.integers(0, 50), st.integers(0, 10_000)),
+            st.one_of(st.just(1), st.just(1), st.integers(1, 50), st.integers(1, 10_000)),
             st.one_of(st.integers(0, 3000), st.integers(0, 64_000), st.integers(-1000, 70_000)),
         ),
         max_size=MAX_SIMPLE - 1,
@@ -70,11 +77,12 @@ def test_every_number_from_the_base_to_the_last_arrival_is_told(numbers, base) -
 )
 def test_the_usual_case_is_written_as_the_general_way_would(first, at_us, steps) -> None:
     arrivals = walk_steps(first, at_us, steps)
-    general = [
-        twcc._build_one(1, 2, base, group, 250 + number & 0xFF)
-        for number, (base, group) in enumerate(twcc._split(arrivals, None))
-    ]
-    assert build_feedback(1, 2, arrivals, 250) == general
+    sequences, arrivals_us = zip(*arrivals, strict=True)
+    assert build_report(1, 2, sequences, arrivals_us, 250) == build_feedback(1, 2, arrivals, 250)
+    whole = range(first, first + len(arrivals))
+    assert build_report(1, 2, whole, arrivals_us, 250) == build_feedback(
+        1, 2, zip(whole, arrivals_us, strict=True), 250
+    )
 
 
 @given(st.lists(st.sampled_from([0, 1]), min_size=1, max_size=60))
@@ -108,6 +116,7 @@ def test_long_runs_take_one_chunk() -> None:
 
 
 def test_no_arrivals_make_no_feedback() -> None:
+    assert build_report(1, 2, (), (), 0) == []
     assert build_feedback(1, 2, [], 0, 17) == []
 
 
