@@ -73,7 +73,8 @@ class Engine:
         self._tcp_candidates: tuple[str, ...] = ()
 
     def _lane(self, stride: int) -> Lane:
-        return Lane(stride, _ROWS, self.down_tracks, lambda: self.peers.twcc, self.egress.send)
+        pad = self.config.use_gso and self.config.use_sendmmsg
+        return Lane(stride, _ROWS, self.down_tracks, lambda: self.peers.twcc, self.egress.send, pad=pad)
 
     # --- life ---
 

@@ -13,12 +13,14 @@ import numpy as np
 
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.packing import arrange
 from sfu.net.arrays import Int32s, Int64s, UInt8s
 
 SRTP_TAG_BYTES = 16
 """The longest authentication tag that protection appends (RFC 7714)."""
 
 TEMPLATES = 512
+_PADDING_BIT = 0x20
 
 
 class Numbers(NamedTuple):
@@ -51,13 +53,17 @@ class Lane:
         downtracks: DownTrackTable,
         twcc_counters: Callable[[], Int64s],
         drain: Callable[[SendArena], None],
+        *,
+        pad: bool = False,
     ) -> None:
+        """``pad``: make packets of a frame equally long where that is cheap, for UDP GSO."""
         self.largest = stride - SRTP_TAG_BYTES
         """Bytes of the longest template."""
         self.arena = SendArena(capacity, stride)
         self._downtracks = downtracks
         self._twcc_counters = twcc_counters
         self._drain = drain
+        self._pad = pad
         self._templates: UInt8s = np.zeros((TEMPLATES, stride), np.uint8)
         self._template_bytes = self._templates.data.cast("B")
         self._stride = stride
@@ -105,14 +111,10 @@ class Lane:
         """Write a row of the arena for each pair collected since the last call."""
         if not self._downs:
             return
-        downs = np.concatenate(self._downs)
-        counts = np.fromiter(map(len, self._downs), np.int64, len(self._downs))
-        templates = np.repeat(np.arange(len(counts)), counts)
+        order = self._arrange()
         columns = _Columns(self._lengths, self._numbers, self._payload_at, self._twcc_at, self._has_pictures)
+        downs, templates = self._pairs(order)
         peers = self._downtracks.peer[downs]
-        if len(counts) > 1:
-            order = np.argsort(peers, kind="stable")
-            downs, templates, peers = downs[order], templates[order], peers[order]
         start = 0
         while start < len(downs):
             if self.arena.count == self.arena.capacity:
@@ -121,6 +123,37 @@ class Lane:
             self._write(downs[start:stop], templates[start:stop], peers[start:stop], columns)
             start = stop
         self._reset()
+
+    def _arrange(self) -> list[int]:
+        """The order in which each destination gets the templates; pads them on the way."""
+        if len(self._lengths) == 1:
+            return [0]
+        streams = [id(downs) for downs in self._downs]
+        timestamps = [numbers.timestamp for numbers in self._numbers]
+        order, padded = arrange(streams, timestamps, self._lengths, pad=self._pad)
+        if padded != self._lengths:
+            for index, (length, wanted) in enumerate(zip(self._lengths, padded, strict=True)):
+                if length != wanted:
+                    start = index * self._stride
+                    padding = wanted - length
+                    self._template_bytes[start] |= _PADDING_BIT
+                    self._template_bytes[start + length : start + wanted] = bytes(padding - 1) + bytes(
+                        (padding,)
+                    )
+            self._lengths = padded
+        return order
+
+    def _pairs(self, order: list[int]) -> tuple[Int32s, Int64s]:
+        """All pairs of down track and template, ordered by destination and for each of them as ``order`` says."""
+        first = self._downs[0]
+        templates = np.array(order)
+        if all(downs is first for downs in self._downs):
+            return np.repeat(first, len(order)), np.tile(templates, len(first))
+        arranged = [self._downs[index] for index in order]
+        downs = np.concatenate(arranged)
+        templates = np.repeat(templates, np.fromiter(map(len, arranged), np.int64, len(arranged)))
+        by_peer = np.argsort(self._downtracks.peer[downs], kind="stable")
+        return downs[by_peer], templates[by_peer]
 
     def _write(self, downs: Int32s, templates: Int64s, peers: Int32s, columns: "_Columns") -> None:
         arena, table = self.arena, self._downtracks

@@ -167,7 +167,8 @@ class Sender:
     ) -> tuple[int, int]:
         """Send datagrams given by column: address of the bytes, size, address and size of the destination.
 
-        Consecutive datagrams of equal size to one destination share a GSO message when ``gso``. Returns how many
+        Consecutive datagrams of equal size to one destination, and one shorter one after them, share a GSO message
+        when ``gso``. Returns how many
         datagrams were sent and how many system calls that took; the rest was refused and is dropped.
         """
         count = len(pointers)
@@ -223,19 +224,49 @@ class Sender:
 
 
 def _runs(lengths: Int64s, names: Int64s) -> Int64s:
-    """First index of each run of equal size and destination, cut where a GSO message would be too large."""
+    """First index of each message: datagrams of equal size to one destination, then at most one that is shorter.
+
+    Cut where a GSO message would be too large.
+    """
     count = len(lengths)
     change = np.empty(count, np.bool_)
     change[0] = True
     np.not_equal(lengths[1:], lengths[:-1], out=change[1:])
     change[1:] |= names[1:] != names[:-1]
     starts = np.flatnonzero(change)
+    sizes = lengths[starts]
     runs = np.diff(starts, append=count)
-    allowed = np.minimum(MAX_SEGMENTS, MAX_GSO_BYTES // lengths[starts])
+    allowed = np.minimum(MAX_SEGMENTS, MAX_GSO_BYTES // sizes)
     if (runs > allowed).any():
         pieces = [
             np.arange(start, start + run, step)
             for start, run, step in zip(starts.tolist(), runs.tolist(), allowed.tolist(), strict=True)
         ]
         starts = np.concatenate(pieces)
+        sizes = lengths[starts]
+        runs = np.diff(starts, append=count)
+    if len(starts) > 1:
+        starts = _join(starts, sizes, runs, names[starts])
     return starts
+
+
+def _join(starts: Int64s, sizes: Int64s, runs: Int64s, names: Int64s) -> Int64s:
+    """Give each run the first datagram of the next one, if that is shorter and there is room."""
+    fits = (
+        (sizes[1:] < sizes[:-1])
+        & (names[1:] == names[:-1])
+        & (runs[:-1] < MAX_SEGMENTS)
+        & (sizes[:-1] * runs[:-1] + sizes[1:] <= MAX_GSO_BYTES)
+    )
+    if not fits.any():
+        return starts
+    # A run of one that is given away can't take another: along a chain of such runs it is every second.
+    index = np.arange(len(starts))
+    chained = np.zeros(len(starts), np.bool_)
+    chained[1:] = fits & (runs[1:] == 1)
+    heads = np.maximum.accumulate(np.where(chained, 0, index))
+    gone = chained & ((index - heads) & 1 == 1)
+    given = fits & ~gone[:-1]
+    starts[1:] += given
+    kept: Int64s = starts[~gone]
+    return kept

@@ -16,11 +16,11 @@ STRIDE = 256
 
 
 class Harness:
-    def __init__(self, capacity: int = 512) -> None:
+    def __init__(self, capacity: int = 512, *, pad: bool = False) -> None:
         self.table = DownTrackTable(capacity=4)
         self.counters = np.ones(64, np.int64)
         self.sent: list[tuple[int, bytes]] = []
-        self.lane = Lane(STRIDE, capacity, self.table, lambda: self.counters, self.drain)
+        self.lane = Lane(STRIDE, capacity, self.table, lambda: self.counters, self.drain, pad=pad)
 
     def drain(self, arena: SendArena) -> None:
         for row in range(arena.count):
@@ -125,6 +125,27 @@ def test_it_agrees_with_a_plain_loop(capacity: int):
     assert {peer: sorted(packets) for peer, packets in got.items()} == {
         peer: sorted(packets) for peer, packets in expected.items()
     }
+
+
+def test_packets_of_a_frame_are_padded_to_equal_size():
+    harness = Harness(pad=True)
+    downs = rows(harness.down(1), harness.down(2))
+    for sequence, size in enumerate((150, 150, 152)):
+        payload = bytes([sequence + 1]) * size
+        harness.lane.add(HEADER, payload, TWCC_AT, Numbers(sequence, 7, 0, 0), downs)
+    harness.lane.add(HEADER, b"\x09" * 100, TWCC_AT, Numbers(3, 8, 0, 0), downs)  # the next frame
+    sent = [packet for peer, packet in harness.flush() if peer == 2]
+    head = len(HEADER)
+    assert [packet[0] & 0x20 for packet in sent] == [0x20, 0x20, 0, 0]
+    assert [packet[head:] for packet in sent] == [
+        b"\x01" * 150 + b"\0\x02",
+        b"\x02" * 150 + b"\0\x02",
+        b"\x03" * 152,
+        b"\x09" * 100,
+    ]
+    harness.lane.add(HEADER, b"\x0a" * 160, TWCC_AT, Numbers(4, 9, 0, 0), downs)
+    (_, again), _ = harness.flush()
+    assert (again[0], again[head:]) == (0x90, b"\x0a" * 160)
 
 
 def test_nothing_collected_sends_nothing():

@@ -219,16 +219,44 @@ def test_a_full_buffer_drops_the_rest() -> None:
 @given(
     st.lists(st.tuples(st.sampled_from([1, 500, 1200, 60_000]), st.integers(0, 1)), min_size=1, max_size=300)
 )
-def test_runs_are_equal_and_small_enough(datagrams: list[tuple[int, int]]) -> None:
+def test_messages_are_runs_that_the_kernel_can_cut(datagrams: list[tuple[int, int]]) -> None:
+    """All equal but the last, which may be shorter; to one destination; not too many and not too much."""
     lengths = np.array([length for length, _ in datagrams], np.int64)
     names = np.array([name for _, name in datagrams], np.int64)
     starts = mmsg._runs(lengths, names).tolist()
     assert starts[0] == 0
+    assert starts == sorted(set(starts))
     for start, stop in zip(starts, [*starts[1:], len(datagrams)], strict=True):
         run = datagrams[start:stop]
-        assert len(set(run)) == 1
+        sizes = [length for length, _ in run]
+        assert len({name for _, name in run}) == 1
+        assert len(set(sizes[:-1])) <= 1
+        assert sizes[-1] <= sizes[0]
         assert len(run) <= mmsg.MAX_SEGMENTS
-        assert len(run) == 1 or sum(length for length, _ in run) <= mmsg.MAX_GSO_BYTES
+        assert len(run) == 1 or sum(sizes) <= mmsg.MAX_GSO_BYTES
+
+
+@pytest.mark.parametrize(
+    ("lengths", "messages"),
+    [
+        ([9, 9, 9, 5], 1),
+        ([9, 9, 5, 5, 3], 2),
+        ([9, 8, 7, 6, 5], 3),
+        ([9, 8, 7, 7, 6], 2),
+        ([5, 9], 2),
+    ],
+)
+def test_a_shorter_datagram_ends_a_message(lengths: list[int], messages: int) -> None:
+    assert len(mmsg._runs(np.array(lengths), np.zeros(len(lengths), np.int64))) == messages
+
+
+def test_a_shorter_last_segment_arrives_whole(sockets: list[socket.socket]) -> None:
+    by, peer, other, _ = sockets
+    sizes = [1100, 1100, 1090, 700, 90, 100]
+    sent = [(bytes([n]) * size, _name(peer)) for n, size in enumerate(sizes)] + [(b"o" * 50, _name(other))]
+    assert Batch(sent).send(mmsg.Sender(16), by, gso=True) == (7, 1)
+    assert _drain(peer) == [payload for payload, _ in sent[:-1]]
+    assert _drain(other) == [b"o" * 50]
 
 
 def test_where_the_kernel_refuses_gso_datagrams_go_one_by_one(sockets: list[socket.socket]) -> None:

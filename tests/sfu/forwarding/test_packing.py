@@ -1,0 +1,64 @@
+"""Order and padding of a tick's packets."""
+
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sfu.forwarding.packing import MAX_PADDING, PADDING_SHARE, arrange
+
+
+def test_packets_of_a_frame_become_equally_long() -> None:
+    order, padded = arrange([1] * 4, [90] * 4, [1100, 1100, 1101, 1119], pad=True)
+    assert order == [0, 1, 2, 3]
+    assert padded == [1119] * 4
+
+
+def test_padding_stays_small() -> None:
+    _, padded = arrange([1] * 4, [90] * 4, [1000, 1010, 1043, 400], pad=True)
+    assert padded == [1010, 1010, 1043, 400]
+    assert arrange([1] * 2, [90] * 2, [100, 104], pad=True)[1] == [100, 104]  # at most 3 of 104
+
+
+def test_without_gso_nothing_is_padded() -> None:
+    assert arrange([1] * 2, [90] * 2, [1100, 1101], pad=False)[1] == [1100, 1101]
+
+
+def test_packets_of_different_frames_are_not_padded() -> None:
+    """So audio isn't, whose packets each have a time of their own."""
+    assert arrange([1] * 2, [960, 1920], [1000, 1001], pad=True) == ([0, 1], [1000, 1001])
+
+
+def test_frames_that_come_mixed_are_kept_together_larger_ones_first() -> None:
+    order, _ = arrange([1, 2, 1, 2, 1], [5, 6, 5, 6, 5], [800, 1100, 800, 1100, 790], pad=False)
+    assert order == [1, 3, 0, 2, 4]
+
+
+def test_second_frames_come_after_all_first_ones() -> None:
+    order, _ = arrange([1, 1, 2, 2], [1, 2, 1, 2], [100, 900, 500, 50], pad=False)
+    assert order == [2, 0, 1, 3]
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(30, 1400)), min_size=1, max_size=40),
+    st.booleans(),
+)
+def test_streams_keep_their_order_and_padding_its_limits(
+    packets: list[tuple[int, int, int]], pad: bool
+) -> None:
+    streams, timestamps, lengths = ([packet[n] for packet in packets] for n in range(3))
+    order, padded = arrange(streams, timestamps, lengths, pad=pad)
+    assert sorted(order) == list(range(len(packets)))
+    for stream in set(streams):
+        mine = [index for index in order if streams[index] == stream]
+        assert mine == sorted(mine)
+    for length, wanted in zip(lengths, padded, strict=True):
+        assert 0 <= wanted - length <= min(MAX_PADDING, wanted // PADDING_SHARE)
+        assert pad or wanted == length
+    assert max(padded) == max(lengths)
+
+
+@given(st.lists(st.integers(600, 1400), min_size=2, max_size=12))
+def test_padding_never_makes_more_runs(lengths: list[int]) -> None:
+    _, padded = arrange([1] * len(lengths), [1] * len(lengths), lengths, pad=True)
+    assert sum(a != b for a, b in pairwise(padded)) <= sum(a != b for a, b in pairwise(lengths))
