@@ -28,6 +28,7 @@ from auth.grants import Claims
 from auth.keys import KeyRing
 from hubbub import keys as api_keys
 from hubbub.api.app import build_app, runner_for
+from hubbub.api.token_endpoint import TokenEndpoint
 from hubbub.api.twirp.services import twirp
 from hubbub.banner import banner
 from hubbub.config import Config
@@ -165,6 +166,7 @@ class Server:
         routes = [
             *Door(self.rooms, config.keys, config.signaling).routes(),
             *twirp(self.administration, config.keys).routes(),
+            *TokenEndpoint(config.token_endpoint, config.rooms, config.keys).routes(),
             *DevTokens(config.keys, enabled=config.development).routes(),
             *pages.routes(),
         ]

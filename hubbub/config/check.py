@@ -166,6 +166,7 @@ def _targets(targets: list[_Target]) -> tuple[WebhookTarget, ...]:
 
 
 _CUSTOM: dict[str, Any] = {
+    "token_endpoint.path": Annotated[str, Field(strict=True, pattern=r"^(/[A-Za-z0-9._~-]+)*$")],
     "webhook.urls": _each(_url),
     "webhook.filter_params.include_events": _each(_event),
     "webhook.filter_params.exclude_events": _each(_event),

@@ -15,7 +15,7 @@ from signaling.config import SignalingConfig
 
 from .check import check
 from .keys import read_keys, weak_keys
-from .model import DEV_KEY, DEV_SECRET, Config, LoggingConfig
+from .model import DEV_KEY, DEV_SECRET, Config, LoggingConfig, TokenEndpointConfig
 from .options import KEY_FILE, KEYS, SECTIONS, options
 from .sources import Values, from_environment, from_yaml
 
@@ -93,6 +93,7 @@ def _compose(settings: Mapping[str, Any], keys: KeyRing) -> Config:
         rooms=RoomConfig(**parts[RoomConfig]),
         signaling=SignalingConfig(**parts[SignalingConfig]),
         webhooks=WebhookConfig(**parts[WebhookConfig]),
+        token_endpoint=TokenEndpointConfig(**parts[TokenEndpointConfig]),
     )
 
 

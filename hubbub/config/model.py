@@ -28,6 +28,28 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenEndpointConfig:
+    """Who gets tokens without having an API key. Off until it is configured."""
+
+    path: str = ""
+    """Path, such as /api/token, at which the SDKs' token sources get tokens to join. Empty: there is none."""
+    connection_details: bool = False
+    """Answer /api/connection-details, from which LiveKit Meet's page gets its tokens."""
+    authorization: str = ""
+    """What callers must send as Authorization: Bearer. Empty: whoever reaches the server gets a token."""
+    rooms: tuple[str, ...] = ("*",)
+    """Rooms that tokens are given for; * stands for any text."""
+    server_url: str = ""
+    """URL that clients are told to connect to. Empty for the one that they asked at."""
+    ttl_s: float = 900.0
+    """How long a token lets its holder join."""
+    can_publish: bool = True
+    """Whether the tokens let their holders publish."""
+    allow_room_config: bool = False
+    """Let callers say what the room shall be like, and which agents shall come."""
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """Everything that the server is told at start."""
 
@@ -56,3 +78,4 @@ class Config:
     rooms: RoomConfig = field(default_factory=RoomConfig)
     signaling: SignalingConfig = field(default_factory=SignalingConfig)
     webhooks: WebhookConfig = field(default_factory=WebhookConfig)
+    token_endpoint: TokenEndpointConfig = field(default_factory=TokenEndpointConfig)

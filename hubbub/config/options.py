@@ -18,7 +18,7 @@ from rooms.config import RoomConfig
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
 
-from .model import Config, LoggingConfig
+from .model import Config, LoggingConfig, TokenEndpointConfig
 
 KEYS = "keys"
 KEY_FILE = "key_file"
@@ -31,6 +31,7 @@ SECTIONS: dict[type, str] = {
     SignalingConfig: "signal.",
     DatabaseConfig: "database.",
     WebhookConfig: "webhook.",
+    TokenEndpointConfig: "token_endpoint.",
 }
 
 LIVEKIT_PLACES: dict[tuple[type, str], str] = {
