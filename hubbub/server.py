@@ -34,6 +34,8 @@ from hubbub.banner import banner
 from hubbub.config import Config
 from hubbub.database import Database, database_path
 from hubbub.errors import StartError
+from hubbub.history import store as history
+from hubbub.history.service import History
 from hubbub.hooks import HookRunner, Hooks, load_hooks
 from hubbub.keys import KeyTable, KeyWatch
 from hubbub.room_clock import SystemClock, TimedRooms
@@ -83,7 +85,10 @@ class Server:
         self._pool = LocalPool(config.media, self._on_media_event)
         ids = Ids(secrets.token_bytes)
         self.webhooks = Webhooks(config.webhooks, self.database, config.keys, ids, clock.wall)
-        observers = Observers([self.webhooks.observer], _observer_failed)
+        self.history = History(config.history, self.database, clock.wall)
+        listeners: list[RoomObserver] = [self.webhooks.observer]
+        if config.history.enabled:
+            listeners.append(self.history.observer)
         service = RoomService(
             config.rooms,
             self._pool,
@@ -91,7 +96,7 @@ class Server:
             clock,
             ids,
             gate=self._hooks,
-            observer=observers,
+            observer=Observers(listeners, _observer_failed),
             ice_servers=StunServers(config.media.stun_servers),
             server=ServerIdentity(
                 node_id=ids.make("ND_"),
@@ -111,9 +116,10 @@ class Server:
 
     async def start(self) -> None:
         """Open every port. Raises StartError, and leaves nothing open then."""
-        await self.database.open([api_keys.SCHEMA, webhooks.SCHEMA])
+        await self.database.open([api_keys.SCHEMA, webhooks.SCHEMA, history.SCHEMA])
         try:
             await self._key_watch.start()
+            await self.history.start()
             await self.webhooks.start()
             await self._start_media()
             self._runner = runner_for(self._app(), self.config.signaling)
@@ -141,6 +147,7 @@ class Server:
             self._runner = None
         await self._pool.close()
         await self._key_watch.stop()
+        await self.history.close()
         await self.webhooks.close()
         await self.database.close()
 

@@ -8,6 +8,7 @@ from typing import Any
 from auth.keys import KeyRing
 from hubbub.database.config import DatabaseConfig, database_path
 from hubbub.errors import ConfigError
+from hubbub.history.config import HistoryConfig
 from hubbub.webhooks.config import WebhookConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
@@ -88,6 +89,7 @@ def _compose(settings: Mapping[str, Any], keys: KeyRing) -> Config:
         **parts[Config],
         keys=keys,
         database=DatabaseConfig(**parts[DatabaseConfig]),
+        history=HistoryConfig(**parts[HistoryConfig]),
         logging=LoggingConfig(**parts[LoggingConfig]),
         media=MediaConfig(**parts[MediaConfig]),
         rooms=RoomConfig(**parts[RoomConfig]),

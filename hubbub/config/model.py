@@ -5,6 +5,7 @@ from typing import Literal
 
 from auth.keys import KeyRing
 from hubbub.database.config import DatabaseConfig
+from hubbub.history.config import HistoryConfig
 from hubbub.webhooks.config import WebhookConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
@@ -73,6 +74,7 @@ class Config:
     """How often the key file and the database are looked at for changed API keys."""
     keys: KeyRing = field(default_factory=lambda: KeyRing({}))
     database: DatabaseConfig = field(default_factory=DatabaseConfig)
+    history: HistoryConfig = field(default_factory=HistoryConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
     rooms: RoomConfig = field(default_factory=RoomConfig)

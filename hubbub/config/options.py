@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, get_type_hints
 
 from hubbub.database.config import DatabaseConfig
+from hubbub.history.config import HistoryConfig
 from hubbub.webhooks.config import WebhookConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
@@ -30,6 +31,7 @@ SECTIONS: dict[type, str] = {
     RoomConfig: "room.",
     SignalingConfig: "signal.",
     DatabaseConfig: "database.",
+    HistoryConfig: "history.",
     WebhookConfig: "webhook.",
     TokenEndpointConfig: "token_endpoint.",
 }

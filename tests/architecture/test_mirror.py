@@ -24,6 +24,7 @@ ELSEWHERE = {
     "hubbub/cli/": "tests/hubbub/cli/test_cli.py",
     "hubbub/config/": "tests/hubbub/config/test_load.py",
     "hubbub/errors.py": "tests/hubbub/test_server.py",
+    "hubbub/history/": "tests/hubbub/history/test_service.py",
     "hubbub/load/": "tests/hubbub/load/test_command.py",
     "hubbub/webhooks/": "tests/hubbub/webhooks/test_service.py",
     "rooms/context.py": "tests/rooms/test_room.py",
