@@ -2,7 +2,7 @@
 
 ::
 
-    async with Server(config) as server:
+    async with Server(configure({"development": True, "port": 0})) as server:
         print(server.url)
 
 or ``run(config)`` for a process that does nothing else.
@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, Self, cast
 
 import structlog
@@ -33,6 +33,7 @@ from hubbub.api.twirp.services import twirp
 from hubbub.banner import banner
 from hubbub.config import Config
 from hubbub.database import Database, database_path
+from hubbub.embedded import Event, Events, Rooms
 from hubbub.errors import StartError
 from hubbub.history import store as history
 from hubbub.history.service import History
@@ -61,7 +62,7 @@ BACKLOG = 1024
 
 
 class Server:
-    """One Hubbub in the running event loop."""
+    """One Hubbub in the running event loop, with its rooms as Python objects (``hubbub.embedded``)."""
 
     def __init__(self, config: Config, *, hooks: Hooks | None = None) -> None:
         """``hooks`` are asked before people join, publish and send data; else those that the configuration names.
@@ -86,7 +87,8 @@ class Server:
         ids = Ids(secrets.token_bytes)
         self.webhooks = Webhooks(config.webhooks, self.database, config.keys, ids, clock.wall)
         self.history = History(config.history, self.database, clock.wall)
-        listeners: list[RoomObserver] = [self.webhooks.observer]
+        self._events = Events()
+        listeners: list[RoomObserver] = [self._events, self.webhooks.observer]
         if config.history.enabled:
             listeners.append(self.history.observer)
         service = RoomService(
@@ -105,9 +107,11 @@ class Server:
                 ping_timeout_s=config.signaling.ping_timeout_s,
             ),
         )
-        self.rooms = TimedRooms(service, clock, self._hooks.join)
+        self._rooms = TimedRooms(service, clock, self._hooks.join)
         self.administration = Administration(service)
         """What can be done with rooms and the people in them."""
+        self.rooms = Rooms(self.administration, config.keys)
+        """The rooms as Python objects."""
         self._runner: web.AppRunner | None = None
         self.port = config.port
         """The HTTP port; the real one once started, where the configuration says 0."""
@@ -139,7 +143,8 @@ class Server:
 
     async def stop(self) -> None:
         """Tell everybody that the server goes, and close what is open."""
-        self.rooms.shutdown()
+        self._rooms.shutdown()
+        self._events.close()
         await self._hooks.close()
         if self._runner is not None:
             # Waits for the connections, which close once their last messages are written.
@@ -158,6 +163,10 @@ class Server:
     async def __aexit__(self, *_: object) -> None:
         await self.stop()
 
+    def events(self) -> AsyncIterator[Event]:
+        """What happens in the rooms from now on, until the server stops."""
+        return self._events.listen()
+
     @property
     def url(self) -> str:
         """Where a browser on this machine finds the page."""
@@ -171,7 +180,7 @@ class Server:
         if not pages.built:
             log.warning("the page is not built: run `python -m hubbub.web.build`")
         routes = [
-            *Door(self.rooms, config.keys, config.signaling).routes(),
+            *Door(self._rooms, config.keys, config.signaling).routes(),
             *twirp(self.administration, config.keys).routes(),
             *TokenEndpoint(config.token_endpoint, config.rooms, config.keys).routes(),
             *DevTokens(config.keys, enabled=config.development).routes(),
@@ -194,7 +203,7 @@ class Server:
             self.port = site.port
 
     def _on_media_event(self, event: Any) -> None:
-        self.rooms.on_media_event(event)
+        self._rooms.on_media_event(event)
 
 
 def _observer_failed(observer: RoomObserver, error: Exception) -> None:

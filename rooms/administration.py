@@ -5,7 +5,7 @@ All of it is synchronous, and what was done is seen by whoever asks next. Raises
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from livekit.protocol import models, rtc
 from livekit.protocol import room as room_messages
@@ -117,6 +117,11 @@ class Administration:
         if change.permission is not None and change.permission != session.participant.permission:
             moderation.change_grant(session, grant_of(change.permission, session.participant.grant))
         return session.info()
+
+    def change_rights(self, room_name: str, identity: str, rights: Mapping[str, object]) -> None:
+        """Change fields of somebody's grant; the others stay. Raises RoomNotFound or ParticipantNotFound."""
+        session = self._own_session(room_name, identity)
+        moderation.change_grant(session, replace(session.participant.grant, **rights))  # type: ignore[arg-type]
 
     def move_participant(self, room_name: str, identity: str, destination: str) -> None:
         """Take somebody to another room, over the connection that they have.

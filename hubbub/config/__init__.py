@@ -4,7 +4,16 @@ Each package has its settings in a frozen dataclass of its own; this one puts th
 does is its docstring there, from which ``hubbub config print-default`` is made.
 """
 
-from .load import load, load_database, load_keys
+from .load import configure, load, load_database, load_keys
 from .model import DEV_KEY, DEV_SECRET, Config, LoggingConfig
 
-__all__ = ["DEV_KEY", "DEV_SECRET", "Config", "LoggingConfig", "load", "load_database", "load_keys"]
+__all__ = [
+    "DEV_KEY",
+    "DEV_SECRET",
+    "Config",
+    "LoggingConfig",
+    "configure",
+    "load",
+    "load_database",
+    "load_keys",
+]

@@ -1,6 +1,7 @@
 """Put the sources together, check everything, and tell all problems at once."""
 
 import ipaddress
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -45,6 +46,15 @@ def load(
     if conflicts := _conflicts(config):
         raise ConfigError(conflicts)
     return config, _warnings(config, values, file.ignored)
+
+
+def configure(options: Mapping[str, object]) -> Config:
+    """A configuration from options by path, such as ``{"rtc.udp_port": 0}``, and nothing else: no file, no variables.
+
+    Raises ConfigError with every problem found.
+    """
+    config, _ = load(json.dumps(dict(options)))  # JSON is YAML, and a path is a key
+    return config
 
 
 def load_keys(

@@ -21,7 +21,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from hubbub.config import load
+from hubbub.config import configure
 from hubbub.errors import HubbubError
 from hubbub.logging import set_up_logging
 from hubbub.packages import check_packages
@@ -76,7 +76,7 @@ def _serve(request: Mapping[str, Any]) -> int:
         part.rename(ready)
 
     try:
-        config, _ = load(json.dumps(request["options"]))  # JSON is YAML, and a path is a key
+        config = configure(request["options"])
         set_up_logging(config.logging)
         run(config, on_ready=tell)
     except HubbubError as error:

@@ -11,6 +11,7 @@ import pytest
 from tests.architecture.tree import ROOT, modules, relative
 
 ELSEWHERE = {
+    "hubbub/embedded/rooms.py": "tests/test_hubbub.py",
     "hubbub/hooks/hooks.py": "tests/hubbub/hooks/test_runner.py",
     "hubbub/keys/errors.py": "tests/hubbub/keys/test_table.py",
     "auth/errors.py": "tests/auth/test_tokens.py",
