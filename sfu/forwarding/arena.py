@@ -2,13 +2,27 @@
 
 import numpy as np
 
-from sfu.net.arrays import BigEndians, Int32s, UInt8s
+from sfu.net.arrays import BigEndians, Int32s, Int64s, UInt8s
 
 
 class SendArena:
     """``capacity`` rows of ``stride`` bytes; each row is one packet for one peer, with room for the SRTP tag."""
 
-    __slots__ = ("be16", "be32", "capacity", "count", "flat", "lengths", "peers", "rows", "stride")
+    __slots__ = (
+        "addresses",
+        "be16",
+        "be32",
+        "bytes",
+        "capacity",
+        "count",
+        "flat",
+        "lengths",
+        "numbers",
+        "offsets",
+        "peers",
+        "rows",
+        "stride",
+    )
 
     def __init__(self, capacity: int, stride: int) -> None:
         if stride % 8:
@@ -17,6 +31,13 @@ class SendArena:
         self.stride = stride
         self.rows: UInt8s = np.zeros((capacity, stride), np.uint8)
         self.flat: UInt8s = self.rows.reshape(-1)
+        self.numbers: Int64s = np.arange(capacity, dtype=np.int64)
+        """Of the rows."""
+        self.addresses: Int64s = self.rows.ctypes.data + self.numbers * stride
+        """Of the rows, for the kernel."""
+        self.offsets: Int64s = self.numbers * stride
+        """Where each row begins in ``flat`` and ``bytes``."""
+        self.bytes = self.rows.data.cast("B")
         self.be16: BigEndians = self.rows.view(">u2")
         """Rows as big-endian 16-bit words: column 1 is the RTP sequence number."""
         self.be32: BigEndians = self.rows.view(">u4")
@@ -29,7 +50,8 @@ class SendArena:
     def append(self, peer: int, packet: bytes) -> None:
         """Add one finished RTP packet (a retransmission); the caller has checked that there is room."""
         index = self.count
-        self.rows[index, : len(packet)] = np.frombuffer(packet, np.uint8)
+        start = index * self.stride
+        self.bytes[start : start + len(packet)] = packet
         self.lengths[index] = len(packet)
         self.peers[index] = peer
         self.count = index + 1

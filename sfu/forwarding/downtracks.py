@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sfu.net.arrays import Int32s, Int64s, UInt8s
+from sfu.net.arrays import Int64s
 
 UNSUPPORTED = 255
 """Payload type of a codec slot that the subscriber did not negotiate."""
@@ -11,12 +11,20 @@ SLOTS = 2
 """Codecs that one track may interleave on one stream: the main one, and redundant audio (RFC 2198)."""
 
 
+SEQUENCE, TIMESTAMP, PICTURE, TL0, KEY_INDEX, SSRC, PAYLOAD_TYPE = range(7)
+PEER, SINCE, COLUMNS = (PAYLOAD_TYPE + SLOTS + n for n in range(3))
+
+
 class DownTrackTable:
-    """Structure of arrays, grown by doubling; rows are reused. Offsets are ``source - out``, both extended."""
+    """One matrix, a row for each down track; columns have names too. Grown by doubling; rows are reused.
+
+    Offsets are ``source - out``, both extended.
+    """
 
     __slots__ = (
         "_free",
         "key_index_offset",
+        "matrix",
         "payload_type",
         "peer",
         "picture_offset",
@@ -28,38 +36,36 @@ class DownTrackTable:
     )
 
     def __init__(self, capacity: int = 64) -> None:
-        self.ssrc: Int64s = np.zeros(capacity, np.int64)
-        self.payload_type: UInt8s = np.full((capacity, SLOTS), UNSUPPORTED, np.uint8)
-        self.peer: Int32s = np.zeros(capacity, np.int32)
-        self.sequence_offset: Int64s = np.zeros(capacity, np.int64)
-        self.since: Int64s = np.zeros(capacity, np.int64)
-        """Source sequence number of the first packet after the last switch; older ones that come late don't map."""
-        self.timestamp_offset: Int64s = np.zeros(capacity, np.int64)
-        self.picture_offset: Int64s = np.zeros(capacity, np.int64)
-        self.tl0_offset: Int64s = np.zeros(capacity, np.int64)
-        self.key_index_offset: Int64s = np.zeros(capacity, np.int64)
         self._free = list(range(capacity - 1, -1, -1))
+        self._use(np.zeros((capacity, COLUMNS), np.int64))
+
+    def _use(self, matrix: Int64s) -> None:
+        self.matrix = matrix
+        self.sequence_offset: Int64s = matrix[:, SEQUENCE]
+        self.timestamp_offset: Int64s = matrix[:, TIMESTAMP]
+        self.picture_offset: Int64s = matrix[:, PICTURE]
+        self.tl0_offset: Int64s = matrix[:, TL0]
+        self.key_index_offset: Int64s = matrix[:, KEY_INDEX]
+        self.ssrc: Int64s = matrix[:, SSRC]
+        self.payload_type: Int64s = matrix[:, PAYLOAD_TYPE : PAYLOAD_TYPE + SLOTS]
+        """A column for each codec slot."""
+        self.peer: Int64s = matrix[:, PEER]
+        self.since: Int64s = matrix[:, SINCE]
+        """Source sequence number of the first packet after the last switch; older ones that come late don't map."""
 
     def __len__(self) -> int:
         """Rows in use."""
-        return len(self.ssrc) - len(self._free)
+        return len(self.matrix) - len(self._free)
 
     def allocate(self, peer: int, ssrc: int) -> int:
         """Take a row for a down track of the peer."""
         if not self._free:
             self._grow()
         row = self._free.pop()
+        self.matrix[row] = 0
         self.peer[row] = peer
         self.ssrc[row] = ssrc
         self.payload_type[row] = UNSUPPORTED
-        for column in (
-            self.sequence_offset,
-            self.timestamp_offset,
-            self.picture_offset,
-            self.tl0_offset,
-            self.key_index_offset,
-        ):
-            column[row] = 0
         return row
 
     def release(self, row: int) -> None:
@@ -67,10 +73,6 @@ class DownTrackTable:
         self._free.append(row)
 
     def _grow(self) -> None:
-        old = len(self.ssrc)
-        for name in self.__slots__:
-            if name == "_free":
-                continue
-            column = getattr(self, name)
-            setattr(self, name, np.concatenate([column, np.zeros_like(column)]))
+        old = len(self.matrix)
+        self._use(np.concatenate([self.matrix, np.zeros_like(self.matrix)]))
         self._free = list(range(2 * old - 1, old - 1, -1))

@@ -6,13 +6,24 @@ pairs ordered by destination, copies the bytes, and computes sequence numbers, t
 picture ids and transport-wide sequence numbers for all pairs at once. Nothing here runs per forwarded packet.
 """
 
+import struct
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from sfu.forwarding.arena import SendArena
-from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.downtracks import (
+    KEY_INDEX,
+    PAYLOAD_TYPE,
+    PEER,
+    PICTURE,
+    SEQUENCE,
+    SSRC,
+    TIMESTAMP,
+    TL0,
+    DownTrackTable,
+)
 from sfu.forwarding.packing import arrange
 from sfu.net.arrays import Int32s, Int64s, UInt8s
 
@@ -20,7 +31,14 @@ SRTP_TAG_BYTES = 16
 """The longest authentication tag that protection appends (RFC 7714)."""
 
 TEMPLATES = 512
+FEW = 48
+"""Copies up to which they are written one by one."""
 _PADDING_BIT = 0x20
+_FIXED = struct.Struct("!BHII")
+_WORD = struct.Struct("!H")
+_LENGTH, _PAYLOAD_AT, _TWCC_AT, _SEQUENCE, _TIMESTAMP, _MARKER, _SLOT, _PICTURE = range(8)
+_PICTURE_AT, _TL0, _TL0_AT, _KEY_INDEX, _KEY_INDEX_AT = range(8, 13)
+"""Columns of the templates' numbers: ``Numbers`` from ``_SEQUENCE`` on."""
 
 
 class Numbers(NamedTuple):
@@ -76,6 +94,11 @@ class Lane:
         self._twcc_at: list[int] = []
         self._downs: list[Int32s] = []
         self._has_pictures = False
+        self._has_slots = False
+        self._all_pictures = False
+        self._has_twcc = False
+        self._twcc_place = 0
+        """Where the transport-wide number is in all templates; 0 when that differs."""
 
     def add(
         self,
@@ -106,21 +129,30 @@ class Lane:
         self._downs.append(downs)
         if numbers.picture >= 0:
             self._has_pictures = True
+        if numbers.slot:
+            self._has_slots = True
 
     def expand(self) -> None:
         """Write a row of the arena for each pair collected since the last call."""
         if not self._downs:
             return
         order = self._arrange()
-        columns = _Columns(self._lengths, self._numbers, self._payload_at, self._twcc_at, self._has_pictures)
+        if sum(map(len, self._downs)) <= FEW:
+            self._write_few(order)
+            self._reset()
+            return
+        columns = self._columns()
+        twcc_at, pictures = columns[:, _TWCC_AT], columns[:, _PICTURE]
+        self._has_twcc = bool(twcc_at.any())
+        self._twcc_place = int(twcc_at[0]) if (twcc_at == twcc_at[0]).all() else 0
+        self._all_pictures = bool((pictures >= 0).all())
         downs, templates = self._pairs(order)
-        peers = self._downtracks.peer[downs]
         start = 0
         while start < len(downs):
             if self.arena.count == self.arena.capacity:
                 self._drain(self.arena)
             stop = min(len(downs), start + self.arena.capacity - self.arena.count)
-            self._write(downs[start:stop], templates[start:stop], peers[start:stop], columns)
+            self._write(downs[start:stop], templates[start:stop], columns)
             start = stop
         self._reset()
 
@@ -155,105 +187,124 @@ class Lane:
         by_peer = np.argsort(self._downtracks.peer[downs], kind="stable")
         return downs[by_peer], templates[by_peer]
 
-    def _write(self, downs: Int32s, templates: Int64s, peers: Int32s, columns: "_Columns") -> None:
-        arena, table = self.arena, self._downtracks
+    def _columns(self) -> Int64s:
+        """The templates' numbers as a matrix."""
+        parts = zip(self._lengths, self._payload_at, self._twcc_at, self._numbers, strict=True)
+        return np.array([(length, *at, *numbers) for length, *at, numbers in parts], np.int64)
+
+    def _write(self, downs: Int32s, templates: Int64s, columns: Int64s) -> None:
+        arena = self.arena
         first, last = arena.count, arena.count + len(downs)
         rows = arena.rows[first:last]
         np.take(self._templates, templates, axis=0, out=rows, mode="clip")
-        rows[:, 1] = table.payload_type[downs, columns.slot[templates]] | columns.marker[templates]
-        arena.be16[first:last, 1] = (columns.sequence[templates] - table.sequence_offset[downs]) & 0xFFFF
-        arena.be32[first:last, 1] = (
-            columns.timestamp[templates] - table.timestamp_offset[downs]
-        ) & 0xFFFFFFFF
-        arena.be32[first:last, 2] = table.ssrc[downs]
-        arena.lengths[first:last] = columns.length[templates]
-        arena.peers[first:last] = peers
-        if columns.any_twcc:
-            self._stamp(first, templates, peers, columns)
-        if columns.picture is not None:
-            self._write_pictures(first, downs, templates, columns)
+        ours, theirs = columns.take(templates, axis=0), self._downtracks.matrix.take(downs, axis=0)
+        payload_type = theirs[:, PAYLOAD_TYPE]
+        if self._has_slots:
+            payload_type = np.where(ours[:, _SLOT], theirs[:, PAYLOAD_TYPE + 1], payload_type)
+        rows[:, 1] = payload_type | ours[:, _MARKER]
+        out = ours[:, _SEQUENCE : _TIMESTAMP + 1] - theirs[:, : TIMESTAMP + 1]
+        # Assignment to the narrower type keeps the low bits.
+        arena.be16[first:last, 1] = out[:, 0]
+        arena.be32[first:last, 1] = out[:, 1]
+        arena.be32[first:last, 2] = theirs[:, SSRC]
+        arena.lengths[first:last] = ours[:, _LENGTH]
+        peers = arena.peers[first:last]
+        peers[:] = theirs[:, PEER]
+        if self._has_twcc:
+            self._stamp(first, ours[:, _TWCC_AT], peers)
+        if self._has_pictures:
+            self._write_pictures(first, ours, theirs)
         arena.count = last
 
-    def _stamp(self, first: int, templates: Int64s, peers: Int32s, columns: "_Columns") -> None:
+    def _stamp(self, first: int, at: Int64s, peers: Int32s) -> None:
         """Number the packets of each peer transport-wide, in the order in which they will be sent."""
         counters = self._twcc_counters()
-        at = columns.twcc_at[templates]
+        new = np.empty(len(peers), np.bool_)
+        new[0] = True
+        np.not_equal(peers[1:], peers[:-1], out=new[1:])
+        starts = new.nonzero()[0]
+        targets = peers[starts]
+        lengths = np.append(starts[1:], len(peers)) - starts
+        arena, stop = self.arena, first + len(peers)
+        if self._twcc_place:
+            numbers = np.arange(len(peers)) + (counters[targets] - starts).repeat(lengths)
+            counters[targets] += lengths
+            arena.rows[first:stop, self._twcc_place] = numbers >> 8
+            arena.rows[first:stop, self._twcc_place + 1] = numbers
+            return
         stamped = at > 0
-        running = np.cumsum(stamped)
-        starts = np.flatnonzero(np.diff(peers, prepend=-1))
-        before: Int64s = running[starts] - stamped[starts]
-        lengths = np.diff(starts, append=len(peers))
-        numbers = counters[peers] + running - 1 - np.repeat(before, lengths)
-        where = ((first + np.arange(len(peers))) * self._stride + at)[stamped]
-        numbers = numbers[stamped]
-        self.arena.flat[where] = (numbers >> 8) & 0xFF
-        self.arena.flat[where + 1] = numbers & 0xFF
-        ends = starts + lengths - 1
-        counters[peers[starts]] += running[ends] - before
+        running = stamped.cumsum()
+        before = running[starts] - stamped[starts]
+        numbers = running + (counters[targets] - 1 - before).repeat(lengths)
+        counters[targets] += running[starts + lengths - 1] - before
+        where = (arena.offsets[first:stop] + at)[stamped]
+        arena.flat[where] = (numbers >> 8)[stamped]
+        arena.flat[where + 1] = numbers[stamped]
 
-    def _write_pictures(self, first: int, downs: Int32s, templates: Int64s, columns: "_Columns") -> None:
+    def _write_pictures(self, first: int, ours: Int64s, theirs: Int64s) -> None:
         """Rewrite VP8 payload descriptors (RFC 7741 section 4.2)."""
-        assert columns.picture is not None
-        flat, table = self.arena.flat, self._downtracks
-        chosen = np.flatnonzero(columns.picture[templates] >= 0)
-        template, down = templates[chosen], downs[chosen]
-        payload = (first + chosen) * self._stride + columns.payload_at[template]
-        picture = columns.picture[template] - table.picture_offset[down]
-        where = payload + columns.picture_at[template]
-        flat[where] = 0x80 | ((picture >> 8) & 0x7F)
-        flat[where + 1] = picture & 0xFF
-        at = columns.tl0_at[template]
-        has = at > 0
-        flat[(payload + at)[has]] = ((columns.tl0[template] - table.tl0_offset[down]) & 0xFF)[has]
-        at = columns.key_index_at[template]
-        has = at > 0
-        where = (payload + at)[has]
-        index = (columns.key_index[template] - table.key_index_offset[down])[has]
-        flat[where] = (flat[where] & 0xE0) | (index & 0x1F)
+        flat = self.arena.flat
+        start = self.arena.offsets[first : first + len(ours)]
+        if not self._all_pictures:
+            chosen = (ours[:, _PICTURE] >= 0).nonzero()[0]
+            ours, theirs, start = ours[chosen], theirs[chosen], start[chosen]
+        payload = start + ours[:, _PAYLOAD_AT]
+        picture = ours[:, _PICTURE] - theirs[:, PICTURE]
+        where = payload + ours[:, _PICTURE_AT]
+        flat[where] = (picture >> 8) | 0x80
+        flat[where + 1] = picture
+        has = ours[:, _TL0_AT].nonzero()[0]
+        if len(has):
+            flat[(payload + ours[:, _TL0_AT])[has]] = (ours[:, _TL0] - theirs[:, TL0])[has]
+        has = ours[:, _KEY_INDEX_AT].nonzero()[0]
+        if len(has):
+            where = (payload + ours[:, _KEY_INDEX_AT])[has]
+            index = (ours[:, _KEY_INDEX] - theirs[:, KEY_INDEX])[has]
+            flat[where] = (flat[where] & 0xE0) | (index & 0x1F)
+
+    def _write_few(self, order: list[int]) -> None:
+        """Without arrays, whose fixed cost is that of some thirty copies."""
+        table, counters = self._downtracks.matrix, self._twcc_counters()
+        pairs = [
+            (template, table[down].tolist()) for template in order for down in self._downs[template].tolist()
+        ]
+        pairs.sort(key=_peer)
+        for template, theirs in pairs:
+            if self.arena.count == self.arena.capacity:
+                self._drain(self.arena)
+            numbers, twcc_at, peer = self._numbers[template], self._twcc_at[template], theirs[PEER]
+            packet = self._copy(template, peer)
+            payload_type = numbers.marker | theirs[PAYLOAD_TYPE + numbers.slot]
+            sequence = (numbers.sequence - theirs[SEQUENCE]) & 0xFFFF
+            timestamp = (numbers.timestamp - theirs[TIMESTAMP]) & 0xFFFFFFFF
+            _FIXED.pack_into(packet, 1, payload_type, sequence, timestamp, theirs[SSRC])
+            if twcc_at:
+                number = int(counters[peer])
+                counters[peer] = number + 1
+                _WORD.pack_into(packet, twcc_at, number & 0xFFFF)
+            if numbers.picture >= 0:
+                _rewrite_picture(packet[self._payload_at[template] :], numbers, theirs)
+
+    def _copy(self, template: int, peer: int) -> memoryview:
+        """Take a row of the arena for a copy; returns it."""
+        arena, length = self.arena, self._lengths[template]
+        row, start = arena.count, template * self._stride
+        packet = arena.bytes[row * arena.stride : row * arena.stride + length]
+        packet[:] = self._template_bytes[start : start + length]
+        arena.lengths[row] = length
+        arena.peers[row] = peer
+        arena.count = row + 1
+        return packet
 
 
-class _Columns:
-    """The templates' numbers as arrays."""
+def _peer(pair: tuple[int, list[int]]) -> int:
+    return pair[1][PEER]
 
-    __slots__ = (
-        "any_twcc",
-        "key_index",
-        "key_index_at",
-        "length",
-        "marker",
-        "payload_at",
-        "picture",
-        "picture_at",
-        "sequence",
-        "slot",
-        "timestamp",
-        "tl0",
-        "tl0_at",
-        "twcc_at",
-    )
 
-    def __init__(
-        self,
-        lengths: list[int],
-        numbers: list[Numbers],
-        payload_at: list[int],
-        twcc_at: list[int],
-        has_pictures: bool,
-    ) -> None:
-        self.length = np.array(lengths, np.int32)
-        self.twcc_at = np.array(twcc_at, np.int64)
-        self.any_twcc = max(twcc_at) > 0
-        table = np.array(numbers, np.int64)
-        self.sequence = table[:, 0]
-        self.timestamp = table[:, 1]
-        self.marker = table[:, 2].astype(np.uint8)
-        self.slot = table[:, 3]
-        self.picture: Int64s | None = None
-        if has_pictures:
-            self.payload_at = np.array(payload_at, np.int64)
-            self.picture = table[:, 4]
-            self.picture_at = table[:, 5]
-            self.tl0 = table[:, 6]
-            self.tl0_at = table[:, 7]
-            self.key_index = table[:, 8]
-            self.key_index_at = table[:, 9]
+def _rewrite_picture(payload: memoryview, numbers: Numbers, theirs: list[int]) -> None:
+    _WORD.pack_into(payload, numbers.picture_at, 0x8000 | ((numbers.picture - theirs[PICTURE]) & 0x7FFF))
+    if numbers.tl0_at:
+        payload[numbers.tl0_at] = (numbers.tl0 - theirs[TL0]) & 0xFF
+    if numbers.key_index_at:
+        at = numbers.key_index_at
+        payload[at] = (payload[at] & 0xE0) | ((numbers.key_index - theirs[KEY_INDEX]) & 0x1F)

@@ -45,22 +45,22 @@ class Egress:
         if not count:
             return
         rows, lengths = self._pointers_of(arena)
-        peers = arena.peers[:count].tolist()
-        sessions = [self._peers.srtp[peer] for peer in peers]
-        kept = np.arange(count)
-        rows, lengths = rows[:count], lengths[:count]
-        if None in sessions:
-            keep = [index for index, session in enumerate(sessions) if session is not None]
-            self.counters.dropped += count - len(keep)
-            sessions, rows, lengths = ([column[i] for i in keep] for column in (sessions, rows, lengths))
-            kept = np.array(keep, np.int64)
+        sessions = list(map(self._peers.srtp.__getitem__, arena.peers[:count].tolist()))
+        kept: list[int] | None = None
+        if not all(sessions):
+            kept = [index for index, session in enumerate(sessions) if session is not None]
+            self.counters.dropped += count - len(kept)
+            sessions, rows, lengths = ([column[i] for i in kept] for column in (sessions, rows, lengths))
+        # map ends with the shortest: sessions.
         results = list(map(srtp.protect, sessions, rows, lengths))
         if any(results):
-            failed = np.array(results) != 0
-            self.counters.unprotected += int(failed.sum())
-            kept = kept[~failed]
-        if len(kept):
-            self._hand_over(arena, kept)
+            self.counters.unprotected += sum(map(bool, results))
+            numbers = range(count) if kept is None else kept
+            kept = [index for index, result in zip(numbers, results, strict=True) if not result]
+        if kept is None:
+            self._hand_over(arena, arena.numbers[:count])
+        elif kept:
+            self._hand_over(arena, np.array(kept))
 
     def _hand_over(self, arena: SendArena, rows: Int64s) -> None:
         """Send the given (protected) rows."""
@@ -70,11 +70,12 @@ class Egress:
             if not len(rows):
                 return
         ports = self._peers.port[destinations]
+        first = int(ports[0])
+        if first >= 0 and (ports == first).all():
+            self._over_udp(self._ports[first], arena, rows, destinations)
+            return
         for index, port in enumerate(self._ports):
             chosen = ports == index
-            if chosen.all():
-                self._over_udp(port, arena, rows, destinations)
-                return
             if chosen.any():
                 self._over_udp(port, arena, rows[chosen], destinations[chosen])
         self.counters.dropped += int((ports < 0).sum())
@@ -86,11 +87,12 @@ class Egress:
         if self._sender is None or self._sender.size < len(rows):
             self._sender = mmsg.Sender(max(arena.capacity, len(rows)))
         octets = self._sender.octets
-        sent, calls = self._sender.send(
+        send = self._sender.send_few if len(rows) <= mmsg.FEW else self._sender.send
+        sent, calls = send(
             port.fileno,
-            arena.rows.ctypes.data + rows * arena.stride,
+            arena.addresses[rows],
             arena.lengths[rows].astype(np.int64),
-            self._peers.addresses.ctypes.data + destinations.astype(np.int64) * mmsg.ADDRESS_BYTES,
+            self._peers.names[destinations],
             self._peers.address_lengths[destinations],
             gso=self._gso and port.gso,
         )

@@ -9,6 +9,7 @@ import errno
 import socket
 import struct
 import sys
+from itertools import pairwise
 
 import numpy as np
 from cffi import FFI
@@ -29,6 +30,16 @@ MAX_SEGMENTS = 60
 """Segments in one GSO message; the kernel's UDP_MAX_SEGMENTS is 64 before Linux 6.9."""
 MAX_GSO_BYTES = 65_000
 """Payload of one GSO message; a UDP datagram carries at most 65,507."""
+
+FEW = 32
+"""Datagrams up to which :meth:`Sender.send_few` is the faster way."""
+_VECTOR = struct.Struct("=qq")
+"""struct iovec"""
+_MESSAGE = struct.Struct("=8q")
+"""struct mmsghdr"""
+_SEGMENT = struct.Struct("=QiiH6x")
+"""struct cmsghdr {size_t len; int level; int type;} and the segment size"""
+_CONTROL_USED = 18
 
 _ffi = FFI()
 _ffi.cdef(
@@ -129,31 +140,46 @@ class Sender:
     """
 
     __slots__ = (
-        "_control",
+        "_control_address",
+        "_control_bytes",
         "_control_sizes",
+        "_controls",
         "_gso_works",
+        "_header_bytes",
         "_headers",
         "_headers_address",
+        "_index",
+        "_vector_bytes",
         "_vectors",
+        "_vectors_address",
         "gso_refused",
         "octets",
         "size",
+        "stopped_at",
     )
 
     def __init__(self, size: int) -> None:
         self.size = size
+        self._index: Int64s = np.arange(size, dtype=np.int64)
         self._vectors: Int64s = np.zeros((size, 2), np.int64)
+        self._vector_bytes = self._vectors.data.cast("B")
+        self._vectors_address = self._vectors.ctypes.data
         self._headers: Int64s = np.zeros((size, 8), np.int64)
+        self._header_bytes = self._headers.data.cast("B")
         self._headers_address = self._headers.ctypes.data
-        # struct cmsghdr {size_t len; int level; int type; uint16_t segment size}
-        self._control: UInt8s = np.zeros((size, 24), np.uint8)
-        self._control[:] = np.frombuffer(struct.pack("=QiiH6x", 18, _SOL_UDP, _UDP_SEGMENT, 0), np.uint8)
-        self._control_sizes = self._control.view(np.uint16)
+        control: UInt8s = np.zeros((size, _SEGMENT.size), np.uint8)
+        control[:] = np.frombuffer(_SEGMENT.pack(_CONTROL_USED, _SOL_UDP, _UDP_SEGMENT, 0), np.uint8)
+        self._control_bytes = control.data.cast("B")
+        self._control_sizes = control.view(np.uint16)
+        self._control_address = control.ctypes.data
+        self._controls: Int64s = self._control_address + self._index * _SEGMENT.size
         self._gso_works = True
         self.gso_refused = 0
         """GSO messages that were sent again as single datagrams."""
         self.octets = 0
         """Bytes that the kernel took since the start."""
+        self.stopped_at = -1
+        """Of the datagrams given last, the first that the full buffer had no room for; -1 when all had."""
 
     def send(
         self,
@@ -168,38 +194,84 @@ class Sender:
         """Send datagrams given by column: address of the bytes, size, address and size of the destination.
 
         Consecutive datagrams of equal size to one destination, and one shorter one after them, share a GSO message
-        when ``gso``. Returns how many
-        datagrams were sent and how many system calls that took; the rest was refused and is dropped.
+        when ``gso``. Returns how many datagrams were sent and how many system calls that took; the rest was refused.
         """
         count = len(pointers)
-        self._vectors[:count, 0] = pointers
-        self._vectors[:count, 1] = lengths
-        gso = gso and self._gso_works
-        starts = _runs(lengths, names) if gso else np.arange(count, dtype=np.int64)
-        runs = np.diff(starts, append=count)
-        messages = len(starts)
-        headers = self._headers[:messages]
-        headers[:, _NAME] = names[starts]
-        headers[:, _NAME_LENGTH] = name_lengths[starts]
-        headers[:, _IOV] = self._vectors.ctypes.data + starts * 16
-        headers[:, _IOV_LENGTH] = runs
-        if messages < count:
-            segmented = runs > 1
-            self._control_sizes[:messages, 8] = lengths[starts]
-            headers[:, _CONTROL] = (self._control.ctypes.data + np.arange(messages) * 24) * segmented
-            headers[:, _CONTROL_LENGTH] = 24 * segmented
+        vectors = self._vectors[:count]
+        vectors[:, 0] = pointers
+        vectors[:, 1] = lengths
+        headers = self._headers[:count]
+        if gso and self._gso_works:
+            starts = _runs(lengths, names)
+            headers = headers[: len(starts)]
+        if len(headers) == count:
+            starts = self._index[:count]
+            headers[:, _NAME] = names
+            headers[:, _NAME_LENGTH] = name_lengths
+            headers[:, _IOV_LENGTH] = 1
+            headers[:, _CONTROL:] = 0
         else:
-            headers[:, _CONTROL] = 0
-            headers[:, _CONTROL_LENGTH] = 0
-        sent, calls, refused = self._flush(fd, messages, runs)
+            runs = np.append(starts[1:], count) - starts
+            headers[:, _NAME] = names[starts]
+            headers[:, _NAME_LENGTH] = name_lengths[starts]
+            headers[:, _IOV_LENGTH] = runs
+            segmented = runs > 1
+            self._control_sizes[: len(starts), 8] = lengths[starts]
+            headers[:, _CONTROL] = self._controls[: len(starts)] * segmented
+            headers[:, _CONTROL_LENGTH] = 24 * segmented
+        headers[:, _IOV] = self._vectors_address + starts * 16
+        return self._finish(fd, len(headers), (pointers, lengths, names, name_lengths))
+
+    def send_few(
+        self, fd: int, pointers: Int64s, lengths: Int64s, names: Int64s, name_lengths: Int64s, *, gso: bool
+    ) -> tuple[int, int]:
+        """What :meth:`send` does, without arrays: their fixed cost is that of FEW datagrams."""
+        count = len(pointers)
+        sizes, targets, target_lengths = lengths.tolist(), names.tolist(), name_lengths.tolist()
+        for index, pair in enumerate(zip(pointers.tolist(), sizes, strict=True)):
+            _VECTOR.pack_into(self._vector_bytes, index * _VECTOR.size, *pair)
+        starts = _few_runs(sizes, targets) if gso and self._gso_works else list(range(count))
+        for message, (start, stop) in enumerate(pairwise([*starts, count])):
+            control = control_length = 0
+            if stop - start > 1:
+                at = message * _SEGMENT.size
+                _SEGMENT.pack_into(
+                    self._control_bytes, at, _CONTROL_USED, _SOL_UDP, _UDP_SEGMENT, sizes[start]
+                )
+                control, control_length = self._control_address + at, _SEGMENT.size
+            _MESSAGE.pack_into(
+                self._header_bytes,
+                message * _MESSAGE.size,
+                targets[start],
+                target_lengths[start],
+                self._vectors_address + start * _VECTOR.size,
+                stop - start,
+                control,
+                control_length,
+                0,
+                0,
+            )
+        return self._finish(fd, len(starts), (pointers, lengths, names, name_lengths))
+
+    def _finish(self, fd: int, messages: int, columns: tuple[Int64s, ...]) -> tuple[int, int]:
+        """Hand messages over; those of several datagrams that are refused are sent again one by one."""
+        self.stopped_at = -1
+        sent, calls, refused = self._flush(fd, messages)
         if refused:
-            rows = np.concatenate([np.arange(starts[m], starts[m] + runs[m]) for m in refused])
-            columns = (column[rows] for column in (pointers, lengths, names, name_lengths))
-            more_sent, more_calls = self.send(fd, *columns, gso=False)
-            return sent + more_sent, calls + more_calls
+            stopped_at = self.stopped_at
+            rows = np.concatenate([self._datagrams(message) for message in refused])
+            pointers, lengths, names, name_lengths = (column[rows] for column in columns)
+            more_sent, more_calls = self.send(fd, pointers, lengths, names, name_lengths, gso=False)
+            sent, calls = sent + more_sent, calls + more_calls
+            self.stopped_at = int(rows[self.stopped_at]) if self.stopped_at >= 0 else stopped_at
         return sent, calls
 
-    def _flush(self, fd: int, messages: int, runs: Int64s) -> tuple[int, int, list[int]]:
+    def _datagrams(self, message: int) -> Int64s:
+        """Indices of a message's datagrams."""
+        start = (int(self._headers[message, _IOV]) - self._vectors_address) // _VECTOR.size
+        return self._index[start : start + int(self._headers[message, _IOV_LENGTH])].copy()
+
+    def _flush(self, fd: int, messages: int) -> tuple[int, int, list[int]]:
         """Returns datagrams sent, system calls, and the messages of several datagrams that were refused."""
         assert _lib is not None
         done = sent = calls = 0
@@ -209,18 +281,33 @@ class Sender:
             result: int = _lib.sendmmsg(fd, pointer, messages - done, socket.MSG_DONTWAIT)
             calls += 1
             if result > 0:
-                sent += int(runs[done : done + result].sum())
-                self.octets += int((self._headers[done : done + result, _LENGTH] & 0xFFFFFFFF).sum())
+                taken = self._headers[done : done + result]
+                sent += int(taken[:, _IOV_LENGTH].sum())
+                self.octets += int((taken[:, _LENGTH] & 0xFFFFFFFF).sum())
                 done += result
             elif _ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
+                self.stopped_at = int(self._datagrams(done)[0])
                 break  # the socket's buffer is full: later packets are worth more than these
             elif _ffi.errno != errno.EINTR:
-                if runs[done] > 1:
+                if self._headers[done, _IOV_LENGTH] > 1:
                     refused.append(done)
                     self.gso_refused += 1
                     self._gso_works = self._gso_works and _ffi.errno != errno.EIO
                 done += 1  # alone, this destination can't be reached
         return sent, calls, refused
+
+
+def _few_runs(lengths: list[int], names: list[int]) -> list[int]:
+    """What :func:`_runs` finds, for a few."""
+    starts: list[int] = []
+    size = name = room = 0
+    for index, (length, target) in enumerate(zip(lengths, names, strict=True)):
+        if room and target == name and length <= size:
+            room = room - 1 if length == size else 0
+            continue
+        starts.append(index)
+        size, name, room = length, target, min(MAX_SEGMENTS, MAX_GSO_BYTES // length) - 1
+    return starts
 
 
 def _runs(lengths: Int64s, names: Int64s) -> Int64s:

@@ -21,6 +21,8 @@ class PeerTable:
 
     def __init__(self, capacity: int = 64) -> None:
         self.addresses: UInt8s = np.zeros((capacity, ADDRESS_BYTES), np.uint8)
+        self.names: Int64s = self._pointers()
+        """Where each row of ``addresses`` is in memory, for the kernel."""
         self.address_lengths: Int64s = np.zeros(capacity, np.int64)
         self.port: Int64s = np.full(capacity, -1, np.int64)
         """Index of the UDP port to send from; -1 for none."""
@@ -70,9 +72,13 @@ class PeerTable:
             self.tcp[row] = None
             self.tcp_count -= 1
 
+    def _pointers(self) -> Int64s:
+        return self.addresses.ctypes.data + np.arange(len(self.addresses), dtype=np.int64) * ADDRESS_BYTES
+
     def _grow(self) -> None:
         old = len(self.port)
         self.addresses = np.concatenate([self.addresses, np.zeros_like(self.addresses)])
+        self.names = self._pointers()
         self.address_lengths = np.concatenate([self.address_lengths, np.zeros_like(self.address_lengths)])
         self.port = np.concatenate([self.port, np.full_like(self.port, -1)])
         self.twcc = np.concatenate([self.twcc, np.zeros_like(self.twcc)])

@@ -6,6 +6,7 @@ import struct
 import numpy as np
 import pytest
 
+from sfu.forwarding import matrix
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.matrix import Lane, Numbers
@@ -39,6 +40,12 @@ class Harness:
         for name, value in offsets.items():
             getattr(self.table, name)[row] = value
         return row
+
+
+@pytest.fixture(autouse=True, params=[0, 10_000], ids=["arrays", "one by one"])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ways of writing copies write the same."""
+    monkeypatch.setattr(matrix, "FEW", request.param)
 
 
 def rows(*numbers: int) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from sfu.forwarding.arena import SendArena
+from sfu.net import mmsg
 from sfu.net.egress import Egress
 from sfu.net.peers import PeerTable
 from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpPair, SrtpProfile
@@ -57,9 +58,10 @@ class Connection:
         return True
 
 
-@pytest.fixture(params=["batches", "singly"])
-def batch(request: pytest.FixtureRequest) -> bool:
-    return bool(request.param == "batches")
+@pytest.fixture(params=["batches", "few", "singly"])
+def batch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    monkeypatch.setattr(mmsg, "FEW", 32 if request.param == "few" else 0)
+    return bool(request.param != "singly")
 
 
 @pytest.fixture

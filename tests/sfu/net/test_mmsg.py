@@ -3,7 +3,7 @@
 import socket
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -55,7 +55,14 @@ class Batch:
         self.pointers: Int64s = self._rows.ctypes.data + np.arange(count, dtype=np.int64) * STRIDE
 
     def send(self, sender: mmsg.Sender, by: socket.socket, *, gso: bool) -> tuple[int, int]:
-        return sender.send(by.fileno(), self.pointers, self.lengths, self.names, self.name_lengths, gso=gso)
+        return sender.send(by.fileno(), *self.columns, gso=gso)
+
+    def send_few(self, sender: mmsg.Sender, by: socket.socket, *, gso: bool) -> tuple[int, int]:
+        return sender.send_few(by.fileno(), *self.columns, gso=gso)
+
+    @property
+    def columns(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
+        return self.pointers, self.lengths, self.names, self.name_lengths
 
 
 def _name(of: socket.socket) -> bytes:
@@ -187,6 +194,22 @@ def test_ipv6_peers(sockets: list[socket.socket]) -> None:
         peer.close()
 
 
+@pytest.mark.parametrize("gso", [False, True])
+def test_a_few_datagrams_go_the_same_way(sockets: list[socket.socket], gso: bool) -> None:
+    by, *peers = sockets
+    sender = mmsg.Sender(32)
+    for sizes in ([100, 100, 90], [1200], [50, 60, 60, 60, 20, 70]):
+        sent = [
+            (bytes([n]) * size, _name(peers[number])) for number in range(3) for n, size in enumerate(sizes)
+        ]
+        before = sender.octets
+        assert Batch(sent).send_few(sender, by, gso=gso) == (len(sent), 1)
+        assert sender.octets - before == 3 * sum(sizes)
+        assert sender.stopped_at == -1
+        for peer in peers:
+            assert _drain(peer) == [bytes([n]) * size for n, size in enumerate(sizes)]
+
+
 def test_a_peer_that_cannot_be_reached_costs_the_others_nothing(sockets: list[socket.socket]) -> None:
     by, first, second, _ = sockets
     nowhere = (
@@ -205,9 +228,11 @@ def test_a_full_buffer_drops_the_rest() -> None:
         by.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         batch = Batch([(bytes([number]) * 1000, b"") for number in range(100)])
         batch.names[:] = 0
-        sent, calls = batch.send(mmsg.Sender(128), by, gso=False)
+        sender = mmsg.Sender(128)
+        sent, calls = batch.send(sender, by, gso=False)
         assert 0 < sent < 100
         assert calls == 2  # what fits, and the refusal
+        assert sender.stopped_at == sent
         peer.setblocking(False)
         assert _drain(peer) == [bytes([number]) * 1000 for number in range(sent)]
         assert Batch([(b"next", b"")]).lengths[0] == 4
@@ -216,14 +241,27 @@ def test_a_full_buffer_drops_the_rest() -> None:
         assert again.send(mmsg.Sender(128), by, gso=False)[0] == 1
 
 
+def _runs(lengths: Int64s, names: Int64s) -> list[int]:
+    return list(mmsg._runs(lengths, names).tolist())
+
+
+def _few_runs(lengths: Int64s, names: Int64s) -> list[int]:
+    return mmsg._few_runs(lengths.tolist(), names.tolist())
+
+
+@pytest.mark.parametrize("find", [_runs, _few_runs])
 @given(
-    st.lists(st.tuples(st.sampled_from([1, 500, 1200, 60_000]), st.integers(0, 1)), min_size=1, max_size=300)
+    datagrams=st.lists(
+        st.tuples(st.sampled_from([1, 500, 1200, 60_000]), st.integers(0, 1)), min_size=1, max_size=300
+    )
 )
-def test_messages_are_runs_that_the_kernel_can_cut(datagrams: list[tuple[int, int]]) -> None:
+def test_messages_are_runs_that_the_kernel_can_cut(
+    find: Callable[[Int64s, Int64s], list[int]], datagrams: list[tuple[int, int]]
+) -> None:
     """All equal but the last, which may be shorter; to one destination; not too many and not too much."""
     lengths = np.array([length for length, _ in datagrams], np.int64)
     names = np.array([name for _, name in datagrams], np.int64)
-    starts = mmsg._runs(lengths, names).tolist()
+    starts = find(lengths, names)
     assert starts[0] == 0
     assert starts == sorted(set(starts))
     for start, stop in zip(starts, [*starts[1:], len(datagrams)], strict=True):
@@ -247,7 +285,8 @@ def test_messages_are_runs_that_the_kernel_can_cut(datagrams: list[tuple[int, in
     ],
 )
 def test_a_shorter_datagram_ends_a_message(lengths: list[int], messages: int) -> None:
-    assert len(mmsg._runs(np.array(lengths), np.zeros(len(lengths), np.int64))) == messages
+    for find in (_runs, _few_runs):
+        assert len(find(np.array(lengths), np.zeros(len(lengths), np.int64))) == messages
 
 
 def test_a_shorter_last_segment_arrives_whole(sockets: list[socket.socket]) -> None:
