@@ -68,18 +68,9 @@ class Door:
         return web.Response(text="success")
 
     async def _connect(self, request: web.Request, *, v1: bool) -> web.StreamResponse:
-        if not _asks_for_upgrade(request):
-            raise NotAWebSocket
+        check_asks_for_upgrade(request)
         wanted = self._read(request, v1=v1, strict=False)
-        # No compression: it would cost each idle client's memory more than the rest of its session.
-        socket = web.WebSocketResponse(
-            timeout=CLOSE_TIMEOUT_S,
-            autoping=False,
-            compress=False,
-            max_msg_size=self._config.max_message_bytes + 1,
-        )
-        if request.headers.get("Sec-WebSocket-Version") != "13" or not socket.can_prepare(request):
-            raise BadRequest("not a WebSocket version 13 handshake")
+        socket = new_socket(request, self._config.max_message_bytes)
         framing = Framing()
         sink = QueueSink(self._config, framing)
         if wanted.reconnect:
@@ -116,7 +107,20 @@ class Door:
         return wanted
 
 
-def _asks_for_upgrade(request: web.Request) -> bool:
+def new_socket(request: web.Request, max_message_bytes: int) -> web.WebSocketResponse:
+    """The WebSocket that a request asks for. Raises BadRequest."""
+    # No compression: it would cost each idle client's memory more than the rest of its session.
+    socket = web.WebSocketResponse(
+        timeout=CLOSE_TIMEOUT_S, autoping=False, compress=False, max_msg_size=max_message_bytes + 1
+    )
+    if request.headers.get("Sec-WebSocket-Version") != "13" or not socket.can_prepare(request):
+        raise BadRequest("not a WebSocket version 13 handshake")
+    return socket
+
+
+def check_asks_for_upgrade(request: web.Request) -> None:
+    """Raise NotAWebSocket unless it does."""
     connection = request.headers.get("Connection", "").lower()
     upgrade = request.headers.get("Upgrade", "").lower()
-    return request.method == "GET" and "upgrade" in connection and upgrade.strip() == "websocket"
+    if not (request.method == "GET" and "upgrade" in connection and upgrade.strip() == "websocket"):
+        raise NotAWebSocket

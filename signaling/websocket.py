@@ -1,4 +1,4 @@
-"""One signal connection: frames between a WebSocket and a session.
+"""One connection over a WebSocket: frames between it and a session of a client (or an agent worker).
 
 A reader hands requests to the session; a writer empties the sink's queue. The session never waits: what it
 sends is queued, and a client that doesn't keep up (queue past its limits, or a write stuck for
@@ -11,14 +11,16 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 import structlog
 from aiohttp import WSMessage, WSMsgType, web
+from google.protobuf.message import Message
 from livekit.protocol import rtc
 
 from signaling.config import SignalingConfig
 from signaling.errors import BadFrame
-from signaling.framing import Framing
+from signaling.framing import Framing, MessageFraming
 from signaling.ports import Session
 
 log = structlog.get_logger(__name__)
@@ -28,10 +30,13 @@ SECOND_LOOK_S = 1.0
 """How long the client may take to answer a close frame."""
 
 
-class QueueSink:
-    """A SignalSink: a bounded queue of encoded frames."""
+M = TypeVar("M", bound=Message)
 
-    def __init__(self, config: SignalingConfig, framing: Framing) -> None:
+
+class QueueSink:
+    """A SignalSink (or WorkerSink): a bounded queue of encoded frames."""
+
+    def __init__(self, config: SignalingConfig, framing: MessageFraming[M]) -> None:
         self._max_messages = config.send_queue_messages
         self._max_bytes = config.send_queue_bytes
         self._framing = framing
@@ -40,11 +45,12 @@ class QueueSink:
         self._changed = asyncio.Event()
         self.closing = False
         self.close_code = 1000
+        self.close_reason = ""
         self.overflowed = False
         self.on_overflow: Callable[[], None] = lambda: None
         """Called when a message doesn't fit; the writer may be stuck in a write just then."""
 
-    def send(self, response: rtc.SignalResponse) -> None:
+    def send(self, response: Message) -> None:
         """Queue one message; ignored when closing or when too much is waiting already."""
         if self.closing or self.overflowed:
             return
@@ -57,10 +63,10 @@ class QueueSink:
             self.on_overflow()
         self._changed.set()
 
-    def close(self, code: int = 1000) -> None:
+    def close(self, code: int = 1000, reason: str = "") -> None:
         """Close with this code once the queue is written; nothing more is taken."""
         if not self.closing:
-            self.closing, self.close_code = True, code
+            self.closing, self.close_code, self.close_reason = True, code, reason
             self._changed.set()
 
     def take(self) -> bytes | str | None:
@@ -77,23 +83,24 @@ class QueueSink:
         self._changed.clear()
 
 
-class Connection:
-    """The two loops of one upgraded WebSocket."""
+class FrameLoop(Generic[M]):
+    """The two loops of one upgraded WebSocket; subclasses handle the messages."""
+
+    BAD_FRAME_CODE = 1000
+    """What a connection is closed with that sends something else than its messages (as LiveKit does)."""
 
     def __init__(
         self,
         request: web.Request,
         socket: web.WebSocketResponse,
         sink: QueueSink,
-        framing: Framing,
-        session: Session | None,
+        framing: MessageFraming[M],
         config: SignalingConfig,
     ) -> None:
         self._request = request
         self._socket = socket
         self._sink = sink
         self._framing = framing
-        self._session = session
         self._config = config
         sink.on_overflow = lambda: self._cut_off("send queue full")
 
@@ -119,7 +126,7 @@ class Connection:
         """
         reader.cancel()
         await asyncio.gather(reader, return_exceptions=True)
-        await self._socket.close(code=self._sink.close_code)
+        await self._socket.close(code=self._sink.close_code, message=self._sink.close_reason.encode())
 
     async def _read(self) -> None:
         while True:
@@ -139,7 +146,7 @@ class Connection:
                 return
             except BadFrame as error:
                 log.info("bad frame", error=str(error), remote=self._request.remote)
-                await self._socket.close()
+                await self._socket.close(code=self.BAD_FRAME_CODE, message=str(error).encode())
                 return
 
     async def _receive(self) -> WSMessage:
@@ -152,16 +159,8 @@ class Connection:
         except TimeoutError:
             return await self._socket.receive(timeout=SECOND_LOOK_S)
 
-    def _handle(self, request: rtc.SignalRequest) -> None:
-        """Answer pings here, at once; leave everything else to the session."""
-        kind = request.WhichOneof("message")
-        if kind == "ping":
-            self._sink.send(rtc.SignalResponse(pong=_now_ms()))
-        elif kind == "ping_req":
-            pong = rtc.Pong(last_ping_timestamp=request.ping_req.timestamp, timestamp=_now_ms())
-            self._sink.send(rtc.SignalResponse(pong_resp=pong))
-        elif kind is not None and self._session is not None:
-            self._session.handle(request)
+    def _handle(self, request: M) -> None:
+        raise NotImplementedError
 
     async def _write(self) -> None:
         try:
@@ -204,8 +203,35 @@ class Connection:
     def _cut_off(self, why: str) -> None:
         """Drop the TCP connection without waiting for anything in it."""
         if self._request.transport is not None:
-            log.info("signal connection cut off", why=why, remote=self._request.remote)
+            log.info("connection cut off", why=why, remote=self._request.remote)
             self._request.transport.abort()
+
+
+class Connection(FrameLoop[rtc.SignalRequest]):
+    """A client's connection."""
+
+    def __init__(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        sink: QueueSink,
+        framing: Framing,
+        session: Session | None,
+        config: SignalingConfig,
+    ) -> None:
+        super().__init__(request, socket, sink, framing, config)
+        self._session = session
+
+    def _handle(self, request: rtc.SignalRequest) -> None:
+        """Answer pings here, at once; leave everything else to the session."""
+        kind = request.WhichOneof("message")
+        if kind == "ping":
+            self._sink.send(rtc.SignalResponse(pong=_now_ms()))
+        elif kind == "ping_req":
+            pong = rtc.Pong(last_ping_timestamp=request.ping_req.timestamp, timestamp=_now_ms())
+            self._sink.send(rtc.SignalResponse(pong_resp=pong))
+        elif kind is not None and self._session is not None:
+            self._session.handle(request)
 
 
 def _now_ms() -> int:

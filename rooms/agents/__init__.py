@@ -1,0 +1,1 @@
+"""Agents: programs that work in rooms. Workers offer themselves, rooms need them, jobs bring the two together."""

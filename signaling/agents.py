@@ -1,0 +1,100 @@
+"""The door of agent workers: ``/agent``, a WebSocket of WorkerMessages and ServerMessages.
+
+Refusals before the upgrade are LiveKit 1.13.5's (recorded). A worker that breaks a rule is told why when its
+connection closes, where LiveKit cuts it off without a word.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+import structlog
+from aiohttp import web
+from livekit.protocol import agent
+
+from auth.grants import VideoGrant
+from auth.keys import KeyRing
+from rooms.agents.config import AgentsConfig
+from rooms.agents.ports import WorkerSink
+from rooms.agents.worker_session import WorkerSession
+from signaling import access
+from signaling.app import PREFIX, check_asks_for_upgrade, new_socket
+from signaling.config import SignalingConfig
+from signaling.framing import MessageFraming
+from signaling.websocket import FrameLoop, QueueSink
+
+INVALID_PAYLOAD = 1007
+"""WebSocket close code for a message that can't be read (RFC 6455 section 7.4.1)."""
+
+log = structlog.get_logger(__name__)
+
+Connect = Callable[[WorkerSink, str], WorkerSession]
+"""Begins a session for a connection and the API key that it came with."""
+
+
+class WorkerConnection(FrameLoop[agent.WorkerMessage]):
+    """A worker's connection."""
+
+    BAD_FRAME_CODE = INVALID_PAYLOAD
+
+    def __init__(
+        self,
+        request: web.Request,
+        socket: web.WebSocketResponse,
+        sink: QueueSink,
+        framing: MessageFraming[agent.WorkerMessage],
+        session: WorkerSession,
+        config: SignalingConfig,
+    ) -> None:
+        super().__init__(request, socket, sink, framing, config)
+        self._session = session
+
+    def _handle(self, request: agent.WorkerMessage) -> None:
+        self._session.handle(request)
+
+
+class AgentDoor:
+    """Handler of the route."""
+
+    def __init__(
+        self,
+        connect: Connect,
+        keys: KeyRing,
+        agents: AgentsConfig,
+        signaling: SignalingConfig,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._connect = connect
+        self._keys = keys
+        self._clock = clock
+        self._config = replace(
+            signaling,
+            max_message_bytes=agents.max_message_bytes,
+            send_queue_messages=agents.send_queue_messages,
+            send_queue_bytes=agents.send_queue_bytes,
+        )
+
+    def routes(self) -> list[web.RouteDef]:
+        """Routes for an aiohttp application."""
+        return [web.route("*", PREFIX + "agent", self.serve)]
+
+    async def serve(self, request: web.Request) -> web.StreamResponse:
+        """One worker, from its upgrade to its end."""
+        check_asks_for_upgrade(request)
+        claims = access.authenticate(request.headers, request.query, self._keys, self._clock())
+        if not (claims.video or VideoGrant()).agent:
+            raise access.no_permission()
+        socket = new_socket(request, self._config.max_message_bytes)
+        framing = MessageFraming(agent.WorkerMessage)
+        sink = QueueSink(self._config, framing)
+        session = self._connect(sink, claims.issuer)
+        try:
+            await socket.prepare(request)
+            await WorkerConnection(request, socket, sink, framing, session, self._config).run()
+        except ConnectionError:
+            log.info("worker left during the upgrade", remote=request.remote)
+        finally:
+            session.lost()
+        if sink.close_reason:
+            log.info("worker sent away", reason=sink.close_reason, remote=request.remote)
+        return socket
