@@ -20,6 +20,7 @@ from sfu.mux import Mux
 from sfu.net.addresses import candidates
 from sfu.net.dtls import Certificate
 from sfu.net.egress import Egress
+from sfu.net.outbox import Outbox
 from sfu.net.peers import PeerTable
 from sfu.net.private_names import check_private_names
 from sfu.net.tcp import TcpPeer, TcpPort
@@ -66,7 +67,8 @@ class Engine:
         )
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
-        self._housekeeping = Housekeeping(self.tick, emit)
+        self._outbox = Outbox(self.peers, self.ports, batch=config.use_sendmmsg)
+        self._housekeeping = Housekeeping(self.tick, self._outbox, emit)
         self._timer: asyncio.TimerHandle | None = None
         self._certificate: Certificate | None = None
         self._candidates: tuple[str, ...] = ()
@@ -232,7 +234,7 @@ class Engine:
         )
         self.transports[transport.id] = transport
         router.transports[transport.id] = transport
-        self.tick.feedback[transport] = Feedback(transport, self.mux.send)
+        self.tick.feedback[transport] = Feedback(transport, self._outbox.put)
         self.mux.register(transport)
         self._housekeeping.add(transport)
 

@@ -21,6 +21,7 @@ from sfu.control import (
     TransportId,
 )
 from sfu.forwarding.uptrack import UpTrack
+from sfu.net.outbox import Outbox
 from sfu.peer.transport import Transport
 from sfu.router import Router
 from sfu.tick import Tick
@@ -37,8 +38,9 @@ QUALITY_S = 5.0
 class Housekeeping:
     """Driven by the engine's timer."""
 
-    def __init__(self, tick: Tick, emit: Callable[[Event], None]) -> None:
+    def __init__(self, tick: Tick, outbox: Outbox, emit: Callable[[Event], None]) -> None:
         self._tick = tick
+        self._outbox = outbox
         self._emit = emit
         self._transports: dict[TransportId, Transport] = {}
         self._slots: list[dict[TransportId, Transport]] = [{} for _ in range(SLOTS)]
@@ -75,7 +77,13 @@ class Housekeeping:
         self._failed.discard(transport.id)
 
     def run(self, now: float, unix_now: float) -> None:
-        """Do what is due; the caller sends afterwards."""
+        """Do what is due and send the RTCP of it; the caller sends media afterwards."""
+        try:
+            self._round(now, unix_now)
+        finally:
+            self._outbox.flush()
+
+    def _round(self, now: float, unix_now: float) -> None:
         self._announce_layers()
         self._acknowledge(now)
         self._ask(now)

@@ -7,7 +7,6 @@ from sfu.control import MediaKind
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.forwarder import retransmission
 from sfu.forwarding.ingress import InStream, Repair
-from sfu.net.errors import SrtpError
 from sfu.peer.quality import TransportQuality
 from sfu.peer.transport import Transport
 from sfu.rtp import ntp, rtcp, twcc
@@ -28,9 +27,10 @@ UNANSWERABLE_S = 0.2
 class Feedback:
     """Reads and writes the RTCP of a transport."""
 
-    def __init__(self, transport: Transport, send: Callable[[Transport, bytes], None]) -> None:
+    def __init__(self, transport: Transport, put: Callable[[int, bytes], None]) -> None:
+        """``put`` takes a plain packet for a peer row, to be sent soon."""
         self._transport = transport
-        self._send = send
+        self._put = put
         self.rtt_s = 0.0
         self.malformed = 0
         self.quality = TransportQuality()
@@ -222,14 +222,8 @@ class Feedback:
         )
 
     def _rtcp(self, packet: bytes) -> None:
-        pair = self._transport.srtp
-        if pair is None:
-            return
-        try:
-            protected = pair.protect_rtcp(packet)
-        except SrtpError:
-            return
-        self._send(self._transport, protected)
+        if self._transport.srtp is not None:
+            self._put(self._transport.row, packet)
 
 
 def _block(ssrc: int, stats: ReceiveStream, now: float) -> rtcp.ReportBlock:

@@ -4,7 +4,7 @@ Wire form: draft-holmer-rmcat-transport-wide-cc-extensions-01.
 """
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import inf
 from typing import NamedTuple
 
@@ -40,16 +40,17 @@ _NOTHING = Report((), ())
 class ArrivalLog:
     """Arrivals on one transport, all its streams together.
 
-    Noting one is two appends; what it means is worked out when feedback is taken.
+    Noting one that follows the one before is an append; what anything else means is worked out when feedback is taken.
     """
 
     __slots__ = (
         "_arrivals_us",
         "_highest",
         "_interval_s",
+        "_next",
         "_reported",
         "_reports",
-        "_sequences",
+        "_runs",
         "_taken_at",
         "duplicates",
         "fb_count",
@@ -61,8 +62,10 @@ class ArrivalLog:
         """Number of the next feedback message, modulo 256."""
         self.duplicates = 0
         self.restarts = 0
-        self._sequences: list[int] = []  # 16 bits, as they came
-        self._arrivals_us: list[int] = []
+        # An array, because objects that lie about until they are cold are slow to use and to let go of.
+        self._arrivals_us = array("q")  # in the order in which they came
+        self._runs: list[tuple[int, int]] = []  # from this arrival on numbers count up from here, in 16 bits
+        self._next = -1  # the number that would go on with the run
         self._highest = -1
         self._reported = 0  # everything below was in some feedback, or lost
         self._reports: list[Report] = []  # the last ones taken
@@ -70,10 +73,14 @@ class ArrivalLog:
 
     def record(self, seq16: int, arrival_us: int) -> None:
         """Note one packet. ``arrival_us`` is when its batch was read, on one steady clock."""
-        sequences = self._sequences
-        if len(sequences) < LIMIT:
-            sequences.append(seq16)
-            self._arrivals_us.append(arrival_us)
+        arrivals_us = self._arrivals_us
+        count = len(arrivals_us)
+        if count >= LIMIT:
+            return
+        if seq16 != self._next:
+            self._runs.append((count, seq16))
+        self._next = (seq16 + 1) & 0xFFFF
+        arrivals_us.append(arrival_us)
 
     def due(self, now: float) -> bool:
         """Whether feedback should be sent now."""
@@ -82,7 +89,7 @@ class ArrivalLog:
     @property
     def due_at(self) -> float:
         """When feedback is due, however much comes until then; infinity while there is nothing to say."""
-        return self._taken_at + self._interval_s if self._sequences else inf
+        return self._taken_at + self._interval_s if self._arrivals_us else inf
 
     def take(self, now: float) -> tuple[Report, int]:
         """What to report, and its fb_count.
@@ -91,14 +98,15 @@ class ArrivalLog:
         it out would call it lost. If the report needs more than one message, :meth:`skip` the further numbers
         used. None of what came may be worth telling: then the report is empty.
         """
-        sequences, arrivals_us = self._sequences, self._arrivals_us
-        self._sequences, self._arrivals_us = [], []
+        runs, arrivals_us = self._runs, self._arrivals_us
         self._taken_at = now
-        self._interval_s = MIN_INTERVAL_S if len(sequences) >= BUSY_PACKETS else MAX_INTERVAL_S
+        self._interval_s = MIN_INTERVAL_S if len(arrivals_us) >= BUSY_PACKETS else MAX_INTERVAL_S
         fb_count = self.fb_count
-        if not sequences:
+        if not arrivals_us:
             return _NOTHING, fb_count
-        report = self._follow(sequences, arrivals_us) or self._sort_out(sequences, arrivals_us)
+        self._runs, self._arrivals_us = [], array("q")
+        self._next = -1
+        report = self._follow(runs, arrivals_us) or self._sort_out(_sequences(runs, arrivals_us), arrivals_us)
         if report.sequences:
             self._reported = report.sequences[-1] + 1
             self._keep(report)
@@ -109,19 +117,17 @@ class ArrivalLog:
         """Count further messages that the last feedback was split into."""
         self.fb_count = (self.fb_count + messages) & 0xFF
 
-    def _follow(self, sequences: list[int], arrivals_us: list[int]) -> Report | None:
+    def _follow(self, runs: Sequence[tuple[int, int]], arrivals_us: "array[int]") -> Report | None:
         """The usual case: each follows the one before, none missing, none late. None where that isn't so."""
-        first, total = sequences[0], len(sequences)
-        highest = self._highest
-        ahead = (first - highest) & 0xFFFF
-        if highest < 0 or not 0 < ahead <= MAX_GAP or sequences != list(range(first, first + total)):
+        highest, total = self._highest, len(arrivals_us)
+        ahead = (runs[0][1] - highest) & 0xFFFF
+        if len(runs) > 1 or highest < 0 or not 0 < ahead <= MAX_GAP:
             return None
         start = highest + ahead
         self._highest = start + total - 1
-        # An array, because cold objects are slow to let go of.
-        return Report(range(start, start + total), array("q", arrivals_us))
+        return Report(range(start, start + total), arrivals_us)
 
-    def _sort_out(self, sequences: list[int], arrivals_us: list[int]) -> Report:
+    def _sort_out(self, sequences: Iterable[int], arrivals_us: "array[int]") -> Report:
         """The general case: losses, disorder, duplicates, wraps and jumps."""
         told: dict[int, int] | None = None  # by the last reports, where that matters
         new: dict[int, int] = {}
@@ -171,6 +177,14 @@ class ArrivalLog:
         before_us = report.arrivals_us[-1] - WINDOW_US
         while len(reports) > MAX_REPORTS or not reports[0][1] or reports[0][1][-1] < before_us:
             del reports[0]
+
+
+def _sequences(runs: Sequence[tuple[int, int]], arrivals_us: "array[int]") -> Iterator[int]:
+    """The 16-bit number of each arrival."""
+    ends = [at for at, _ in runs[1:]]
+    for (at, first), end in zip(runs, [*ends, len(arrivals_us)], strict=True):
+        for number in range(first, first + end - at):
+            yield number & 0xFFFF
 
 
 def _report(arrivals: dict[int, int]) -> Report:

@@ -14,6 +14,8 @@ from hubbub.testing.netem import Conditions
 from sfu import control
 from sfu.control import Event, RouterId, TrackId, TransportId
 from sfu.housekeeping import QUALITY_S, SLOTS, URGENT_S, Housekeeping
+from sfu.net.outbox import Outbox
+from sfu.net.peers import PeerTable
 from sfu.peer.transport import Transport
 from sfu.router import Router
 from sfu.streams.attention import Attention
@@ -80,7 +82,8 @@ class Clockwork:
         self.events: list[Event] = []
         self.feedback: dict[Peer, Feedback] = {}
         self.tick = SimpleNamespace(feedback=self.feedback, active=set(), started_layers=[])
-        self.housekeeping = Housekeeping(cast(Tick, self.tick), self.events.append)
+        outbox = Outbox(PeerTable(), [], batch=False)
+        self.housekeeping = Housekeeping(cast(Tick, self.tick), outbox, self.events.append)
         self.now = 1000.0
         self.run(URGENT_S)
 
