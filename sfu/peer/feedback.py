@@ -33,6 +33,10 @@ class Feedback:
         self._put = put
         self.rtt_s = 0.0
         self.malformed = 0
+        self.transport_feedbacks = 0
+        """Of ours to the client, told by it."""
+        self.on_transport_feedback: Callable[[bytes, float], None] | None = None
+        """Takes each transport-wide feedback, unread, and when it came; whoever estimates bandwidth sets it."""
         self.quality = TransportQuality()
         self._reported_at = 0.0
         self._octets: dict[int, tuple[int, float]] = {}
@@ -42,6 +46,18 @@ class Feedback:
 
     def receive(self, data: bytes, now: float, unix_now: float, resend: Callable[[int, bytes], None]) -> None:
         """Take a decrypted compound packet. ``resend`` sends a retransmission to a peer row."""
+        if rtcp.lone_feedback(data):
+            self._transport_feedback(data, now)
+            return
+        reports = rtcp.lone_reports(data)
+        if reports is not None:
+            self._lone_reports(reports, unix_now)
+        else:
+            self._compound(data, now, unix_now, resend)
+
+    def _compound(
+        self, data: bytes, now: float, unix_now: float, resend: Callable[[int, bytes], None]
+    ) -> None:
         try:
             packets = rtcp.parse_compound(data)
         except RtpError:
@@ -56,6 +72,8 @@ class Feedback:
                     self._reports(packet.reports, unix_now)
                 case rtcp.Nack():
                     self._nack(packet, now, unix_now, resend)
+                case rtcp.TransportFeedback():
+                    self._transport_feedback(packet.raw, now)
                 case rtcp.Pli():
                     self._keyframe_wanted(packet.media_ssrc, now)
                 case rtcp.Fir():
@@ -72,15 +90,29 @@ class Feedback:
             stream.layer.clock.report = clock
             stream.track.clock.observe(clock)
 
+    def _transport_feedback(self, packet: bytes, now: float) -> None:
+        self.transport_feedbacks += 1
+        if self.on_transport_feedback is not None:
+            self.on_transport_feedback(packet, now)
+
     def _reports(self, reports: tuple[rtcp.ReportBlock, ...], unix_now: float) -> None:
         for block in reports:
-            down = self._transport.subscribing.by_ssrc.get(block.ssrc)
-            if down is None:
-                continue
-            rtt_s = rtt_from_report(ntp.middle(ntp.from_unix(unix_now)), block.last_report, block.delay)
-            if rtt_s is not None:
-                self.rtt_s = rtt_s if not self.rtt_s else 0.75 * rtt_s + 0.25 * self.rtt_s
-            self.quality.received(block)
+            if block.ssrc in self._transport.subscribing.by_ssrc:
+                self._round_trip(block.last_report, block.delay, unix_now)
+                self.quality.received(block.ssrc, block.highest_sequence, block.cumulative_lost, block.jitter)
+
+    def _lone_reports(self, reports: list[tuple[int, int, int, int, int, int]], unix_now: float) -> None:
+        ours = self._transport.subscribing.by_ssrc
+        for ssrc, lost, highest, jitter, last_report, delay in reports:
+            if ssrc in ours:
+                if last_report:
+                    self._round_trip(last_report, delay, unix_now)
+                self.quality.received(ssrc, highest, rtcp.signed24(lost), jitter)
+
+    def _round_trip(self, last_report: int, delay: int, unix_now: float) -> None:
+        rtt_s = rtt_from_report(ntp.middle(ntp.from_unix(unix_now)), last_report, delay)
+        if rtt_s is not None:
+            self.rtt_s = rtt_s if not self.rtt_s else 0.75 * rtt_s + 0.25 * self.rtt_s
 
     def _nack(
         self, nack: rtcp.Nack, now: float, unix_now: float, resend: Callable[[int, bytes], None]

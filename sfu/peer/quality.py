@@ -6,7 +6,6 @@ from sfu.control import MediaKind
 from sfu.forwarding.ingress import InStream
 from sfu.forwarding.uptrack import UpTrack
 from sfu.peer.transport import Transport
-from sfu.rtp.rtcp import ReportBlock
 from sfu.streams.quality import (
     BEST,
     OPUS_LOSS_WEIGHT,
@@ -29,11 +28,11 @@ class TransportQuality:
 
     def __init__(self) -> None:
         self._streams: dict[int, _Stream] = {}
-        self._received: dict[int, ReportBlock] = {}
+        self._received: dict[int, tuple[int, int, int]] = {}
 
-    def received(self, block: ReportBlock) -> None:
+    def received(self, ssrc: int, highest_sequence: int, cumulative_lost: int, jitter: int) -> None:
         """Note what the client reports of a stream that we send it."""
-        self._received[block.ssrc] = block
+        self._received[ssrc] = (highest_sequence, cumulative_lost, jitter)
 
     def take(self, transport: Transport, rtt_s: float) -> float:
         """The score of the window that ends now, 0 to 100; full marks when nothing flows."""
@@ -43,10 +42,11 @@ class TransportQuality:
             if not stream.track.muted and stream.stats.packets:
                 scores.append(self._upward(ssrc, stream, before, rtt_s))
         received, self._received = self._received, {}
-        for ssrc, block in received.items():
+        for ssrc, (highest, lost, jitter) in received.items():
             down = transport.subscribing.by_ssrc.get(ssrc)
             if down is not None and down.rendition is not None:
-                scores.append(self._downward(block, down.track, before, rtt_s))
+                jitter_s = jitter / down.track.clock_rate
+                scores.append(self._score(ssrc, down.track, before, highest, lost, jitter_s, rtt_s))
         return min(scores)
 
     def _upward(self, ssrc: int, stream: InStream, before: dict[int, _Stream], rtt_s: float) -> float:
@@ -54,14 +54,6 @@ class TransportQuality:
         expected, lost = stats.packets + stats.lost, stats.lost
         jitter_s = stats.jitter / stats.clock_rate
         return self._score(ssrc, stream.track, before, expected, lost, jitter_s, rtt_s)
-
-    def _downward(
-        self, block: ReportBlock, track: UpTrack, before: dict[int, _Stream], rtt_s: float
-    ) -> float:
-        jitter_s = block.jitter / track.clock_rate
-        return self._score(
-            block.ssrc, track, before, block.highest_sequence, block.cumulative_lost, jitter_s, rtt_s
-        )
 
     def _score(
         self,

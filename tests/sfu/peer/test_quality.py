@@ -7,7 +7,6 @@ import pytest
 
 from sfu.control import MediaKind
 from sfu.peer.quality import TransportQuality
-from sfu.rtp.rtcp import ReportBlock
 
 VIDEO = SimpleNamespace(kind=MediaKind.VIDEO, muted=False, redundant=False, clock_rate=90_000)
 AUDIO = SimpleNamespace(kind=MediaKind.AUDIO, muted=False, redundant=False, clock_rate=48_000)
@@ -31,7 +30,7 @@ class Peer:
         self.subscribing.by_ssrc[ssrc] = SimpleNamespace(track=track, rendition=object())
 
     def reports(self, ssrc: int, highest: int, lost: int, jitter: int = 0) -> None:
-        self.quality.received(ReportBlock(ssrc, 0, lost, highest, jitter, 0, 0))
+        self.quality.received(ssrc, highest, lost, jitter)
 
     def take(self, rtt_s: float = 0.0) -> float:
         return self.quality.take(self, rtt_s)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.rtp import rtcp
+from sfu.rtp import rtcp, twcc
 from sfu.rtp.errors import RtpError
 from sfu.rtp.rtcp import packets
 
@@ -208,3 +208,61 @@ def test_any_body_is_read_or_refused(packet_type: int, count: int, body: bytes) 
         assert len(rtcp.parse_compound(packet)) == 1
     except RtpError:
         return
+
+
+def _parsed(data: bytes) -> list[rtcp.Packet] | None:
+    try:
+        return rtcp.parse_compound(data)
+    except RtpError:
+        return None
+
+
+NEARLY_LONE = st.one_of(
+    st.builds(rtcp.ReceiverReport, U32, BLOCKS).map(rtcp.build_receiver_report),
+    st.lists(st.integers(0, 70_000), min_size=1, max_size=30).map(
+        lambda gaps: twcc.build_feedback(1, 2, [(n, sum(gaps[:n])) for n in range(len(gaps))], 7)[0]
+    ),
+    st.just(rtcp.build_pli(1, 2)),
+)
+
+
+@given(
+    NEARLY_LONE,
+    st.lists(st.tuples(st.sampled_from([0, 1, 2, 3, -1]), st.integers(0, 255)), max_size=2),
+    st.sampled_from([b"", b"", rtcp.build_pli(3, 4), b"\x80"]),
+)
+def test_the_short_ways_say_what_the_long_way_would(
+    data: bytes, bent: list[tuple[int, int]], more: bytes
+) -> None:
+    """On good packets, on such whose first bytes and padding are wrong, and in company."""
+    raw = bytearray(data)
+    for at, value in bent:
+        raw[at] = value
+    data = bytes(raw) + more
+    expected = _parsed(data)
+    if rtcp.lone_feedback(data):
+        assert expected == [
+            rtcp.TransportFeedback(int.from_bytes(data[4:8], "big"), int.from_bytes(data[8:12], "big"), data)
+        ]
+    blocks = rtcp.lone_reports(data)
+    if blocks is not None:
+        assert expected is not None
+        (report,) = expected
+        assert isinstance(report, rtcp.ReceiverReport)
+        assert [(ssrc, lost >> 24, rtcp.signed24(lost), *rest) for ssrc, lost, *rest in blocks] == list(
+            report.reports
+        )
+
+
+def test_the_usual_packets_go_the_short_ways() -> None:
+    for total in range(1, 9):
+        (feedback,) = twcc.build_feedback(1, 2, [(n, 5000 * n) for n in range(total)], 0)
+        assert rtcp.lone_feedback(feedback)
+        assert not rtcp.lone_feedback(feedback + feedback)
+    for total in (0, 1, 31):
+        blocks = (rtcp.ReportBlock(1, 2, -3, 4, 5, 6, 7),) * total
+        assert (
+            len(rtcp.lone_reports(rtcp.build_receiver_report(rtcp.ReceiverReport(9, blocks))) or ()) == total
+        )
+    assert rtcp.lone_reports(b"") is None
+    assert not rtcp.lone_feedback(b"")
