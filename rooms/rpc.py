@@ -141,6 +141,8 @@ def _outcome(response: models.RpcResponse) -> Outcome:
             kind = RpcUnsupported
         case 1501 | 1502:
             kind = RpcTimedOut
+        case 1503:
+            kind = RpcUnavailable
         case _:
             kind = RpcFailed
     return kind(error.code, error.message, error.data)

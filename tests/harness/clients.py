@@ -261,8 +261,11 @@ class AudioSink:
 
     async def falls_silent(self, *, within_s: float = 10) -> None:
         """Wait until nothing audible has come for :data:`SILENCE_S`."""
-        now = asyncio.get_running_loop().time
-        await eventually(lambda: now() - self._loud_at > SILENCE_S, "silence", within_s=within_s)
+        await eventually(lambda: not self.is_loud(), "silence", within_s=within_s)
+
+    def is_loud(self) -> bool:
+        """Whether anything audible came within the last :data:`SILENCE_S`."""
+        return asyncio.get_running_loop().time() - self._loud_at <= SILENCE_S
 
     async def close(self) -> None:
         await _end(self._task, self._stream)

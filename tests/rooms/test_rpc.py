@@ -64,7 +64,14 @@ def test_a_call_and_its_answer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "kind"), [(1400, "InvalidRpc"), (1404, "RpcUnsupported"), (1500, "RpcFailed"), (7, "RpcFailed")]
+    ("code", "kind"),
+    [
+        (1400, "InvalidRpc"),
+        (1404, "RpcUnsupported"),
+        (1503, "RpcUnavailable"),
+        (1500, "RpcFailed"),
+        (7, "RpcFailed"),
+    ],
 )
 def test_an_error_of_the_other_side(code: int, kind: str) -> None:
     caller = Caller()
