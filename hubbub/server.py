@@ -45,6 +45,9 @@ from hubbub.web.tokens import DevTokens
 from hubbub.webhooks import queue as webhooks
 from hubbub.webhooks.service import Webhooks
 from rooms.administration import Administration
+from rooms.agents.ports import WorkerSink
+from rooms.agents.service import AgentService
+from rooms.agents.worker_session import WorkerSession
 from rooms.context import ServerIdentity
 from rooms.ids import Ids
 from rooms.observers import Observers
@@ -52,6 +55,7 @@ from rooms.ports import RoomObserver
 from rooms.service import RoomService
 from sfu.errors import MediaStartError
 from sfu.pool import LocalPool
+from signaling.agents import AgentDoor
 from signaling.app import Door
 
 log = structlog.get_logger(__name__)
@@ -88,25 +92,30 @@ class Server:
         self.webhooks = Webhooks(config.webhooks, self.database, config.keys, ids, clock.wall)
         self.history = History(config.history, self.database, clock.wall)
         self._events = Events()
-        listeners: list[RoomObserver] = [self._events, self.webhooks.observer]
+        minter = Minter(config.keys)
+        observers = Observers([self._events, self.webhooks.observer], _observer_failed)
         if config.history.enabled:
-            listeners.append(self.history.observer)
+            observers.add(self.history.observer)
+        self._identity = ServerIdentity(
+            node_id=ids.make("ND_"),
+            region=config.signaling.region,
+            ping_interval_s=config.signaling.ping_interval_s,
+            ping_timeout_s=config.signaling.ping_timeout_s,
+        )
         service = RoomService(
             config.rooms,
             self._pool,
-            Minter(config.keys),
+            minter,
             clock,
             ids,
+            observer=observers,
             gate=self._hooks,
-            observer=Observers(listeners, _observer_failed),
             ice_servers=StunServers(config.media.stun_servers),
-            server=ServerIdentity(
-                node_id=ids.make("ND_"),
-                region=config.signaling.region,
-                ping_interval_s=config.signaling.ping_interval_s,
-                ping_timeout_s=config.signaling.ping_timeout_s,
-            ),
+            server=self._identity,
         )
+        self.agents = AgentService(config.agents, service, minter, clock, ids)
+        """Workers, dispatches and jobs."""
+        observers.add(self.agents)
         self._rooms = TimedRooms(service, clock, self._hooks.join)
         self.administration = Administration(service)
         """What can be done with rooms and the people in them."""
@@ -143,6 +152,7 @@ class Server:
 
     async def stop(self) -> None:
         """Tell everybody that the server goes, and close what is open."""
+        self.agents.shutdown()
         self._rooms.shutdown()
         self._events.close()
         await self._hooks.close()
@@ -181,7 +191,8 @@ class Server:
             log.warning("the page is not built: run `python -m hubbub.web.build`")
         routes = [
             *Door(self._rooms, config.keys, config.signaling).routes(),
-            *twirp(self.administration, config.keys).routes(),
+            *AgentDoor(self._worker, config.keys, config.agents, config.signaling).routes(),
+            *twirp(self.administration, config.keys, self.agents).routes(),
             *TokenEndpoint(config.token_endpoint, config.rooms, config.keys).routes(),
             *DevTokens(config.keys, enabled=config.development).routes(),
             *pages.routes(),
@@ -201,6 +212,9 @@ class Server:
                     continue
                 raise StartError(_cannot_listen(host, self.port, error)) from error
             self.port = site.port
+
+    def _worker(self, sink: WorkerSink, issuer: str) -> WorkerSession:
+        return WorkerSession(self.agents, sink, issuer, self._identity)
 
     def _on_media_event(self, event: Any) -> None:
         self._rooms.on_media_event(event)

@@ -12,6 +12,7 @@
     │   └── ShuttingDown      the server takes nobody in any more
     └── OperationRefused
         ├── ParticipantNotFound
+        ├── DispatchNotFound
         ├── InvalidRequest    the request makes no sense, whatever the state of the room
         ├── NotNow            the configuration or the state of the room forbids it
         └── RpcError          a remote procedure call failed; with the SDKs' error code
@@ -69,6 +70,13 @@ class ParticipantNotFound(OperationRefused):
 
     def __init__(self) -> None:
         super().__init__("participant does not exist")
+
+
+class DispatchNotFound(OperationRefused):
+    """The room has no agent dispatch of this id."""
+
+    def __init__(self) -> None:
+        super().__init__("dispatch ID not found")
 
 
 class InvalidRequest(OperationRefused):

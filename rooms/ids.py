@@ -1,4 +1,4 @@
-"""Identifiers of rooms, participants and tracks: a prefix and twelve base-57 characters."""
+"""Identifiers of rooms, participants, tracks and so on: a prefix and twelve base-57 characters."""
 
 from collections.abc import Callable
 
@@ -14,6 +14,9 @@ ROOM = "RM_"
 PARTICIPANT = "PA_"
 TRACK = "TR_"
 DATA_TRACK = "DTR_"
+WORKER = "AW_"
+JOB = "AJ_"
+DISPATCH = "AD_"
 
 
 class Ids:

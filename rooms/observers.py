@@ -19,6 +19,10 @@ class Observers:
         self._observers = tuple(observers)
         self._on_error = on_error
 
+    def add(self, observer: RoomObserver) -> None:
+        """Tell one more from now on, after the others."""
+        self._observers = (*self._observers, observer)
+
     def room_started(self, room: models.Room) -> None:
         """See RoomObserver."""
         self._tell(lambda observer: observer.room_started(room))

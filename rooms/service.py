@@ -28,6 +28,7 @@ from .ports import (
 from .room import Room
 from .room_settings import RoomSettings
 from .session import Session
+from .timers import Timer
 
 
 class RoomService:
@@ -124,6 +125,10 @@ class RoomService:
     def watch_timeouts(self, on_earlier: Callable[[], None]) -> None:
         """Have ``on_earlier`` called whenever :meth:`next_timeout` comes to be earlier than it was."""
         self._context.timers.on_earlier = on_earlier
+
+    def call_at(self, at: float, action: Callable[[], None]) -> Timer:
+        """Have something done when the clock's ``now`` has come to ``at``."""
+        return self._context.timers.call_at(at, action)
 
     def on_timeout(self, now: float) -> None:
         """Time has passed."""

@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 from auth.errors import AuthError
 from hubbub.api.access import PermissionsDenied
 from rooms.errors import (
+    DispatchNotFound,
     InvalidJoin,
     InvalidRequest,
     InvalidRpc,
@@ -66,6 +67,7 @@ CODES: tuple[tuple[type[Exception], Code], ...] = (
     (NotAWebSocket, Code.BAD_ROUTE),
     (RoomNotFound, Code.NOT_FOUND),
     (ParticipantNotFound, Code.NOT_FOUND),
+    (DispatchNotFound, Code.NOT_FOUND),
     (NotAllowed, Code.UNAUTHENTICATED),
     (InvalidJoin, Code.INVALID_ARGUMENT),
     (InvalidRequest, Code.INVALID_ARGUMENT),

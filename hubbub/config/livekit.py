@@ -14,7 +14,6 @@ MOVED = {
 
 IGNORED = frozenset(
     {
-        "agents",
         "api",
         "debug_handler",
         "debug_handler_port",
@@ -32,8 +31,8 @@ IGNORED = frozenset(
         "trace",
         "turn",
         "video",
+        "agents.target_load",
         "audio.active_red_encoding",
-        "limit.agent_signal_message_size_limit",
         "limit.bytes_per_sec",
         "limit.max_data_track_custom_encoding_length",
         "limit.num_tracks",

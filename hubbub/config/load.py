@@ -11,6 +11,7 @@ from hubbub.database.config import DatabaseConfig, database_path
 from hubbub.errors import ConfigError
 from hubbub.history.config import HistoryConfig
 from hubbub.webhooks.config import WebhookConfig
+from rooms.agents.config import AgentsConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
@@ -105,6 +106,7 @@ def _compose(settings: Mapping[str, Any], keys: KeyRing) -> Config:
         rooms=RoomConfig(**parts[RoomConfig]),
         signaling=SignalingConfig(**parts[SignalingConfig]),
         webhooks=WebhookConfig(**parts[WebhookConfig]),
+        agents=AgentsConfig(**parts[AgentsConfig]),
         token_endpoint=TokenEndpointConfig(**parts[TokenEndpointConfig]),
     )
 

@@ -7,6 +7,7 @@ from auth.keys import KeyRing
 from hubbub.database.config import DatabaseConfig
 from hubbub.history.config import HistoryConfig
 from hubbub.webhooks.config import WebhookConfig
+from rooms.agents.config import AgentsConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
@@ -81,3 +82,4 @@ class Config:
     signaling: SignalingConfig = field(default_factory=SignalingConfig)
     webhooks: WebhookConfig = field(default_factory=WebhookConfig)
     token_endpoint: TokenEndpointConfig = field(default_factory=TokenEndpointConfig)
+    agents: AgentsConfig = field(default_factory=AgentsConfig)

@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 from hubbub.database.config import DatabaseConfig
 from hubbub.history.config import HistoryConfig
 from hubbub.webhooks.config import WebhookConfig
+from rooms.agents.config import AgentsConfig
 from rooms.config import RoomConfig
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
@@ -30,6 +31,7 @@ SECTIONS: dict[type, str] = {
     MediaConfig: "rtc.",
     RoomConfig: "room.",
     SignalingConfig: "signal.",
+    AgentsConfig: "agents.",
     DatabaseConfig: "database.",
     HistoryConfig: "history.",
     WebhookConfig: "webhook.",
@@ -64,6 +66,7 @@ LIVEKIT_PLACES: dict[tuple[type, str], str] = {
     (WebhookConfig, "include_events"): "webhook.filter_params.include_events",
     (WebhookConfig, "exclude_events"): "webhook.filter_params.exclude_events",
     (WebhookConfig, "full_room"): "room.enable_full_room_in_webhooks",
+    (AgentsConfig, "max_message_bytes"): "limit.agent_signal_message_size_limit",
 }
 
 NO_LIMIT = 2**31
@@ -80,6 +83,7 @@ UNLIMITED_AT_ZERO = frozenset(
         "limit.max_participant_identity_length",
         "limit.max_room_name_length",
         "limit.signal_message_size_limit",
+        "limit.agent_signal_message_size_limit",
     }
 )
 
@@ -97,6 +101,13 @@ MAY_BE_ZERO = UNLIMITED_AT_ZERO | {
     "room.reconnect_grace_s",
     "room.reliable_cache_s",
     "room.reliable_cache_bytes",
+    "agents.job_wait_s",
+    "agents.max_job_restarts",
+    "agents.max_simulated_jobs",
+    "agents.participant_return_s",
+    "agents.worker_return_s",
+    "agents.agent_return_s",
+    "agents.leave_grace_s",
     "audio.active_level",
     "audio.min_percentile",
     "audio.smooth_intervals",

@@ -89,7 +89,6 @@ class AgentService:
             raise WorkerRefused("a simulated job needs a room")
         if worker.simulated >= self.config.max_simulated_jobs:
             raise WorkerRefused("too many simulated jobs")
-        worker.simulated += 1
         participant = request.participant if request.HasField("participant") else None
         kind = agent.JT_ROOM if participant is None else agent.JT_PUBLISHER
         key = worker.registration.key._replace(kind=kind)

@@ -38,7 +38,6 @@ class Worker:
         """Jobs that it was asked about, by id."""
         self.jobs: dict[str, Job] = {}
         """Jobs that it has, by id."""
-        self.simulated = 0
         self.unanswered = 0
         """Offers in a row that it let pass."""
         self.refuse: Callable[[WorkerRefused], None] = lambda _refusal: None
@@ -54,6 +53,11 @@ class Worker:
         config = self._config
         room = len(self.offers) < config.max_offers and len(self.jobs) < config.max_jobs
         return room and not self.full and not self.draining
+
+    @property
+    def simulated(self) -> int:
+        """How many of its jobs it simulates."""
+        return sum(job.simulated for job in (*self.offers.values(), *self.jobs.values()))
 
     def update(self, status: agent.UpdateWorkerStatus) -> None:
         """Take its word on how it fares. What is older than the last is skipped, nonsense counts as full load."""
@@ -97,8 +101,7 @@ class Worker:
     def release(self, job: "Job") -> None:
         """It has nothing to do with a job any more."""
         self.offers.pop(job.id, None)
-        if self.jobs.pop(job.id, None) is not None and job.simulated:
-            self.simulated -= 1
+        self.jobs.pop(job.id, None)
         self._remember(job.id)
 
     def terminate(self, job_id: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from aiohttp import web
 
@@ -10,8 +11,12 @@ from hubbub.api.app import build_app, runner_for
 from hubbub.api.health import health
 from hubbub.api.twirp.services import twirp
 from rooms.administration import Administration
+from rooms.agents.service import AgentService
+from rooms.agents.worker_session import WorkerSession
+from rooms.context import ServerIdentity
 from rooms.join import JoinRequest
 from rooms.service import RoomService
+from signaling.agents import AgentDoor
 from signaling.app import Door
 from signaling.config import SignalingConfig
 from signaling.ports import Rooms
@@ -38,14 +43,24 @@ async def serving(
     config: SignalingConfig | None = None,
     keys: KeyRing = KEYS,
     administration: Administration | None = None,
+    agents: AgentService | None = None,
     **runner_options: float,
 ) -> AsyncIterator[int]:
-    """Serve the signalling routes, health and, if given one, the server API in front of ``rooms``; yields the port."""
+    """Serve the signalling routes and health in front of ``rooms``; yields the port.
+
+    With ``agents``, workers are served too, and with both ``administration`` and ``agents`` the server API.
+    """
     config = config or SignalingConfig()
     if isinstance(rooms, RoomService):
         rooms = UntimedRooms(rooms)
-    twirp_routes = [] if administration is None else twirp(administration, keys).routes()
-    app = build_app([*Door(rooms, keys, config).routes(), *twirp_routes, web.route("*", "/", health)])
+    routes = [*Door(rooms, keys, config).routes(), web.route("*", "/", health)]
+    if agents is not None:
+        server = ServerIdentity(node_id="ND_test")
+        connect = partial(WorkerSession, agents, server=server)
+        routes += AgentDoor(connect, keys, agents.config, config).routes()
+    if administration is not None and agents is not None:
+        routes += twirp(administration, keys, agents).routes()
+    app = build_app(routes)
     runner = runner_for(app, config, **runner_options)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

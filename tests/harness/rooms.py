@@ -12,6 +12,7 @@ from rooms.context import ServerIdentity
 from rooms.gate import Gate
 from rooms.ids import Ids
 from rooms.join import JoinRequest
+from rooms.observers import Observers
 from rooms.ports import RoomObserver
 from rooms.service import RoomService
 from rooms.session import Session
@@ -181,6 +182,10 @@ def _fields(request: JoinRequest) -> dict[str, Any]:
     return {name: getattr(request, name) for name in JoinRequest.__dataclass_fields__}
 
 
+def _raise(_observer: object, error: Exception) -> None:
+    raise error
+
+
 class House:
     """One server."""
 
@@ -194,20 +199,20 @@ class House:
         self.media = MediaPlaneStandIn()
         self.minter = PlainMinter()
         self.observer = RecordingObserver()
+        self.observers = Observers([observer or self.observer], _raise)
         counter = itertools.count(1)
+        # Spread out, so that ids differ in every character.
+        self.ids = Ids(
+            lambda size: (next(counter) * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 8 * size)).to_bytes(size)
+        )
         self.service = RoomService(
             config or RoomConfig(),
             self.media,
             self.minter,
             self.clock,
-            # Spread out, so that ids differ in every character.
-            Ids(
-                lambda size: (next(counter) * 0x9E3779B97F4A7C15F39CC0605CEDC835 % (1 << 8 * size)).to_bytes(
-                    size
-                )
-            ),
+            self.ids,
             gate=gate,
-            observer=observer or self.observer,
+            observer=self.observers,
             server=ServerIdentity(node_id="ND_test", region="eu"),
         )
 

@@ -3,15 +3,18 @@
 from collections.abc import Callable
 
 from google.protobuf.descriptor import ServiceDescriptor
-from livekit.protocol import connector, egress, ingress, room, sip
+from livekit.protocol import agent_dispatch, connector, egress, ingress, room, sip
 
 from auth.keys import KeyRing
 from hubbub.api.access import Caller
+from hubbub.api.twirp.agent_dispatch_service import AgentDispatchService
 from hubbub.api.twirp.room_service import RoomService
 from hubbub.api.twirp.server import TwirpServer, Unimplemented
 from rooms.administration import Administration
+from rooms.agents.service import AgentService
 
 ROOM_SERVICE: ServiceDescriptor = room.DESCRIPTOR.services_by_name["RoomService"]
+AGENT_DISPATCH_SERVICE: ServiceDescriptor = agent_dispatch.DESCRIPTOR.services_by_name["AgentDispatchService"]
 
 UNIMPLEMENTED: tuple[tuple[ServiceDescriptor, Callable[[Caller], object]], ...] = (
     (egress.DESCRIPTOR.services_by_name["Egress"], Caller.require_room_record),
@@ -22,10 +25,11 @@ UNIMPLEMENTED: tuple[tuple[ServiceDescriptor, Callable[[Caller], object]], ...] 
 """With the grant that each asks for, which is checked all the same."""
 
 
-def twirp(administration: Administration, keys: KeyRing) -> TwirpServer:
+def twirp(administration: Administration, keys: KeyRing, agents: AgentService) -> TwirpServer:
     """The server API of a server."""
     server = TwirpServer(keys)
     for descriptor, check in UNIMPLEMENTED:
         server.mount(descriptor, Unimplemented(check))
     server.mount(ROOM_SERVICE, RoomService(administration))
+    server.mount(AGENT_DISPATCH_SERVICE, AgentDispatchService(agents))
     return server

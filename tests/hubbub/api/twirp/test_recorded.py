@@ -18,8 +18,8 @@ from livekit.protocol import models, room
 from auth import tokens
 from auth.grants import Claims, VideoGrant
 from rooms.administration import Administration
+from tests.harness.agents import AgentHouse
 from tests.harness.http_server import SECRET, serving
-from tests.harness.rooms import House
 
 ROWS: list[dict[str, Any]] = [
     json.loads(line) for line in Path("tests/data/wire/twirp_room.jsonl").read_text().splitlines()
@@ -59,7 +59,7 @@ RESPONSES = {
 class Replay:
     """The recorded room's stand-in, and the way to ask about it."""
 
-    def __init__(self, house: House, port: int) -> None:
+    def __init__(self, house: AgentHouse, port: int) -> None:
         self.house = house
         self.url = f"http://127.0.0.1:{port}"
         self.track = ""
@@ -95,8 +95,9 @@ class Replay:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def replay() -> AsyncIterator[Replay]:
-    house = House()
-    async with serving(house.service, administration=Administration(house.service)) as port:
+    house = AgentHouse()
+    administration = Administration(house.service)
+    async with serving(house.service, administration=administration, agents=house.agents) as port:
         yield Replay(house, port)
 
 
