@@ -130,7 +130,8 @@ class Housekeeping:
         for transport in list(self._slots[self._slot].values()):
             reason = transport.failed(now)
             if not reason:
-                self._failed.discard(transport.id)
+                if self._failed:
+                    self._failed.discard(transport.id)
             elif transport.id not in self._failed:
                 self._failed.add(transport.id)
                 self._emit(TransportFailed(transport.id, reason))
@@ -140,11 +141,16 @@ class Housekeeping:
                 self._check_layers(track)
 
     def _check_layers(self, track: UpTrack) -> None:
-        stopped = [layer.stopped() for layer in reversed(track.layers)]
-        for layer in track.layers:
-            layer.sweep()
-        if any(stopped):
-            self._retarget(track)
+        layers = track.layers
+        if len(layers) > 1:
+            stopped = [layer.stopped() for layer in reversed(layers)]
+            if any(stopped):
+                self._retarget(track)
+        for layer in layers:
+            for rendition in layer.renditions:
+                if rendition.unused:
+                    layer.sweep()
+                    break
 
     def _retarget(self, track: UpTrack) -> None:
         for transport_id, down in list(track.down_tracks.items()):

@@ -39,6 +39,9 @@ class Feedback:
         """Takes each transport-wide feedback, unread, and when it came; whoever estimates bandwidth sets it."""
         self.quality = TransportQuality()
         self._reported_at = 0.0
+        self._sender_reports_at = 0.0
+        self._aims = -1
+        """How often down tracks had been aimed when that was found out."""
         self._octets: dict[int, tuple[int, float]] = {}
         """Octets sent and when that was read, of streams that are being retransmitted from."""
 
@@ -200,9 +203,17 @@ class Feedback:
             self._reported_at = now
             self._report_received(now)
             self._budget_retransmissions(now)
+        subscribing = self._transport.subscribing
+        if now >= self._sender_reports_at or self._aims != subscribing.aims:
+            self._aims = subscribing.aims
+            self._report_sent(now, unix_now)
+
+    def _report_sent(self, now: float, unix_now: float) -> None:
         compound = b""
+        due_at = inf
         for down in self._transport.subscribing.down_tracks.values():
             report = self._sender_report_for(down, now, unix_now)
+            due_at = min(due_at, now if down.rendition is not down.target else down.reports.due_at)
             if report is None:
                 continue
             packet = rtcp.build_sender_report(report, self._transport.subscribing.cname(down))
@@ -212,6 +223,7 @@ class Feedback:
             compound += packet
         if compound:
             self._rtcp(compound)
+        self._sender_reports_at = due_at
 
     def _budget_retransmissions(self, now: float) -> None:
         """Retransmissions may take a share of what the stream itself takes."""

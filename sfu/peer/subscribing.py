@@ -46,6 +46,8 @@ class Subscribing:
         self.down_tracks: dict[TrackId, DownTrack] = {}
         self.by_ssrc: dict[int, DownTrack] = {}
         self.keyframe_limits: dict[TrackId, RequestLimiter] = {}
+        self.aims = 0
+        """How often any of them was aimed: what is forwarded may have changed since."""
 
     def tell_playout_delay(self, delay_ms: tuple[int, int] | None) -> None:
         """What receivers are told of playing out video that is negotiated from now on; None for nothing."""
@@ -159,6 +161,7 @@ class Subscribing:
 
     def retarget(self, down: DownTrack) -> None:
         """Aim a down track at the best layer that it may have now."""
+        self.aims += 1
         track = down.track
         if track.muted or not (down.bound and down.enabled):
             down.aim(None, muted=track.muted)

@@ -6,6 +6,8 @@ that instant, carried over from the publisher's own report (:class:`PublisherClo
 first report the newest forwarded packet stands in for it, off by how long that one took to encode and send.
 """
 
+from math import inf
+
 from sfu.streams.receive import SenderReport
 
 INTERVALS_S = (0.100, 0.400, 1.0, 3.0)
@@ -82,6 +84,11 @@ class SenderReports:
         self._due_at: float | None = None
         self._sent = 0
         self._last_rtp: int | None = None
+
+    @property
+    def due_at(self) -> float:
+        """When to report next; infinity before :meth:`due` was asked."""
+        return inf if self._due_at is None else self._due_at
 
     def due(self, now: float) -> bool:
         """Whether to report now; first asked when the first packet goes out."""

@@ -331,3 +331,17 @@ async def test_who_asks_for_it_gets_the_transport_feedback(lab: Lab, bob: LabCli
     wire.receive(message[:-4], now=lab.now)
     assert wire.feedback.malformed == 1
     assert wire.feedback.transport_feedbacks == 3
+
+
+async def test_a_stream_that_joins_others_is_reported_soon(lab: Lab, alice: LabClient) -> None:
+    """Although the next reports of those are seconds away: it plays in step only after its first."""
+    carol = lab.join("carol")
+    carol.watch(CAMERA)
+    lab.run(8.0)
+    carol.watch(VOICE)
+    lab.run(0.6)
+    voice = _down(lab, carol, VOICE).ssrc
+    assert voice in {report.ssrc for _, report in carol.sender_reports}
+    times = [at for at, report in carol.sender_reports if report.ssrc == voice]
+    lab.run(8.0)
+    assert len([at for at, report in carol.sender_reports if report.ssrc == voice]) > len(times) + 1
