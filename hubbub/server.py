@@ -53,6 +53,7 @@ from rooms.ids import Ids
 from rooms.observers import Observers
 from rooms.ports import RoomObserver
 from rooms.service import RoomService
+from sfu import gc_policy
 from sfu.errors import MediaStartError
 from sfu.pool import LocalPool
 from signaling.agents import AgentDoor
@@ -276,6 +277,7 @@ async def _serve(config: Config, on_ready: Callable[[Server], None]) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop, number)
     async with Server(config) as server:
+        gc_policy.settle()
         on_ready(server)
         await stopping.wait()
     log.info("stopped")

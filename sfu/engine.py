@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from sfu import control
+from sfu import control, gc_policy
 from sfu.announce import announced_addresses
 from sfu.config import MediaConfig
 from sfu.control import Command, Event, RouterId, TrackId, TransportId
@@ -70,6 +70,8 @@ class Engine:
         self._outbox = Outbox(self.peers, self.ports, batch=config.use_sendmmsg)
         self._housekeeping = Housekeeping(self.tick, self._outbox, emit)
         self._timer: asyncio.TimerHandle | None = None
+        self._departed = 0
+        """Transports closed since the last full collection."""
         self._certificate: Certificate | None = None
         self._candidates: tuple[str, ...] = ()
         self._tcp_candidates: tuple[str, ...] = ()
@@ -158,6 +160,8 @@ class Engine:
         self.tick.begin(now, unix_now)
         self._housekeeping.run(now, unix_now)
         self.tick.finish()
+        if gc_policy.tidy(self._departed, len(self.transports)):
+            self._departed = 0
 
     def _new_ssrc(self) -> int:
         return 1 + secrets.randbelow(_MAX_SSRC)
@@ -246,6 +250,7 @@ class Engine:
         self.mux.unregister(transport)
         self._housekeeping.remove(transport)
         transport.close()
+        self._departed += 1
 
     def _move_transport(self, command: control.MoveTransport) -> None:
         transport, router = self.transports.get(command.transport_id), self.routers.get(command.router_id)

@@ -164,6 +164,8 @@ class Publishing:
         del self._context.tracks[track_id]
         for subscriber in list(track.down_tracks):
             self._context.end_subscription(subscriber, track_id)
+        for layer in track.layers:
+            layer.renditions = []  # what they keep of the media is large, and layers and tracks hold each other
         self._context.emit(TrackEnded(self._transport_id, track_id))
 
 
