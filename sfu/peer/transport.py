@@ -199,9 +199,9 @@ class Transport:
     # --- connection ---
 
     def _start_dtls(self, remote: Description) -> None:
-        if self._dtls is not None:
-            if self.connected:
-                self._start_sctp()
+        if self.connected:
+            self._start_sctp()
+        if self._dtls is not None or self.connected:
             return
         self._dtls_role = "client" if remote.setup == "passive" else "server"
         self._dtls = DtlsTransport(
@@ -215,11 +215,24 @@ class Transport:
     async def _connect(self, fingerprints: tuple[tuple[str, str], ...]) -> None:
         assert self._dtls is not None
         try:
-            self.keyed(await self._dtls.handshake(fingerprints, self._context.config.dtls_timeout_s))
+            self._start_media(
+                await self._dtls.handshake(fingerprints, self._context.config.dtls_timeout_s)
+            )
         except (DtlsError, SrtpError) as error:
             self._failure = f"DTLS: {error}"
 
     def keyed(self, keys: SrtpKeys) -> None:
+        """Start media under keys that were agreed on elsewhere; there will be no handshake, and no data channels.
+
+        Raises SrtpError.
+        """
+        if self._handshake is not None:
+            self._handshake.cancel()
+            self._handshake = None
+        self._dtls = None
+        self._start_media(keys)
+
+    def _start_media(self, keys: SrtpKeys) -> None:
         """Start media and data under these keys. Raises SrtpError."""
         self.srtp = SrtpPair(keys.profile, keys.rx_key, keys.tx_key)
         self._context.peers.srtp[self.row] = self.srtp.tx_ptr

@@ -17,6 +17,7 @@ from sfu.sdp.answer import write_answer
 from sfu.sdp.description import Description
 from sfu.sdp.parse import parse
 from tests.harness.eventually import eventually
+from tests.harness.lab import Lab
 from tests.harness.offers import FINGERPRINT, Line, write_offer
 from tests.sfu.peer.parts import CLIENT, Silence, World, accepting
 
@@ -449,3 +450,26 @@ async def test_a_closed_transport_asks_for_nothing(call: Call) -> None:
     call.transport._negotiate()
     await asyncio.sleep(0.03)
     assert call.events(control.SectionsNeeded) == []
+
+
+async def test_who_is_given_keys_shakes_no_hands() -> None:
+    """Else the handshake goes on by its timers, for as long as it may take, and its end is a failure."""
+    lab = Lab(seed=1)
+    try:
+        peer = lab.join("keyed")
+        peer.peer.receive_lines(audio=1)
+        peer.peer.offer()
+        transport = lab.engine.transports[peer.peer.id]
+        handshake = transport._handshake
+        assert handshake is not None
+        transport.keyed(peer.peer.keys)
+        await asyncio.gather(handshake, return_exceptions=True)
+        assert handshake.cancelled()
+        peer.peer.receive_lines(video=1)
+        peer.peer.offer()
+        assert transport._handshake is None
+        assert transport.connected
+        assert transport.failed(lab.now) == ""
+        transport.dtls_record(b"\x16\xfe\xfd" + bytes(30))
+    finally:
+        lab.close()
