@@ -1,58 +1,128 @@
-"""Measure the forwarding path: ``python -m tests.bench [--quick] [--json PATH] [load …]``."""
+"""Measure the forwarding path over real sockets: ``make bench ARGS="…"`` or ``python -m tests.bench …``.
+
+Without names everything is measured, which takes about eight minutes; with names only these.
+"""
 
 import argparse
-import asyncio
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from sfu.config import MediaConfig
-from tests.bench import memory, report
-from tests.bench.engine_process import take_core
-from tests.bench.loads import LOADS, SMALL_LOADS, Load
-from tests.bench.measure import Result, Saturation
-from tests.bench.scene import GENERATOR_CORE, Scene
+from tests.bench import broadcast, fairness, memory, overload, report
+from tests.bench.engine_process import become_generator
+from tests.bench.latency import Delays, in_real_time
+from tests.bench.loads import LOADS, SMALL_LOADS, TWO_PEOPLE, Load
+from tests.bench.measure import Saturation
+from tests.bench.profile import profile
+from tests.bench.results import document, load_entry, rounded
+from tests.bench.scene import GENERATOR_CORE, Progress, Scene
 from tests.bench.settings import media_config, progress_of
+
+SLICES, SLICE_S = 5, 2.0
+QUICK_SLICES, QUICK_SLICE_S = 2, 0.7
+AT_LOAD = 0.7
+DELAYS_S = 4.0
+"""How long delays are measured."""
+PROFILE_S = 2.0
 
 
 def main() -> int:
-    """Run the chosen loads one after the other and print what they showed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    names = [load.name for load in (*LOADS, *SMALL_LOADS)]
-    parser.add_argument("loads", nargs="*", metavar="load", help=f"of {', '.join(names)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="short slices: a look, not a measurement")
-    parser.add_argument("--slices", type=int, default=5, help="stretches measured of each load")
-    parser.add_argument("--json", type=Path, help="write the results to this file too")
-    parser.add_argument("--no-gso", action="store_true", help="send without UDP GSO")
-    parser.add_argument("--no-batch", action="store_true", help="send without sendmmsg and recvmmsg")
-    arguments = parser.parse_args()
-    unknown = set(arguments.loads) - set(names)
-    if unknown:
-        parser.error(f"no such load: {', '.join(sorted(unknown))}")
-    take_core(GENERATOR_CORE)
+    """Measure what was chosen, print it as tables, and write it down."""
+    arguments = _arguments()
+    become_generator(GENERATOR_CORE)
     config = media_config(gso=not arguments.no_gso, batch=not arguments.no_batch)
-    chosen = [load for load in (*LOADS, *SMALL_LOADS) if load.name in arguments.loads] or list(LOADS)
-    results = [_measure(load, config, arguments) for load in chosen]
-    print(report.table(results))
-    document = report.document(results)
-    if not arguments.loads:
-        footprint = asyncio.run(memory.measure(config))
-        print(
-            f"\nmemory: {footprint.bytes_each / 1000:.0f} kB for each idle subscriber connection "
-            f"(RSS growth over {footprint.connections}; at most 100)"
-        )
-        document["idle_subscriber_bytes"] = round(footprint.bytes_each)
+    found = document(
+        {
+            "quick": arguments.quick,
+            "gso": config.use_gso,
+            "batch": config.use_sendmmsg,
+            "slices": arguments.slices,
+        }
+    )
+    chosen = arguments.parts or [load.name for load in LOADS] + list(_OTHERS)
+    for load in (*LOADS, *SMALL_LOADS):
+        if load.name in chosen:
+            found["loads"][load.name] = _measure(load, config, arguments)
+    for name, (title, measure) in _OTHERS.items():
+        if name in chosen:
+            key = name.replace("-", "_")
+            found[key] = rounded(_plain(measure(config, progress_of(title))))
+    print(report.text(found))
     if arguments.json:
-        arguments.json.write_text(json.dumps(document, indent=1) + "\n")
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
     return 0
 
 
-def _measure(load: Load, config: MediaConfig, arguments: argparse.Namespace) -> Result:
+def _arguments() -> argparse.Namespace:
+    names = [load.name for load in (*LOADS, *SMALL_LOADS)] + list(_OTHERS)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=__doc__,
+        epilog="See docs/performance.md. Related: python -m tests.bench.profile (where each microsecond goes), "
+        "tests.bench.report (tables of a result), tests.bench.compare (two results).",
+    )
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(names)}")
+    parser.add_argument("--quick", action="store_true", help="short slices: a look, not a measurement")
+    parser.add_argument("--slices", type=int, default=SLICES, help=f"stretches of each load ({SLICES})")
+    parser.add_argument("--json", type=Path, help="write the result here, such as bench/results/today.json")
+    parser.add_argument("--no-gso", action="store_true", help="send without UDP GSO")
+    parser.add_argument(
+        "--no-batch", action="store_true", help="send and receive without sendmmsg and recvmmsg"
+    )
+    parser.add_argument("--no-profile", action="store_true", help="don't sample where the time goes")
+    parser.add_argument("--no-delays", action="store_true", help="don't time packets at 70 %% of saturation")
+    arguments = parser.parse_args()
+    unknown = set(arguments.parts) - set(names)
+    if unknown:
+        parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    return arguments
+
+
+def _measure(load: Load, config: MediaConfig, arguments: argparse.Namespace) -> dict[str, Any]:
     progress = progress_of(load.title)
     with Scene(load, config, progress) as scene:
-        result = Saturation(scene).run(*((2, 0.7) if arguments.quick else (arguments.slices, 2.0)))
+        saturation = Saturation(scene)
+        scene.engine.pauses()
+        slices, slice_s = (QUICK_SLICES, QUICK_SLICE_S) if arguments.quick else (arguments.slices, SLICE_S)
+        result = saturation.run(slices, slice_s)
+        pauses = scene.engine.pauses()
+        stages = None if arguments.no_profile else profile(saturation, PROFILE_S)[0]
+        delays = None
+        if not (arguments.no_delays or load.receive_only):
+            progress("timing packets")
+            speed = AT_LOAD * result.speed
+            delays = in_real_time(scene, speed * DELAYS_S, speed)
     progress("done")
-    return result
+    return load_entry(result, pauses, stages, delays)
+
+
+def _two_people(config: MediaConfig, progress: Progress) -> Delays:
+    """A room of two as it happens, alone in its engine."""
+    with Scene(TWO_PEOPLE, config, progress) as scene:
+        progress("timing packets")
+        delays = in_real_time(scene, 2 * DELAYS_S, 1.0)
+    progress("done")
+    return delays
+
+
+def _plain(result: Any) -> dict[str, Any]:
+    """A record as a dictionary, with the figures that follow from others."""
+    derived = [name for name, what in vars(type(result)).items() if isinstance(what, property)]
+    return asdict(result) | {name: getattr(result, name) for name in derived}
+
+
+_OTHERS: dict[str, tuple[str, Callable[[MediaConfig, Progress], Any]]] = {
+    "two-people": ("two people", _two_people),
+    "fairness": ("two people beside 1 to 500", fairness.measure),
+    "memory": ("memory", memory.measure),
+    "broadcast": ("1 camera to 3,000", broadcast.measure),
+    "overload": ("overload", overload.measure),
+}
 
 
 if __name__ == "__main__":

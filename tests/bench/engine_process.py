@@ -1,14 +1,16 @@
 """The engine in a process of its own, pinned to its core, driven over a pipe."""
 
 import asyncio
+import gc
 import os
 import resource
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -32,6 +34,8 @@ _FOR_SETUP = (
 )
 _SETTLE_S = 0.02
 _PRIORITY = -20
+_AUTOGROUP = Path("/proc/self/autogroup")
+_OF_SENDING = ("packets", "octets", "calls")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,8 @@ class Stats:
     calls: int
     rejected: int
     strangers: int
+    drops: dict[str, int]
+    """Every counter of the egress that is not about what was sent."""
     rss_bytes: int
     others_s: float
     """CPU time that others have had on the engine's core: processes, interrupts, and the hypervisor."""
@@ -115,6 +121,7 @@ class EngineProcess:
             counters.calls,
             engine.tick.rejected,
             engine.mux.strangers,
+            _drops(counters),
             _rss_bytes(),
             _core_s(min(os.sched_getaffinity(0))) - usage.ru_utime - usage.ru_stime,
             time.monotonic(),
@@ -157,11 +164,25 @@ def _rss_bytes() -> int:
         return int(statm.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def become_generator(core: int) -> None:
+    """Take a core, and collect no garbage there: a generator that pauses would look like an engine that does."""
+    take_core(core)
+    gc.disable()
+
+
 def take_core(core: int) -> None:
     """Pin this process to a core, and go before others there where that is allowed."""
     os.sched_setaffinity(0, {core})
-    with suppress(PermissionError):
+    with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+        _AUTOGROUP.write_text(str(_PRIORITY))  # where sessions share the processor, it is theirs that counts
+
+
+def _drops(counters: object) -> dict[str, int]:
+    """By name, so that a counter that is new needs no line here."""
+    names = (field.name for field in fields(counters) if field.name not in _OF_SENDING)  # type: ignore[arg-type]
+    values = {name: getattr(counters, name) for name in names}
+    return {name: value for name, value in values.items() if isinstance(value, int)}
 
 
 def _core_s(core: int) -> float:

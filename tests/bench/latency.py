@@ -52,22 +52,26 @@ class Stopwatch:
     def __init__(self, scene: Scene, tape: Tape, speed: float) -> None:
         self._scene = scene
         self._tape = tape
-        self._due_s: list[float] = ((tape.at[tape.starts] - tape.at[0]) / speed).tolist()
-        self._sent_at: Floats = np.zeros(len(tape.peers))
+        self.due_s: list[float] = ((tape.at[tape.starts] - tape.at[0]) / speed).tolist()
+        """When each burst goes, in seconds from the start."""
+        self.sent_at: Floats = np.zeros(len(tape.peers))
+        """When each datagram went, in Unix seconds."""
+        self.started_unix = 0.0
 
     def run(self, among: Sequence[Person] | None = None) -> Delays:
         scene, tape = self._scene, self._tape
-        scene.sink.empty()
-        scene.sink.forget()
+        scene.settle()
         scene.sink.record_arrivals()
         before = scene.engine.stats()
-        late_s = self._send()
+        late_s = self.send()
         until = time.monotonic() + TAIL_S
         while scene.sink.media < tape.copies[-1] and time.monotonic() < until:
             scene.sink.drain()
         after = scene.engine.stats()
-        streams, arrivals = scene.sink.arrivals()
+        streams, _, arrivals = scene.sink.arrivals()
         delays_s, lost = self._delays(streams, arrivals, among)
+        if not len(delays_s):
+            raise RuntimeError(f"{scene.load.title}: no stream came whole, {lost} copies are missing")
         cpu_s = after.user_s + after.system_s - before.user_s - before.system_s
         p50, p99 = np.percentile(delays_s, (50, 99))
         return Delays(
@@ -80,13 +84,18 @@ class Stopwatch:
             1000 * float(np.percentile(late_s, 99)),
         )
 
-    def _send(self) -> Floats:
+    def on_turn(self) -> None:
+        """Called all the time while sending."""
+
+    def send(self) -> Floats:
         """Send each burst when it is due; returns how late each was."""
-        scene, tape, due_s = self._scene, self._tape, self._due_s
+        scene, tape, due_s = self._scene, self._tape, self.due_s
         late_s = np.zeros(len(due_s))
         started_at = time.monotonic() + LEAD_S
+        self.started_unix = time.time() + LEAD_S
         done = sent = 0
         while done < len(due_s):
+            self.on_turn()
             elapsed_s = time.monotonic() - started_at
             if elapsed_s < due_s[done]:
                 scene.sink.drain()
@@ -94,7 +103,7 @@ class Stopwatch:
             ready = bisect_right(due_s, elapsed_s, done, min(done + BURSTS_AT_ONCE, len(due_s)))
             late_s[done:ready] = elapsed_s - np.array(due_s[done:ready])
             stop = tape.bursts[ready - 1]
-            self._sent_at[sent:stop] = time.time()
+            self.sent_at[sent:stop] = time.time()
             scene.socket.send(*tape.part(sent, stop))
             sent, done = stop, ready
         return late_s
@@ -116,7 +125,7 @@ class Stopwatch:
             if not missing:
                 last_at[packets] = np.maximum(last_at[packets], came[stream])
         measured = last_at > 0
-        return last_at[measured] - self._sent_at[measured], lost
+        return last_at[measured] - self.sent_at[measured], lost
 
 
 def _by_stream(streams: Ints, arrivals: Floats, count: int) -> list[Floats]:

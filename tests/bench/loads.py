@@ -84,3 +84,8 @@ SMALL_LOADS = (Load("pairs-20", "20 rooms of two", (_pairs(20),)),)
 TWO_PEOPLE = Load("pair", "two people", (PAIR,))
 BESIDE_A_CROWD = Load("beside", "two people beside 1 to 500", (PAIR, *_broadcast(500)))
 BROADCAST_3000 = Load("video-3000", "1 camera to 3,000", _broadcast(3000))
+OVERLOAD = Load(
+    "overload",
+    "calls of ten",
+    (Rooms(6, 10, mutual=True, camera=Camera((600_000,)), microphone=Microphone()),),
+)

@@ -14,8 +14,8 @@ BACKLOG_DATAGRAMS = 768
 BACKLOG_MEDIA_S = 0.020
 """… but no more than so much media time: batches of one camera's packets don't grow without bound."""
 FIRST_WINDOW = 256
-CALIBRATION_S = 0.25
-"""Of media time, doubled until the engine has worked on it for as long."""
+CALIBRATION_S = 0.6
+"""CPU time of the engine that is enough to know its speed."""
 MEDIA_ONLY_SLICES = 2
 
 
@@ -32,6 +32,8 @@ class Result:
     window: int = 0
     media_s: float = 0.0
     """Media time of a slice."""
+    largest_burst: int = 0
+    """Copies of what arrives in one go, at most."""
     per_batch: float = 0.0
     per_message: float = 0.0
     checked: int = 0
@@ -88,6 +90,7 @@ class Saturation:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.window = FIRST_WINDOW
+        self._largest_burst = 0
         self.speed = 0.0
         """Media seconds that the engine does in a CPU second."""
 
@@ -101,7 +104,7 @@ class Saturation:
             scene.engine.record()
             scene.play(studio.record(slice_s * self.speed / 4, feedback=True), self.window)
             result.per_batch, result.per_message = scene.engine.prepare_floor()
-        result.window = self.window
+        result.window, result.largest_burst = self.window, self._largest_burst
         result.media_s = slice_s * self.speed
         for number in range(slices):
             scene.progress(f"slice {number + 1} of {slices}")
@@ -120,13 +123,14 @@ class Saturation:
     def calibrate(self) -> None:
         """Find out how fast the engine is and what backlog keeps it busy."""
         self.scene.progress("calibrating")
-        media_s, cpu_s = CALIBRATION_S / 2, 0.0
+        media_s, cpu_s = CALIBRATION_S / 4, 0.0
         while cpu_s < CALIBRATION_S:
-            media_s *= 2
+            media_s *= min(8.0, max(2.0, 1.2 * CALIBRATION_S / cpu_s)) if cpu_s else 1.0
             tape = self.scene.studio.record(media_s, feedback=True)
             self.window = max(self.window, _window(tape, media_s, 0.0))
             one = self.scene.play(tape, self.window)
             cpu_s = one.cpu_s
+            self._largest_burst = max(self._largest_burst, largest_burst(tape))
             self.window = _window(tape, media_s, one.packets / cpu_s)
         self.speed = media_s / cpu_s
 

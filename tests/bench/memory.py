@@ -1,21 +1,30 @@
-"""What an idle subscriber costs: RSS growth of the engine's process by connection, with real DTLS and SCTP."""
+"""What a subscriber costs: RSS growth of the engine's process by connection, with real DTLS and SCTP."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from sfu import control
 from sfu.config import MediaConfig
-from sfu.control import RouterId
 from sfu.net.dtls import Certificate, DtlsTransport
 from sfu.net.sctp import SctpAssociation
+from tests.bench.crowd import Crowd, Track
+from tests.bench.loads import Camera, Load, Microphone, Rooms
 from tests.bench.remote import RemoteEngine
+from tests.bench.scene import ENGINE_CORE, Progress
+from tests.bench.sockets import PeerSocket
+from tests.bench.tape import Studio
 from tests.harness.keyed_peer import PWD, KeyedPeer
 from tests.harness.offers import FINGERPRINT, write_offer
 
 WARM_UP = 50
-CONNECTIONS = 400
-_ROUTER = "RM_memory"
+CONNECTIONS = 300
+PUBLISHERS = Load("", "", (Rooms(1, 5, camera=Camera((150_000,)), microphone=Microphone()),))
+"""Ten tracks."""
+PUBLISHERS_OF_NOTHING = Load("", "", (Rooms(1, 0),))
+MEDIA_STEPS = 10
+_ROUTER = "RM_0"
 _CONNECT_S = 30.0
 _SETTLE_S = 2.0
 _AT_ONCE = 10
@@ -30,17 +39,24 @@ _DATA_LINES = (
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """RSS growth of the engine's process for each connection."""
+    """RSS growth of the engine's process for each connection, in bytes."""
 
     connections: int
-    bytes_each: float
+    idle: float
+    """With six receiving m-lines, DTLS, SCTP and three channels."""
+    subscribed: float
+    """With ten subscriptions besides, all of which have received."""
 
 
 class _Subscriber(asyncio.DatagramProtocol):
-    """A client with six receiving m-lines and data channels, as the SDKs have at the start."""
+    """A client with six receiving m-lines and data channels, as the SDKs have at the start, or with a line for each
+    track that it subscribes to."""
 
-    def __init__(self, name: str, engine: RemoteEngine, certificate: Certificate) -> None:
+    def __init__(
+        self, name: str, engine: RemoteEngine, certificate: Certificate, tracks: Sequence[Track]
+    ) -> None:
         self.peer = KeyedPeer(name, engine.execute, router=_ROUTER)
+        self._tracks = tracks
         self._certificate = certificate
         self._transport: asyncio.DatagramTransport | None = None
         self._sctp: SctpAssociation | None = None
@@ -50,7 +66,10 @@ class _Subscriber(asyncio.DatagramProtocol):
 
     def offer(self) -> None:
         self.peer.open()
-        self.peer.receive_lines(audio=3, video=3)
+        for track in self._tracks:
+            self.peer.subscribe(track.track_id)
+        lines = max(3, len(self._tracks) // 2)
+        self.peer.receive_lines(audio=lines, video=lines)
         text = write_offer(self.peer.lines, self.peer.ufrag, PWD)
         text = text.replace(FINGERPRINT, f"sha-256 {self._certificate.fingerprint}")
         text = text.replace("a=group:BUNDLE ", "a=group:BUNDLE data ") + "\r\n".join(_DATA_LINES) + "\r\n"
@@ -67,6 +86,8 @@ class _Subscriber(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: object) -> None:
         del addr
+        if data[0] > 127:
+            return  # media
         if data[0] > 3:
             self._dtls.feed(data)
         elif self._handshake is None:
@@ -95,23 +116,42 @@ class _Subscriber(asyncio.DatagramProtocol):
             self._sctp.feed(data)
 
 
-async def measure(config: MediaConfig) -> Footprint:
-    """Connect subscribers to an engine of their own and see how much it grows."""
-    engine = RemoteEngine(config, core=0)
+def measure(config: MediaConfig, progress: Progress) -> Footprint:
+    """Connect subscribers to engines of their own and see how much these grow."""
+    progress("idle subscribers")
+    idle = asyncio.run(_growth(config, PUBLISHERS_OF_NOTHING))
+    progress("ten subscriptions each")
+    subscribed = asyncio.run(_growth(config, PUBLISHERS))
+    progress("done")
+    return Footprint(CONNECTIONS, idle, subscribed)
+
+
+async def _growth(config: MediaConfig, load: Load) -> float:
+    engine = RemoteEngine(config, ENGINE_CORE)
+    socket = PeerSocket(load.people)
+    socket.aim("127.0.0.1", engine.port)
     try:
-        engine.execute(control.OpenRouter(RouterId(_ROUTER)))
+        crowd = Crowd(load, engine, socket)
+        crowd.connect()
+        studio = Studio(crowd)
         certificate = Certificate.generate()
-        await _connect(engine, certificate, 0, WARM_UP)
+        await _connect(engine, certificate, crowd, 0, WARM_UP)
+        await _send(engine, studio, socket)
         before = engine.stats().rss_bytes
-        await _connect(engine, certificate, WARM_UP, CONNECTIONS)
-        return Footprint(CONNECTIONS, (engine.stats().rss_bytes - before) / CONNECTIONS)
+        await _connect(engine, certificate, crowd, WARM_UP, CONNECTIONS)
+        await _send(engine, studio, socket)
+        return (engine.stats().rss_bytes - before) / CONNECTIONS
     finally:
         engine.stop()
+        socket.close()
 
 
-async def _connect(engine: RemoteEngine, certificate: Certificate, first: int, count: int) -> None:
+async def _connect(
+    engine: RemoteEngine, certificate: Certificate, crowd: Crowd, first: int, count: int
+) -> None:
+    tracks = [track for person in crowd.publishers for track in person.tracks]
     for start in range(first, first + count, _AT_ONCE):
-        people = [_Subscriber(f"TR_{start + n}", engine, certificate) for n in range(_AT_ONCE)]
+        people = [_Subscriber(f"TR_{start + n}", engine, certificate, tracks) for n in range(_AT_ONCE)]
         for person in people:
             person.offer()
         by_id = {person.peer.id: person.peer for person in people}
@@ -120,4 +160,14 @@ async def _connect(engine: RemoteEngine, certificate: Certificate, first: int, c
                 by_id[event.transport_id].on_event(event)
         async with asyncio.timeout(_CONNECT_S):
             await asyncio.gather(*(person.connect(engine.port) for person in people))
+        crowd.check()
+
+
+async def _send(engine: RemoteEngine, studio: Studio, socket: PeerSocket) -> None:
+    """Let media flow, key frames first, then let things settle."""
+    for _ in range(MEDIA_STEPS):
+        tape = studio.record(0.05, feedback=False, keyframes=True)
+        socket.send(*tape.part(0, len(tape.peers)))
+        while engine.waiting.octets:
+            await asyncio.sleep(0.01)
     await asyncio.sleep(_SETTLE_S)

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench.engine_process import take_core
+from tests.bench.engine_process import become_generator
 from tests.bench.loads import LOADS, SMALL_LOADS
 from tests.bench.measure import Saturation
 from tests.bench.sampler import Stack
@@ -86,7 +86,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=SAMPLED_S, help="CPU seconds to sample")
     parser.add_argument("--lines", type=int, default=0, metavar="N", help="print the N hottest lines too")
     arguments = parser.parse_args()
-    take_core(GENERATOR_CORE)
+    become_generator(GENERATOR_CORE)
     for load in (*LOADS, *SMALL_LOADS):
         if load.name not in arguments.loads:
             continue

@@ -1,5 +1,6 @@
 """The receiving end of all peers: counts every stream, and looks closely at a few."""
 
+import time
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,9 @@ class Sink:
         self._peers = {index: owners[int(self._ssrcs[index])] for index in chosen.tolist()}
         self._last: dict[int, int] = {}
         self._words = socket.rows.view(">u4")
-        self._arrivals: list[tuple[Ints, Floats]] | None = None
+        self.busy_s = 0.0
+        """Time that taking datagrams took."""
+        self._arrivals: list[tuple[Ints, Ints, Floats]] | None = None
         self.media = 0
         """Packets of known streams."""
         self.other = 0
@@ -48,9 +51,14 @@ class Sink:
 
     def drain(self) -> int:
         """Take one batch; returns how many."""
+        began_at = time.perf_counter()
         count = self._socket.receive()
-        if not count:
-            return 0
+        if count:
+            self._take(count)
+            self.busy_s += time.perf_counter() - began_at
+        return count
+
+    def _take(self, count: int) -> None:
         rows = self._socket.rows[:count]
         rtp = (rows[:, 0] >= 128) & ((rows[:, 1] < 192) | (rows[:, 1] > 223))
         ssrcs = self._words[:count, 2].astype(np.int64)
@@ -62,12 +70,12 @@ class Sink:
         if media:
             self.counts += np.bincount(at[known], minlength=len(self.counts))
             if self._arrivals is not None:
-                self._arrivals.append((at[known], self._socket.arrivals_s(count)[known]))
+                stamps = self._words[:count, 1][known].astype(np.int64)
+                self._arrivals.append((at[known], stamps, self._socket.arrivals_s(count)[known]))
         look = known & self._sampled[at]
         if look.any():
             self._look(np.flatnonzero(look).tolist(), at, count)
         self._received.value += count
-        return count
 
     def empty(self) -> None:
         """Take all that waits."""
@@ -84,12 +92,13 @@ class Sink:
         self._socket.timestamp()
         self._arrivals = []
 
-    def arrivals(self) -> tuple[Ints, Floats]:
-        """End the notes; returns stream and Unix time of each packet."""
+    def arrivals(self) -> tuple[Ints, Ints, Floats]:
+        """End the notes; returns stream, RTP timestamp and Unix time of each packet."""
         noted, self._arrivals = self._arrivals or [], None
         if not noted:
-            return np.zeros(0, np.int64), np.zeros(0)
-        return np.concatenate([one for one, _ in noted]), np.concatenate([one for _, one in noted])
+            return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
+        streams, stamps, times = zip(*noted, strict=True)
+        return np.concatenate(streams), np.concatenate(stamps), np.concatenate(times)
 
     def restart(self) -> None:
         """Look from here: what came before was for setting up."""

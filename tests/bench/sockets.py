@@ -7,6 +7,7 @@ drains one socket.
 
 import socket
 import struct
+import time
 from collections.abc import Sequence
 
 import numpy as np
@@ -54,6 +55,8 @@ class PeerSocket:
         self._headers[:, 2] = self._vectors.ctypes.data + np.arange(ROWS) * 16
         self._headers[:, 3] = 1
         self._headers[:, 5] = 28
+        self.busy_s = 0.0
+        """Time that sending took."""
         self._receiver = mmsg.Receiver(ROWS, STRIDE)
         self.rows = self._receiver.rows
 
@@ -65,6 +68,7 @@ class PeerSocket:
     def send(self, peers: Ints, pointers: Ints, lengths: Ints) -> None:
         """Send datagrams given by column: which peer's, where the bytes are, and how many."""
         assert mmsg._lib is not None
+        began_at = time.perf_counter()
         for start in range(0, len(peers), ROWS):
             part = slice(start, start + ROWS)
             count = len(peers[part])
@@ -78,6 +82,7 @@ class PeerSocket:
                 if sent < 0:
                     raise OSError(mmsg._ffi.errno, "sendmmsg")
                 done += sent
+        self.busy_s += time.perf_counter() - began_at
 
     def send_all(self, datagrams: Sequence[tuple[int, bytes]]) -> None:
         """Send a few (peer, datagram) pairs."""

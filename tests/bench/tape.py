@@ -1,6 +1,7 @@
 """What the peers will send, made before it is measured: protected datagrams in the order of media time."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,8 @@ class Tape:
     """When they are due, in media time."""
     ssrcs: Ints
     """Of media, 0 for the rest."""
+    timestamps: Ints
+    """RTP timestamps of media, 0 for the rest."""
     bursts: list[int]
     copies: list[int]
     """Datagrams that are to come out of the engine for all up to the end of each burst."""
@@ -55,6 +58,7 @@ class _Entry:
     copies: int
     ssrc: int
     """0 for what is not media."""
+    timestamp: int
 
 
 class Studio:
@@ -64,13 +68,26 @@ class Studio:
         self._crowd = crowd
         self._now = 0.1
 
-    def record(self, duration_s: float, *, feedback: bool, keyframes: bool = False) -> Tape:
-        """The next stretch of media time; with ``keyframes`` every picture is one, for receivers that join."""
+    def record(
+        self,
+        duration_s: float,
+        *,
+        feedback: bool,
+        keyframes: bool = False,
+        keyframe_s: float = 0.0,
+        among: Sequence[Person] | None = None,
+    ) -> Tape:
+        """The next stretch of media time; with ``keyframes`` every picture is one, for receivers that join,
+        with ``keyframe_s`` there is one after so long.
+
+        Who is not ``among`` the people given is silent, and makes up for it on the next tape.
+        """
         start, self._now = self._now, self._now + duration_s
         entries: list[_Entry] = []
-        for person in self._crowd.people:
+        for person in self._crowd.people if among is None else among:
             for track in person.tracks:
-                entries += self._media(person, track, keyframes=keyframes)
+                for until in _steps(start, self._now, keyframe_s):
+                    entries += self._media(person, track, until, keyframe=keyframes or keyframe_s > 0)
             if feedback and person.sources:
                 entries += _feedback(person, start, self._now)
         entries.sort(key=lambda entry: (entry.at, entry.peer))
@@ -85,35 +102,31 @@ class Studio:
             for source in track.sources
         ]
 
-    def _media(self, person: Person, track: Track, *, keyframes: bool) -> list[_Entry]:
+    def _media(self, person: Person, track: Track, until: float, *, keyframe: bool) -> list[_Entry]:
         entries: list[_Entry] = []
         for source, wanted in zip(track.sources, track.wanted, strict=True):
-            packets = _keyframe(source, self._now) if keyframes else source.take(self._now)
+            packets = _keyframe(source, until) if keyframe else source.take(until)
             for sent in packets:
                 data = person.peer.srtp.protect(sent.data)
-                entries.append(_Entry(sent.sent_at, person.number, data, wanted, sent.ssrc))
+                entries.append(_Entry(sent.sent_at, person.number, data, wanted, sent.ssrc, sent.timestamp))
         return entries
 
 
-def _keyframe(source: VideoSource | AudioSource, now: float) -> list[SentPacket]:
-    """The packets due, the next picture being a key frame no larger than others."""
+def _keyframe(source: VideoSource | AudioSource, until: float) -> list[SentPacket]:
+    """The packets due, the first picture being a key frame no larger than others."""
     if isinstance(source, AudioSource):
-        return source.take(now)
+        return source.take(until)
     source.keyframe()
     bitrate_bps, source.bitrate_bps = source.bitrate_bps, source.bitrate_bps / KEYFRAME_FACTOR
-    packets = source.take(now)
+    packets = source.take(min(until, source.next_at))
     source.bitrate_bps = bitrate_bps
-    return packets
+    return packets + source.take(until)
 
 
-def rate(crowd: Crowd) -> float:
-    """Copies per second of media time, about."""
-    total = 0.0
-    for person in crowd.publishers:
-        for track in person.tracks:
-            for source, wanted in zip(track.sources, track.wanted, strict=True):
-                total += wanted * (50 if track.kind.value == "audio" else source.bitrate_bps / 8 / 1050 + 15)  # type: ignore[union-attr]
-    return total
+def _steps(start: float, end: float, interval_s: float) -> list[float]:
+    """Ends of equal parts of about the interval; one if there is none."""
+    parts = max(1, round((end - start) / interval_s)) if interval_s else 1
+    return [start + (end - start) * (n + 1) / parts for n in range(parts)]
 
 
 def _feedback(person: Person, start: float, end: float) -> list[_Entry]:
@@ -131,7 +144,7 @@ def _feedback(person: Person, start: float, end: float) -> list[_Entry]:
         *((at, b"") for at in _beats(start, end, CHECK_INTERVAL_S, phase)),
     ]
     return [  # protected in the order of sending, or replay protection would refuse them
-        _Entry(at, number, peer.srtp.protect_rtcp(packet) if packet else peer.check(), 0, 0)
+        _Entry(at, number, peer.srtp.protect_rtcp(packet) if packet else peer.check(), 0, 0, 0)
         for at, packet in sorted(due)
     ]
 
@@ -162,6 +175,7 @@ def _tape(entries: list[_Entry]) -> Tape:
         lengths,
         np.array([entry.at for entry in entries]),
         np.array([entry.ssrc for entry in entries], np.int64),
+        np.array([entry.timestamp for entry in entries], np.int64),
         bursts,
         copies,
         sum(entry.ssrc > 0 for entry in entries),
