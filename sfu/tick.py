@@ -1,5 +1,9 @@
-"""The tick: drain, decrypt in place, read and forward each packet, then write and send all copies at once."""
+"""The tick: drain, decrypt in place, read and forward each packet, then write and send all copies at once.
 
+Media of a batch is decrypted by one ``map`` over raw pointers. RTCP and DTLS come after it.
+"""
+
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,12 +19,26 @@ from sfu.net.udp import ROW_BYTES, UdpPort
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
 from sfu.rtp.extensions import abs_send_time
+from sfu.rtp.header import FIXED_HEAD, RtpHead
 
 BATCHES_PER_TURN = 4
 """Batches drained before the event loop gets its turn."""
-_RTP = (12, 8, srtp.unprotect)
-_RTCP = (8, 4, srtp.unprotect_rtcp)
-"""Bytes of the shortest packet, where its SSRC is, and what decrypts it."""
+_ROW_HEAD = struct.Struct(f"{FIXED_HEAD.format}{ROW_BYTES - FIXED_HEAD.size}x")
+_SHORTEST_RTP = 12
+_SHORTEST_RTCP = 8
+
+
+class _Media:
+    """RTP packets of one batch that are yet to be decrypted, by column."""
+
+    __slots__ = ("arrived", "pointers", "sessions", "sizes")
+
+    def __init__(self) -> None:
+        self.arrived: list[tuple[Transport, int, RtpHead, int]] = []
+        """Transport, where the packet is in the port's memory, first fields, time in Unix µs."""
+        self.sessions: list[Any] = []
+        self.pointers: list[Any] = []
+        self.sizes: list[int] = []
 
 
 class Tick:
@@ -35,10 +53,12 @@ class Tick:
         self.active: set[Transport] = set()
         """Transports that sent media since housekeeping last looked."""
         self._length: Any = srtp.ffi.new("int *")
+        self._lengths: Any = srtp.ffi.new("int[]", 0)
+        self._length_pointers: list[Any] = []
         self._rows: dict[UdpPort, list[Any]] = {}
         self._now = 0.0
         self._unix_now = 0.0
-        self._abs_send_time = b"\0\0\0"
+        self._abs_send_time = 0
         self.rejected = 0
         """Packets that failed authentication or came before the keys."""
         self.started_layers: list[Layer] = []
@@ -48,28 +68,41 @@ class Tick:
         """Set the time of this tick: monotonic and Unix, in seconds."""
         self._now = now
         self._unix_now = unix_now
-        self._abs_send_time = abs_send_time(unix_now).to_bytes(3, "big")
+        self._abs_send_time = abs_send_time(unix_now)
 
     def drain(self, port: UdpPort) -> bool:
         """Take one batch from a UDP port; False when the socket was empty before the batch was full."""
         count = 0
         transports = self._mux.by_udp[port.index]
-        for key, row, length, arrival_us in port.receive():
+        pointers = self._pointers(port)
+        media = _Media()
+        others: list[tuple[Transport, int, int, int]] = []
+        for (key, row, length, arrival_us), head in zip(
+            port.receive(), _ROW_HEAD.iter_unpack(port.memory), strict=False
+        ):
             count += 1
-            if length < 2:
-                continue
-            data = port.data(row, length)
-            first = data[0]
-            if first <= 3:
-                self._mux.udp_check(port, key, bytes(data), self._now)
-                continue
             transport = transports.get(key)
-            if transport is None:
+            if 128 <= head[0] <= 191 and not 192 <= head[1] <= 223 and transport is not None:
+                pair = transport.srtp
+                if pair is None or length < _SHORTEST_RTP:
+                    self.rejected += 1
+                    continue
+                media.arrived.append((transport, row * ROW_BYTES, head, arrival_us))
+                media.sessions.append(pair.rx_ptr)
+                media.pointers.append(pointers[row])
+                media.sizes.append(length)
+            elif length < 2:
+                continue
+            elif head[0] <= 3:
+                self._mux.udp_check(port, key, bytes(port.data(row, length)), self._now)
+            elif transport is None:
                 self._mux.strangers += 1
-            elif 128 <= first <= 191:
-                self._media(transport, data, self._pointer(port, row), length, arrival_us)
-            elif 20 <= first <= 63:
-                transport.dtls_record(bytes(data))
+            else:
+                others.append((transport, row, length, head[0]))
+        if media.arrived:
+            self._media(media, port.memory)
+        if others:
+            self._others(others, port, pointers)
         return count == port.batch_size
 
     def tcp(self, peer: TcpPeer, data: bytes) -> None:
@@ -83,9 +116,7 @@ class Tick:
         if transport is None:
             self._mux.strangers += 1
         elif 128 <= data[0] <= 191 and len(data) <= ROW_BYTES:
-            buffer = bytearray(data)
-            pointer = srtp.ffi.from_buffer(buffer)
-            self._media(transport, memoryview(buffer), pointer, len(buffer), int(self._unix_now * 1e6))
+            self._tcp_media(transport, data)
         elif 20 <= data[0] <= 63:
             transport.dtls_record(data)
 
@@ -114,34 +145,78 @@ class Tick:
 
     # --- inside ---
 
-    def _media(
-        self, transport: Transport, data: memoryview, pointer: Any, length: int, arrival_us: int
-    ) -> None:
-        pair = transport.srtp
-        if pair is None:
-            self.rejected += 1
-            return
-        size = self._length
-        size[0] = length
-        ingress = transport.ingress
-        is_rtcp = 192 <= data[1] <= 223
-        shortest, ssrc_at, unprotect = _RTCP if is_rtcp else _RTP
-        ssrc = int.from_bytes(data[ssrc_at : ssrc_at + 4], "big")
-        if length < shortest or unprotect(pair.rx_ptr, pointer, size):
-            self.rejected += 1
-            return
-        forgotten = ingress.authenticated(ssrc)
-        if forgotten is not None:
-            pair.forget_received(forgotten)
-        if is_rtcp:
-            self.feedback[transport].receive(bytes(data[: size[0]]), self._now, self._unix_now, self.resend)
-            return
-        self.active.add(transport)
-        ingress.receive(data[: size[0]], arrival_us, self._now)
+    def _media(self, media: _Media, memory: memoryview) -> None:
+        """Decrypt a batch in place, and let each packet go its way."""
+        count = len(media.arrived)
+        if count > len(self._length_pointers):
+            self._lengths = srtp.ffi.new("int[]", count)
+            self._length_pointers = [self._lengths + index for index in range(count)]
+        self._lengths[0:count] = media.sizes
+        statuses = list(map(srtp.unprotect, media.sessions, media.pointers, self._length_pointers))
+        lengths = srtp.ffi.unpack(self._lengths, count)
+        now, active = self._now, self.active
+        for (transport, at, head, arrival_us), status, length in zip(
+            media.arrived, statuses, lengths, strict=True
+        ):
+            if status:
+                self.rejected += 1
+                continue
+            ingress = transport.ingress
+            if head[4] not in ingress.heard:
+                self._heard(transport, head[4])
+            active.add(transport)
+            ingress.receive(memory, at, length, head, arrival_us, now)
 
-    def _pointer(self, port: UdpPort, row: int) -> Any:
+    def _others(self, others: list[tuple[Transport, int, int, int]], port: UdpPort, rows: list[Any]) -> None:
+        """Take a batch's RTCP and DTLS."""
+        for transport, row, length, first in others:
+            if 128 <= first <= 191:
+                self._rtcp(transport, port.data(row, length), rows[row])
+        for transport, row, length, first in others:
+            if 20 <= first <= 63:
+                transport.dtls_record(bytes(port.data(row, length)))
+
+    def _rtcp(self, transport: Transport, data: memoryview, pointer: Any) -> None:
+        """Take one RTCP packet."""
+        pair = transport.srtp
+        size = self._length
+        size[0] = len(data)
+        ssrc = int.from_bytes(data[4:8], "big")
+        if pair is None or len(data) < _SHORTEST_RTCP or srtp.unprotect_rtcp(pair.rx_ptr, pointer, size):
+            self.rejected += 1
+            return
+        self._heard(transport, ssrc)
+        self.feedback[transport].receive(bytes(data[: size[0]]), self._now, self._unix_now, self.resend)
+
+    def _tcp_media(self, transport: Transport, data: bytes) -> None:
+        """Take RTP or RTCP that came over TCP."""
+        row = bytearray(ROW_BYTES)
+        row[: len(data)] = data
+        pointer = srtp.ffi.from_buffer(row)
+        if 192 <= data[1] <= 223:
+            self._rtcp(transport, memoryview(row)[: len(data)], pointer)
+            return
+        pair = transport.srtp
+        if pair is None or len(data) < _SHORTEST_RTP:
+            self.rejected += 1
+            return
+        media = _Media()
+        media.arrived.append((transport, 0, FIXED_HEAD.unpack_from(row), int(self._unix_now * 1e6)))
+        media.sessions.append(pair.rx_ptr)
+        media.pointers.append(pointer)
+        media.sizes.append(len(data))
+        self._media(media, memoryview(row))
+
+    def _heard(self, transport: Transport, ssrc: int) -> None:
+        """Bound what SRTP keeps of a client."""
+        forgotten = transport.ingress.authenticated(ssrc)
+        if forgotten is not None and transport.srtp is not None:
+            transport.srtp.forget_received(forgotten)
+
+    def _pointers(self, port: UdpPort) -> list[Any]:
+        """libsrtp wants a C pointer to each row; they are made once per port."""
         rows = self._rows.get(port)
         if rows is None:
             base = srtp.ffi.cast("unsigned char *", port.rows.ctypes.data)
             rows = self._rows[port] = [base + index * ROW_BYTES for index in range(len(port.rows))]
-        return rows[row]
+        return rows

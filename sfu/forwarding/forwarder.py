@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from sfu.forwarding.downtrack import DownTrack, Span
 from sfu.forwarding.downtracks import DownTrackTable
-from sfu.forwarding.matrix import Lane, Numbers
+from sfu.forwarding.matrix import Lane
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.rendition import Rendition
 from sfu.forwarding.uptrack import Layer
@@ -23,7 +23,7 @@ class Forwarder:
         """Packets too large for any lane, dropped."""
 
     def forward(
-        self, layer: Layer, sequence: int, packet: MediaPacket, abs_send_time: bytes, now: float
+        self, layer: Layer, sequence: int, packet: MediaPacket, abs_send_time: int, now: float
     ) -> None:
         """Forward one packet of a layer to all that want it."""
         for rendition in layer.renditions:
@@ -52,29 +52,17 @@ class Forwarder:
                 rendition.layer.keyframes.request(now)
 
     def _add(
-        self, rendition: Rendition, number: int, packet: MediaPacket, abs_send_time: bytes, late: bool
+        self, rendition: Rendition, number: int, packet: MediaPacket, abs_send_time: int, late: bool
     ) -> None:
-        numbers = Numbers(
-            number,
-            packet.timestamp,
-            packet.marker,
-            packet.slot,
-            packet.picture,
-            packet.picture_at,
-            packet.tl0,
-            packet.tl0_at,
-            packet.key_index,
-            packet.key_index_at,
-        )
         size = len(packet.payload)
         for profile, downs in rendition.fanout():
             rows = self._not_before_switch(downs, number) if late else downs
-            if not len(rows):
+            if late and not len(rows):
                 continue
-            header, twcc_at = profile.header(packet.source, packet.elements, abs_send_time)
+            header, twcc_at = profile.header(packet.layout, packet.block, abs_send_time)
             lane = self._lane(rendition, len(header) + size)
             if lane is not None:
-                lane.add(header, packet.payload, twcc_at, numbers, rows)
+                lane.add(header, twcc_at, number, packet, rows)
 
     def _lane(self, rendition: Rendition, length: int) -> Lane | None:
         for index in range(rendition.lane, len(self._lanes)):
@@ -95,7 +83,8 @@ def retransmission(
 
     Its payload is the original sequence number as the subscriber knows it, then what was sent first time.
     """
-    header, _ = down.profile.header(packet.source, packet.elements, abs_send_time)
+    sent = int.from_bytes(abs_send_time, "big")
+    header, _ = down.profile.header(packet.layout, packet.block, sent)
     out = bytearray(header)
     out[1] = packet.marker | down.rtx_payload_type
     down.rtx_sequence = (down.rtx_sequence + 1) & 0xFFFF

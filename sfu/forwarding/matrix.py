@@ -8,7 +8,6 @@ picture ids and transport-wide sequence numbers for all pairs at once. Nothing h
 
 import struct
 from collections.abc import Callable
-from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from sfu.forwarding.downtracks import (
     TL0,
     DownTrackTable,
 )
+from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.packing import arrange
 from sfu.net.arrays import Int32s, Int64s, UInt8s
 
@@ -36,29 +36,10 @@ FEW = 48
 _PADDING_BIT = 0x20
 _FIXED = struct.Struct("!BHII")
 _WORD = struct.Struct("!H")
+_RECORD = struct.Struct("=13q")
+"""The numbers of a template, before each down track's offsets are taken away; a column each:"""
 _LENGTH, _PAYLOAD_AT, _TWCC_AT, _SEQUENCE, _TIMESTAMP, _MARKER, _SLOT, _PICTURE = range(8)
 _PICTURE_AT, _TL0, _TL0_AT, _KEY_INDEX, _KEY_INDEX_AT = range(8, 13)
-"""Columns of the templates' numbers: ``Numbers`` from ``_SEQUENCE`` on."""
-
-
-class Numbers(NamedTuple):
-    """What a template's copies differ by, before each down track's offsets are taken away."""
-
-    sequence: int
-    timestamp: int
-    marker: int
-    """0x80 or 0."""
-    slot: int
-    """Codec slot: column of the down tracks' payload types."""
-    picture: int = -1
-    """VP8 picture id (extended); -1 when the payload has none to rewrite."""
-    picture_at: int = 0
-    """Offset in the payload of the two-byte picture id."""
-    tl0: int = 0
-    tl0_at: int = 0
-    """Offset in the payload of TL0PICIDX; 0 when absent."""
-    key_index: int = 0
-    key_index_at: int = 0
 
 
 class Lane:
@@ -84,14 +65,12 @@ class Lane:
         self._pad = pad
         self._templates: UInt8s = np.zeros((TEMPLATES, stride), np.uint8)
         self._template_bytes = self._templates.data.cast("B")
+        self._records: Int64s = np.zeros((TEMPLATES, _RECORD.size // 8), np.int64)
+        self._record_bytes = self._records.data.cast("B")
         self._stride = stride
         self._reset()
 
     def _reset(self) -> None:
-        self._lengths: list[int] = []
-        self._numbers: list[Numbers] = []
-        self._payload_at: list[int] = []
-        self._twcc_at: list[int] = []
         self._downs: list[Int32s] = []
         self._has_pictures = False
         self._has_slots = False
@@ -100,36 +79,29 @@ class Lane:
         self._twcc_place = 0
         """Where the transport-wide number is in all templates; 0 when that differs."""
 
-    def add(
-        self,
-        header: bytes,
-        payload: memoryview | bytes,
-        twcc_at: int,
-        numbers: Numbers,
-        downs: Int32s,
-    ) -> None:
-        """Add a packet for ``downs`` (rows of the down track table).
+    def add(self, header: bytes, twcc_at: int, number: int, packet: MediaPacket, downs: Int32s) -> None:
+        """Add a packet for ``downs`` (rows of the down track table) under its number in the rendition they forward.
 
         ``header`` is the RTP header with its extension block; ``twcc_at`` the offset in it of the transport-wide
         sequence number to stamp, 0 for none.
         """
-        index = len(self._lengths)
+        index = len(self._downs)
         if index == TEMPLATES:
             self.expand()
             index = 0
+        payload, timestamp, marker, slot = packet[:4]
         start = index * self._stride
         payload_at = len(header)
         length = payload_at + len(payload)
         self._template_bytes[start : start + payload_at] = header
         self._template_bytes[start + payload_at : start + length] = payload
-        self._lengths.append(length)
-        self._numbers.append(numbers)
-        self._payload_at.append(payload_at)
-        self._twcc_at.append(twcc_at)
+        numbers = (length, payload_at, twcc_at, number, timestamp, marker, slot)
+        # The rest of the columns are the packet's fields from ``picture`` on.
+        _RECORD.pack_into(self._record_bytes, index * _RECORD.size, *numbers, *packet[10:])
         self._downs.append(downs)
-        if numbers.picture >= 0:
+        if packet.picture >= 0:
             self._has_pictures = True
-        if numbers.slot:
+        if slot:
             self._has_slots = True
 
     def expand(self) -> None:
@@ -141,7 +113,7 @@ class Lane:
             self._write_few(order)
             self._reset()
             return
-        columns = self._columns()
+        columns = self._records[: len(self._downs)]
         twcc_at, pictures = columns[:, _TWCC_AT], columns[:, _PICTURE]
         self._has_twcc = bool(twcc_at.any())
         self._twcc_place = int(twcc_at[0]) if (twcc_at == twcc_at[0]).all() else 0
@@ -158,22 +130,24 @@ class Lane:
 
     def _arrange(self) -> list[int]:
         """The order in which each destination gets the templates; pads them on the way."""
-        if len(self._lengths) == 1:
+        count = len(self._downs)
+        if count == 1:
             return [0]
         streams = [id(downs) for downs in self._downs]
-        timestamps = [numbers.timestamp for numbers in self._numbers]
-        order, padded = arrange(streams, timestamps, self._lengths, pad=self._pad)
-        if padded != self._lengths:
-            for index, (length, wanted) in enumerate(zip(self._lengths, padded, strict=True)):
+        lengths = self._records[:count, _LENGTH].tolist()
+        order, padded = arrange(streams, self._records[:count, _TIMESTAMP].tolist(), lengths, pad=self._pad)
+        if padded != lengths:
+            for index, (length, wanted) in enumerate(zip(lengths, padded, strict=True)):
                 if length != wanted:
-                    start = index * self._stride
-                    padding = wanted - length
-                    self._template_bytes[start] |= _PADDING_BIT
-                    self._template_bytes[start + length : start + wanted] = bytes(padding - 1) + bytes(
-                        (padding,)
-                    )
-            self._lengths = padded
+                    self._pad_template(index, length, wanted)
         return order
+
+    def _pad_template(self, index: int, length: int, wanted: int) -> None:
+        start = index * self._stride
+        padding = wanted - length
+        self._template_bytes[start] |= _PADDING_BIT
+        self._template_bytes[start + length : start + wanted] = bytes(padding - 1) + bytes((padding,))
+        self._records[index, _LENGTH] = wanted
 
     def _pairs(self, order: list[int]) -> tuple[Int32s, Int64s]:
         """All pairs of down track and template, ordered by destination and for each of them as ``order`` says."""
@@ -186,11 +160,6 @@ class Lane:
         templates = np.repeat(templates, np.fromiter(map(len, arranged), np.int64, len(arranged)))
         by_peer = np.argsort(self._downtracks.peer[downs], kind="stable")
         return downs[by_peer], templates[by_peer]
-
-    def _columns(self) -> Int64s:
-        """The templates' numbers as a matrix."""
-        parts = zip(self._lengths, self._payload_at, self._twcc_at, self._numbers, strict=True)
-        return np.array([(length, *at, *numbers) for length, *at, numbers in parts], np.int64)
 
     def _write(self, downs: Int32s, templates: Int64s, columns: Int64s) -> None:
         arena = self.arena
@@ -272,22 +241,23 @@ class Lane:
         for template, theirs in pairs:
             if self.arena.count == self.arena.capacity:
                 self._drain(self.arena)
-            numbers, twcc_at, peer = self._numbers[template], self._twcc_at[template], theirs[PEER]
-            packet = self._copy(template, peer)
-            payload_type = numbers.marker | theirs[PAYLOAD_TYPE + numbers.slot]
-            sequence = (numbers.sequence - theirs[SEQUENCE]) & 0xFFFF
-            timestamp = (numbers.timestamp - theirs[TIMESTAMP]) & 0xFFFFFFFF
+            ours = _RECORD.unpack_from(self._record_bytes, template * _RECORD.size)
+            peer, twcc_at = theirs[PEER], ours[_TWCC_AT]
+            packet = self._copy(template, ours[_LENGTH], peer)
+            payload_type = ours[_MARKER] | theirs[PAYLOAD_TYPE + ours[_SLOT]]
+            sequence = (ours[_SEQUENCE] - theirs[SEQUENCE]) & 0xFFFF
+            timestamp = (ours[_TIMESTAMP] - theirs[TIMESTAMP]) & 0xFFFFFFFF
             _FIXED.pack_into(packet, 1, payload_type, sequence, timestamp, theirs[SSRC])
             if twcc_at:
                 number = int(counters[peer])
                 counters[peer] = number + 1
                 _WORD.pack_into(packet, twcc_at, number & 0xFFFF)
-            if numbers.picture >= 0:
-                _rewrite_picture(packet[self._payload_at[template] :], numbers, theirs)
+            if ours[_PICTURE] >= 0:
+                _rewrite_picture(packet[ours[_PAYLOAD_AT] :], ours, theirs)
 
-    def _copy(self, template: int, peer: int) -> memoryview:
+    def _copy(self, template: int, length: int, peer: int) -> memoryview:
         """Take a row of the arena for a copy; returns it."""
-        arena, length = self.arena, self._lengths[template]
+        arena = self.arena
         row, start = arena.count, template * self._stride
         packet = arena.bytes[row * arena.stride : row * arena.stride + length]
         packet[:] = self._template_bytes[start : start + length]
@@ -301,10 +271,11 @@ def _peer(pair: tuple[int, list[int]]) -> int:
     return pair[1][PEER]
 
 
-def _rewrite_picture(payload: memoryview, numbers: Numbers, theirs: list[int]) -> None:
-    _WORD.pack_into(payload, numbers.picture_at, 0x8000 | ((numbers.picture - theirs[PICTURE]) & 0x7FFF))
-    if numbers.tl0_at:
-        payload[numbers.tl0_at] = (numbers.tl0 - theirs[TL0]) & 0xFF
-    if numbers.key_index_at:
-        at = numbers.key_index_at
-        payload[at] = (payload[at] & 0xE0) | ((numbers.key_index - theirs[KEY_INDEX]) & 0x1F)
+def _rewrite_picture(payload: memoryview, ours: tuple[int, ...], theirs: list[int]) -> None:
+    picture = 0x8000 | ((ours[_PICTURE] - theirs[PICTURE]) & 0x7FFF)
+    _WORD.pack_into(payload, ours[_PICTURE_AT], picture)
+    if ours[_TL0_AT]:
+        payload[ours[_TL0_AT]] = (ours[_TL0] - theirs[TL0]) & 0xFF
+    if ours[_KEY_INDEX_AT]:
+        at = ours[_KEY_INDEX_AT]
+        payload[at] = (payload[at] & 0xE0) | ((ours[_KEY_INDEX] - theirs[KEY_INDEX]) & 0x1F)

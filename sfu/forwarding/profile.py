@@ -5,8 +5,10 @@ extension block is built per profile and not per copy. What differs by copy (the
 fixed place in the block and is stamped by the matrix.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import NamedTuple
 
+from sfu.forwarding.layout import Layout, SourceExtensions
 from sfu.rtp.extensions import ExtensionUri
 
 _PER_COPY = (ExtensionUri.TRANSPORT_CC, ExtensionUri.ABS_SEND_TIME)
@@ -26,19 +28,30 @@ _CONSUMED = frozenset(
 )
 """Extensions that mean something between the publisher and the server only, or are rewritten here."""
 
-_TRANSLATIONS = 1024
-"""Publishers' numberings that a profile remembers."""
-
 _PLAYOUT_DELAY_STEP_MS = 10
 
-Element = tuple[int, bytes]
-"""Id and value of a header extension, in the publisher's numbering."""
+_PLANS = 1024
+"""Publishers' layouts that a profile remembers."""
+
+
+class _Plan(NamedTuple):
+    """How a profile's headers are made of blocks of one layout: numbers again, so that a few shifts do it."""
+
+    base: int
+    """The header with all values zero."""
+    size: int
+    """Its bytes."""
+    twcc_at: int
+    sent: int
+    """How far to shift the send time; -1 for none."""
+    moves: tuple[tuple[int, int, int], ...]
+    """Of each value that is passed on: shift in the publisher's block, mask, shift in the header."""
 
 
 class Profile:
     """One numbering of header extensions. Compare by identity: an engine keeps one object per numbering."""
 
-    __slots__ = ("_constant", "_translations", "abs_send_time_id", "ids", "twcc_id")
+    __slots__ = ("_constant", "_plans", "abs_send_time_id", "ids", "twcc_id")
 
     def __init__(self, ids: Mapping[str, int], playout_delay: bytes = b"") -> None:
         """``playout_delay`` is put on every packet, in place of the publisher's own; empty passes that on."""
@@ -47,50 +60,65 @@ class Profile:
         self.twcc_id = self.ids.get(ExtensionUri.TRANSPORT_CC, 0)
         self.abs_send_time_id = self.ids.get(ExtensionUri.ABS_SEND_TIME, 0)
         delay_id = self.ids.get(ExtensionUri.PLAYOUT_DELAY, 0) if playout_delay else 0
-        self._constant: tuple[Element, ...] = ((delay_id, playout_delay),) if delay_id else ()
-        self._translations: dict[int, dict[int, int]] = {}
+        self._constant: tuple[tuple[int, bytes], ...] = ((delay_id, playout_delay),) if delay_id else ()
+        self._plans: dict[Layout, _Plan] = {}
 
-    def translation(self, source: "SourceExtensions") -> dict[int, int]:
-        """Publisher's extension id to ours, for those that are passed on."""
-        found = self._translations.get(source.number)
-        if found is None:
-            if len(self._translations) >= _TRANSLATIONS:
-                self._translations.clear()
-            ours = {id_ for id_, _ in self._constant}
-            found = {
-                their_id: self.ids[uri]
-                for their_id, uri in source.uris.items()
-                if uri in self.ids and uri not in _CONSUMED and self.ids[uri] not in ours
-            }
-            self._translations[source.number] = found
-        return found
-
-    def header(
-        self, source: "SourceExtensions", elements: Sequence[Element], abs_send_time: bytes
-    ) -> tuple[bytes, int]:
+    def header(self, layout: Layout, block: int, abs_send_time: int) -> tuple[bytes, int]:
         """RTP header (numbers still zero) with its extension block, and where the TWCC number goes (0: nowhere)."""
-        translation = self.translation(source)
-        passed = [(translation[id_], data) for id_, data in elements if id_ in translation]
-        passed.extend(self._constant)
-        if not passed and not self.twcc_id and not self.abs_send_time_id:
-            return b"\x80" + bytes(FIXED_HEADER - 1), 0
-        two_byte = any(id_ > 14 or not 0 < len(data) <= 16 for id_, data in passed)
-        two_byte = two_byte or self.twcc_id > 14 or self.abs_send_time_id > 14
-        parts: list[bytes] = []
-        twcc_at = 0
-        if self.twcc_id:
-            parts.append(_element(self.twcc_id, b"\0\0", two_byte))
-            twcc_at = FIXED_HEADER + 4 + len(parts[0]) - 2
+        plan = self._plans.get(layout)
+        if plan is None:
+            if len(self._plans) >= _PLANS:
+                self._plans.clear()
+            plan = self._plans[layout] = self._plan(layout)
+        header, size, twcc_at, sent, moves = plan
+        if sent >= 0:
+            header |= abs_send_time << sent
+        for shift, mask, out in moves:
+            header |= (block >> shift & mask) << out
+        return header.to_bytes(size, "big"), twcc_at
+
+    def _plan(self, layout: Layout) -> _Plan:
+        passed = self._passed(layout)
+        elements = list(self._constant)
         if self.abs_send_time_id:
-            parts.append(_element(self.abs_send_time_id, abs_send_time, two_byte))
-        parts.extend([_element(id_, data, two_byte) for id_, data in passed])
-        block = b"".join(parts)
+            elements.insert(0, (self.abs_send_time_id, bytes(3)))
+        if self.twcc_id:
+            elements.insert(0, (self.twcc_id, bytes(2)))
+        ours = len(elements)
+        elements += [(id_, bytes(bits // 8)) for id_, _, bits in passed]
+        if not elements:
+            return _Plan(0x80 << 8 * (FIXED_HEADER - 1), FIXED_HEADER, 0, -1, ())
+        two_byte = any(id_ > 14 or not 0 < len(value) <= 16 for id_, value in elements)
+        block = b""
+        ends = []
+        for id_, value in elements:
+            head = (id_, len(value)) if two_byte else (id_ << 4 | len(value) - 1,)
+            block += bytes(head) + value
+            ends.append(len(block))
         words = (len(block) + 3) // 4
-        head = (_TWO_BYTE if two_byte else _ONE_BYTE) << 16 | words
-        return (
-            b"\x90" + bytes(FIXED_HEADER - 1) + head.to_bytes(4, "big") + block.ljust(words * 4, b"\0"),
-            twcc_at,
+        start = (_TWO_BYTE if two_byte else _ONE_BYTE) << 16 | words
+        header = b"\x90" + bytes(FIXED_HEADER - 1) + start.to_bytes(4, "big") + block.ljust(words * 4, b"\0")
+        shifts = [8 * (words * 4 - end) for end in ends]
+        return _Plan(
+            int.from_bytes(header, "big"),
+            len(header),
+            FIXED_HEADER + 4 + ends[0] - 2 if self.twcc_id else 0,
+            shifts[1 if self.twcc_id else 0] if self.abs_send_time_id else -1,
+            tuple(
+                (shift, (1 << bits) - 1, out)
+                for (_, shift, bits), out in zip(passed, shifts[ours:], strict=True)
+            ),
         )
+
+    def _passed(self, layout: Layout) -> list[tuple[int, int, int]]:
+        """What is passed on of a publisher's elements: our id, shift and size in bits."""
+        ours = {id_ for id_, _ in self._constant}
+        ids = {
+            theirs: self.ids[uri]
+            for theirs, uri in layout.source.uris.items()
+            if uri in self.ids and uri not in _CONSUMED and self.ids[uri] not in ours
+        }
+        return [(ids[id_], shift, bits) for id_, shift, bits in layout.elements if id_ in ids]
 
 
 def playout_delay(least_ms: int, most_ms: int) -> bytes:
@@ -98,32 +126,15 @@ def playout_delay(least_ms: int, most_ms: int) -> bytes:
     return (least_ms // _PLAYOUT_DELAY_STEP_MS << 12 | most_ms // _PLAYOUT_DELAY_STEP_MS).to_bytes(3, "big")
 
 
-def _element(id_: int, data: bytes, two_byte: bool) -> bytes:
-    if two_byte:
-        return bytes((id_, len(data))) + data
-    return bytes(((id_ << 4) | (len(data) - 1),)) + data
-
-
-class SourceExtensions:
-    """A publisher's numbering; ``number`` is unique in the engine so that profiles can remember translations."""
-
-    __slots__ = ("number", "uris")
-
-    def __init__(self, number: int, uris: Mapping[int, str]) -> None:
-        self.number = number
-        self.uris = dict(uris)
-
-
 class ProfileRegistry:
     """Keeps one object per numbering, for both directions. Numberings are few; both maps are bounded."""
 
-    __slots__ = ("_counter", "_profiles", "_sources", "limit")
+    __slots__ = ("_profiles", "_sources", "limit")
 
     def __init__(self, limit: int = 1024) -> None:
         self.limit = limit
         self._profiles: dict[tuple[bytes, tuple[tuple[str, int], ...]], Profile] = {}
         self._sources: dict[tuple[tuple[int, str], ...], SourceExtensions] = {}
-        self._counter = 0
 
     def profile(self, ids: Mapping[str, int], playout_delay: bytes = b"") -> Profile:
         """The profile of a subscriber's section."""
@@ -140,8 +151,7 @@ class ProfileRegistry:
         key = tuple(sorted(uris.items()))
         found = self._sources.get(key)
         if found is None:
-            self._counter += 1
-            found = SourceExtensions(self._counter, uris)
+            found = SourceExtensions(uris)
             if len(self._sources) < self.limit:
                 self._sources[key] = found
         return found

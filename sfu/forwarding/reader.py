@@ -7,14 +7,18 @@ encrypted. A payload that makes no sense is forwarded as it is, as a packet in t
 from typing import Protocol
 
 from sfu.codecs import keyframe, vp8
-from sfu.forwarding.packet import MediaPacket
+from sfu.forwarding.layout import Layout
+from sfu.forwarding.packet import MediaPacket, packet_of
 from sfu.rtp.sequence import extend_bits
 
 
 class Reader(Protocol):
-    """Fills in what the codec tells. One per received stream: picture ids are extended from packet to packet."""
+    """Makes packets, with what the codec tells. One per received stream: picture ids are extended from packet to
+    packet."""
 
-    def read(self, packet: MediaPacket) -> MediaPacket: ...
+    def read(
+        self, payload: bytes | memoryview, timestamp: int, marker: int, slot: int, layout: Layout, block: int
+    ) -> MediaPacket: ...
 
 
 class AudioReader:
@@ -22,8 +26,12 @@ class AudioReader:
 
     __slots__ = ()
 
-    def read(self, packet: MediaPacket) -> MediaPacket:
-        return packet._replace(keyframe=True)
+    def read(
+        self, payload: bytes | memoryview, timestamp: int, marker: int, slot: int, layout: Layout, block: int
+    ) -> MediaPacket:
+        return packet_of(
+            (payload, timestamp, marker, slot, layout, block, True, False, 0, False, -1, 0, 0, 0, 0, 0)
+        )
 
 
 class KeyframeReader:
@@ -34,48 +42,71 @@ class KeyframeReader:
     def __init__(self, mime: str) -> None:
         self._is_keyframe = keyframe.detector(mime)
 
-    def read(self, packet: MediaPacket) -> MediaPacket:
-        if self._is_keyframe(memoryview(packet.payload)):
-            return packet._replace(keyframe=True, picture_start=True)
-        return packet
+    def read(
+        self, payload: bytes | memoryview, timestamp: int, marker: int, slot: int, layout: Layout, block: int
+    ) -> MediaPacket:
+        key = self._is_keyframe(memoryview(payload))
+        return packet_of(
+            (payload, timestamp, marker, slot, layout, block, key, key, 0, False, -1, 0, 0, 0, 0, 0)
+        )
 
 
 class Vp8Reader:
     """VP8 (RFC 7741): temporal layers, and ids that must go on without holes."""
 
-    __slots__ = ("_picture", "_tl0")
+    __slots__ = ("_continued", "_picture", "_rest", "_tl0")
 
     def __init__(self) -> None:
         self._picture = 1 << 15
         self._tl0 = 1 << 8
+        self._continued: bytes | memoryview = b""
+        """Descriptor of the latest picture behind its first byte; empty when there is nothing to go on with."""
+        self._rest: tuple[object, ...] = ()
+        """Fields from ``temporal`` on of a packet with that descriptor."""
 
-    def read(self, packet: MediaPacket) -> MediaPacket:
-        payload = memoryview(packet.payload)
-        descriptor = vp8.parse(payload)
-        if descriptor is None:
-            return packet
-        if descriptor.picture_id_bits == 7:
+    def read(
+        self, payload: bytes | memoryview, timestamp: int, marker: int, slot: int, layout: Layout, block: int
+    ) -> MediaPacket:
+        continued = self._continued
+        # Later packets of a picture repeat its descriptor, but for the bit that says that it begins.
+        end = 1 + len(continued)
+        if end > 1 and len(payload) > end and payload[0] & 0x90 == 0x80 and payload[1:end] == continued:
+            return packet_of((payload, timestamp, marker, slot, layout, block, False, False, *self._rest))
+        return self._parse(payload, timestamp, marker, slot, layout, block)
+
+    def _parse(
+        self, payload: bytes | memoryview, timestamp: int, marker: int, slot: int, layout: Layout, block: int
+    ) -> MediaPacket:
+        self._continued = b""
+        found = vp8.parse(payload)
+        if found is None:
+            return packet_of(
+                (payload, timestamp, marker, slot, layout, block, False, False, 0, False, -1, 0, 0, 0, 0, 0)
+            )
+        if found.picture_id_bits == 7:
             # Ids keep one width towards subscribers, whatever the publisher does.
-            packet = packet._replace(payload=vp8.widen(payload))
-            descriptor = vp8.parse(memoryview(packet.payload)) or descriptor
+            payload = vp8.widen(payload)
+            found = vp8.parse(payload) or found
+        elif found.picture_id_bits:
+            self._continued = bytes(payload[1 : found.header_length])
         picture = -1
-        if descriptor.picture_id >= 0:
-            picture = self._picture = extend_bits(self._picture, descriptor.picture_id, 15)
-        tl0, tl0_at = 0, max(descriptor.tl0_offset, 0)
+        if found.picture_id >= 0:
+            picture = self._picture = extend_bits(self._picture, found.picture_id, 15)
+        tl0, tl0_at = 0, max(found.tl0_offset, 0)
         if tl0_at:
-            tl0 = self._tl0 = extend_bits(self._tl0, descriptor.tl0_index, 8)
-        return packet._replace(
-            keyframe=descriptor.keyframe,
-            picture_start=descriptor.start,
-            temporal=descriptor.tid,
-            layer_sync=descriptor.layer_sync,
-            picture=picture,
-            picture_at=max(descriptor.picture_id_offset, 0),
-            tl0=tl0,
-            tl0_at=tl0_at,
-            key_index=max(descriptor.key_index, 0),
-            key_index_at=max(descriptor.key_index_offset, 0),
+            tl0 = self._tl0 = extend_bits(self._tl0, found.tl0_index, 8)
+        self._rest = (
+            found.tid,
+            found.layer_sync,
+            picture,
+            max(found.picture_id_offset, 0),
+            tl0,
+            tl0_at,
+            max(found.key_index, 0),
+            max(found.key_index_offset, 0),
         )
+        head = (payload, timestamp, marker, slot, layout, block, found.keyframe, found.start)
+        return packet_of((*head, *self._rest))
 
 
 def reader_for(mime: str) -> Reader:

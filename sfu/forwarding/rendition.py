@@ -11,7 +11,7 @@ import numpy as np
 
 from sfu.codecs import red
 from sfu.forwarding.numbering import Numbering
-from sfu.forwarding.packet import MediaPacket
+from sfu.forwarding.packet import MediaPacket, with_picture
 from sfu.forwarding.profile import Profile
 from sfu.net.arrays import Int32s
 from sfu.streams.history import History
@@ -86,7 +86,7 @@ class Rendition:
             return None
         out, picture_offset = numbers
         if packet.picture >= 0 and picture_offset:
-            packet = packet._replace(picture=packet.picture - picture_offset)
+            packet = with_picture(packet, packet.picture - picture_offset)
         if not late:
             self.timestamp = packet.timestamp
             if packet.picture >= 0:
@@ -105,7 +105,7 @@ class Rendition:
         if number is None or packet.temporal > self.temporal:
             return None
         if packet.picture >= 0:
-            packet = packet._replace(picture=packet.picture - self.numbering.picture_offset)
+            packet = with_picture(packet, packet.picture - self.numbering.picture_offset)
         return number, packet
 
     def join(self, down: "DownTrack") -> None:

@@ -69,6 +69,12 @@ class Layer:
             for down in rendition.waiting
         )
 
+    def frame(self, timestamp: int, now: float) -> None:
+        """A packet came that is the first of a frame, or of another frame than the one before."""
+        if self.spatial:  # the lowest layer never stops
+            self.liveness.frame(now)
+        self.clock.observe(timestamp, now)
+
     def rendition(self, *, temporal: int, plain: bool) -> Rendition:
         """The rendition under a filter, made when it is first wanted."""
         for rendition in self.renditions:

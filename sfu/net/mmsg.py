@@ -9,12 +9,13 @@ import errno
 import socket
 import struct
 import sys
+from collections.abc import Iterator
 from itertools import pairwise
 
 import numpy as np
 from cffi import FFI
 
-from sfu.net.arrays import Int64s, UInt8s, UInt64s
+from sfu.net.arrays import Int64s, UInt8s
 
 ADDRESS_BYTES = 32
 """Room for one ``sockaddr_in6`` (28 bytes), padded to whole words."""
@@ -24,6 +25,12 @@ _SOL_UDP = 17
 _UDP_SEGMENT = 103
 _SO_TIMESTAMPNS = 35
 _MSG_TRUNC = 0x20
+_TIMED_BYTES = 32
+"""Length of the control messages when the kernel's time is among them."""
+_ORIGIN = struct.Struct("=Q24x16xqq32x")
+"""Of an address and the control messages behind it: first word, seconds, nanoseconds (struct timespec)."""
+_HEADER = struct.Struct("=40xQi4xI4x")
+"""Of a struct mmsghdr: length of the control messages, flags, length of the datagram."""
 _NAME, _NAME_LENGTH, _IOV, _IOV_LENGTH, _CONTROL, _CONTROL_LENGTH, _FLAGS, _LENGTH = range(8)
 
 MAX_SEGMENTS = 60
@@ -77,13 +84,13 @@ class Receiver:
     """Drains a socket into an arena of fixed rows."""
 
     __slots__ = (
-        "_addresses",
-        "_control",
-        "_control_words",
+        "_filled",
+        "_header_bytes",
         "_headers",
         "_headers_pointer",
+        "_origin_bytes",
+        "_origins",
         "_vectors",
-        "address_words",
         "rows",
         "size",
         "stride",
@@ -94,29 +101,46 @@ class Receiver:
         self.stride = stride
         self.rows: UInt8s = np.zeros((size, stride), np.uint8)
         """One datagram a row."""
-        self._addresses: UInt8s = np.zeros((size, ADDRESS_BYTES), np.uint8)
-        self.address_words: UInt64s = self._addresses.view(np.uint64)
-        """Raw socket addresses, four words a row; an IPv4 address is all in the first."""
-        self._control: UInt8s = np.zeros((size, _CONTROL_BYTES), np.uint8)
-        self._control_words: Int64s = self._control.view(np.int64)
+        self._origins: UInt8s = np.zeros((size, _ORIGIN.size), np.uint8)
+        """Whence and when each datagram came: its socket address, then control messages."""
+        self._origin_bytes = self._origins.data.cast("B")
         self._vectors: Int64s = np.zeros((size, 2), np.int64)
         index = np.arange(size, dtype=np.int64)
         self._vectors[:, 0] = self.rows.ctypes.data + index * stride
         self._vectors[:, 1] = stride
         self._headers: Int64s = np.zeros((size, 8), np.int64)
-        self._headers[:, _NAME] = self._addresses.ctypes.data + index * ADDRESS_BYTES
+        self._headers[:, _NAME] = self._origins.ctypes.data + index * _ORIGIN.size
         self._headers[:, _IOV] = self._vectors.ctypes.data + index * 16
         self._headers[:, _IOV_LENGTH] = 1
-        self._headers[:, _CONTROL] = self._control.ctypes.data + index * _CONTROL_BYTES
+        self._headers[:, _CONTROL] = self._headers[:, _NAME] + ADDRESS_BYTES
+        self._header_bytes = self._headers.data.cast("B")
         self._headers_pointer = _ffi.cast("void *", self._headers.ctypes.data)
+        self._filled = size
 
     def receive(self, fd: int) -> int:
         """Fill rows with what waits in the socket's buffer; returns how many, 0 when nothing does."""
-        self._headers[:, _NAME_LENGTH] = ADDRESS_BYTES
-        self._headers[:, _CONTROL_LENGTH] = _CONTROL_BYTES
+        used = self._headers[: self._filled]  # the kernel has written over these
+        used[:, _NAME_LENGTH] = ADDRESS_BYTES
+        used[:, _CONTROL_LENGTH] = _CONTROL_BYTES
         assert _lib is not None
         count: int = _lib.recvmmsg(fd, self._headers_pointer, self.size, socket.MSG_DONTWAIT, _ffi.NULL)
-        return max(count, 0)
+        self._filled = max(count, 0)
+        return self._filled
+
+    def datagrams(self, fallback_us: int) -> Iterator[tuple[int, int, int]]:
+        """What the last call filled the rows with: (first word of the address, bytes, arrival in Unix µs) by row.
+
+        An IPv4 address is all in the first word. A datagram that was cut off has 0 bytes; ``fallback_us`` is for
+        those that carry no time.
+        """
+        headers = _HEADER.iter_unpack(self._header_bytes)
+        origins = _ORIGIN.iter_unpack(self._origin_bytes[: self._filled * _ORIGIN.size])
+        for (word, seconds, nanoseconds), (control, flags, length) in zip(origins, headers, strict=False):
+            yield (
+                word,
+                0 if flags & _MSG_TRUNC else length,
+                seconds * 1_000_000 + nanoseconds // 1_000 if control >= _TIMED_BYTES else fallback_us,
+            )
 
     def lengths(self, count: int) -> list[int]:
         """Bytes in each of the first ``count`` rows; 0 for a datagram that was cut off."""
@@ -126,10 +150,14 @@ class Receiver:
 
     def arrivals_us(self, count: int, fallback_us: int) -> list[int]:
         """Kernel arrival times (Unix microseconds); ``fallback_us`` for rows that carry none."""
-        words = self._control_words[:count]
-        times = words[:, 2] * 1_000_000 + words[:, 3] // 1_000
-        times[self._headers[:count, _CONTROL_LENGTH] < 32] = fallback_us
+        words = self._origins[:count].view(np.int64)
+        times = words[:, 6] * 1_000_000 + words[:, 7] // 1_000
+        times[self._headers[:count, _CONTROL_LENGTH] < _TIMED_BYTES] = fallback_us
         return times.tolist()  # type: ignore[no-any-return]
+
+    def raw_address(self, row: int) -> bytes:
+        """Where a row's datagram came from, in the kernel's form."""
+        return self._origins[row, :ADDRESS_BYTES].tobytes()
 
 
 class Sender:

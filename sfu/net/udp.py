@@ -53,9 +53,10 @@ class UdpPort:
         self.fileno = self._socket.fileno()
         self._batch = batch and mmsg.supported()
         self.gso = self._batch and mmsg.gso_supported(self._socket)
-        self._receiver = mmsg.Receiver(batch_size if self._batch else 1, ROW_BYTES)
+        self._receiver = mmsg.Receiver(batch_size, ROW_BYTES)
         self.rows = self._receiver.rows
-        self._bytes = self._receiver.rows.data.cast("B")
+        self.memory = self._receiver.rows.data.cast("B")
+        """All rows."""
         self.batch_size = batch_size
         if self._batch:
             mmsg.enable_timestamps(self._socket)
@@ -68,23 +69,20 @@ class UdpPort:
         if not self._batch:
             yield from self._receive_singly()
             return
-        receiver = self._receiver
-        count = receiver.receive(self.fileno)
-        if not count:
+        if not self._receiver.receive(self.fileno):
             return
-        lengths = receiver.lengths(count)
-        arrivals = receiver.arrivals_us(count, time.time_ns() // 1000)
-        keys: list[AddressKey]
+        datagrams = self._receiver.datagrams(time.time_ns() // 1000)
         if self._ipv4:
-            keys = receiver.address_words[:count, 0].tolist()
+            for row, (word, length, arrival_us) in enumerate(datagrams):
+                yield word, row, length, arrival_us
         else:
-            keys = [self._ipv6_key(row) for row in range(count)]
-        yield from zip(keys, range(count), lengths, arrivals, strict=True)
+            for row, (_, length, arrival_us) in enumerate(datagrams):
+                yield self._ipv6_key(row), row, length, arrival_us
 
     def data(self, row: int, length: int) -> memoryview:
         """The datagram in a row, valid until the next batch."""
         start = row * ROW_BYTES
-        return self._bytes[start : start + length]
+        return self.memory[start : start + length]
 
     def raw_address(self, key: AddressKey) -> bytes:
         """The kernel's form of an address."""
@@ -105,17 +103,16 @@ class UdpPort:
         return True
 
     def _ipv6_key(self, row: int) -> bytes:
-        raw: bytes = self._receiver.address_words[row].tobytes()[:_IPV6_BYTES]
+        raw = self._receiver.raw_address(row)[:_IPV6_BYTES]
         return raw[:4] + b"\0\0\0\0" + raw[8:]  # without the flow label, which may change
 
     def _receive_singly(self) -> Iterator[tuple[AddressKey, int, int, int]]:
-        row = memoryview(self._bytes)[:ROW_BYTES]
-        for _ in range(self.batch_size):
+        for row in range(self.batch_size):
             try:
-                length, address = self._socket.recvfrom_into(row)
+                length, address = self._socket.recvfrom_into(self.data(row, ROW_BYTES))
             except OSError:
                 return
-            yield _key_of(address), 0, length if length < ROW_BYTES else 0, time.time_ns() // 1000
+            yield _key_of(address), row, length if length < ROW_BYTES else 0, time.time_ns() // 1000
 
 
 def _key_of(address: tuple[object, ...]) -> AddressKey:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from math import inf
 
 from sfu.control import MediaKind
+from sfu.forwarding.binding import InStream, Repair
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.forwarder import retransmission
-from sfu.forwarding.ingress import InStream, Repair
 from sfu.peer.quality import TransportQuality
 from sfu.peer.transport import Transport
 from sfu.rtp import ntp, rtcp, twcc

@@ -16,7 +16,8 @@ from sfu.control import (
     TrackStarted,
     TransportId,
 )
-from sfu.forwarding.ingress import Binding, Ingress
+from sfu.forwarding.binding import Binding
+from sfu.forwarding.ingress import Ingress
 from sfu.forwarding.uptrack import Layer, UpTrack
 from sfu.peer.context import PeerContext
 from sfu.sdp import codecs, extensions

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sfu.control import MediaKind
-from sfu.forwarding.ingress import InStream
+from sfu.forwarding.binding import InStream
 from sfu.forwarding.uptrack import UpTrack
 from sfu.peer.transport import Transport
 from sfu.streams.quality import (

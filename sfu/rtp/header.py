@@ -14,6 +14,12 @@ EXTENSION_HEADER_LENGTH = 4
 """Bytes of profile and length before the extension elements."""
 MAX_CSRCS = 15
 
+FIXED_HEAD = struct.Struct("!BBHIIHH")
+"""The fixed header as it is on the wire, and the two words that begin a header extension if the packet has one and no
+CSRCs (else they are something else)."""
+RtpHead = tuple[int, int, int, int, int, int, int]
+"""What FIXED_HEAD reads: first and second byte, sequence number, timestamp, SSRC, extension profile and length."""
+
 _FIXED = struct.Struct("!BBHII")
 _EXTENSION = struct.Struct("!HH")
 

@@ -1,6 +1,6 @@
 """One received SSRC: numbers extended past their wrap, duplicates refused, and what RTCP must report of it.
 
-Follows RFC 3550 appendices A.1 (sequence validation), A.3 (loss) and A.8 (jitter), with a bitmap of the
+Follows RFC 3550 appendices A.1 (sequence validation), A.3 (loss) and A.8 (jitter), with a memory of the holes among the
 newest packets in front so that a duplicate is never counted or forwarded.
 """
 
@@ -13,7 +13,6 @@ WINDOW = 1024
 MAX_TRANSIT_STEP_S = 5.0
 """A transit change above this is a clock that jumped, not jitter."""
 
-_WINDOW_MASK = (1 << WINDOW) - 1
 _FIRST_CYCLE = 1 << 16  # packets from before the first one keep positive numbers
 
 
@@ -48,9 +47,10 @@ class ReceiveStream:
     __slots__ = (
         "_base",
         "_expected_prior",
+        "_odd",
         "_packets_prior",
         "_repaired",
-        "_seen",
+        "_start",
         "_suspect",
         "_timestamp_at",
         "clock_rate",
@@ -86,7 +86,8 @@ class ReceiveStream:
         """Confirmed jumps. After one, what was forwarded before has no numeric relation to what follows."""
         self.sender_clock: SenderReport | None = None
         self._base = 0
-        self._seen = 0  # bit n: highest - n has arrived
+        self._start = 0  # the number that the stream began (again) with
+        self._odd: set[int] = set()  # numbers since then that have not arrived, and those before that have
         self._repaired: set[int] = set()  # of the window, brought by a retransmission so far
         self._suspect = -1  # the sequence number that would confirm a jump
         self._timestamp_at = 0.0
@@ -99,28 +100,22 @@ class ReceiveStream:
         -1 for a packet that must not be forwarded: a duplicate, one too old, or an unconfirmed jump.
         """
         highest = self.highest
-        delta = ((seq16 - highest + 0x8000) & 0xFFFF) - 0x8000
+        delta = (seq16 - highest) & 0xFFFF
         if highest < 0:
             return self._begin(seq16, timestamp32, size, now)
-        if 0 < delta <= MAX_DROPOUT:
+        if delta == 1:
+            self.highest = extended = highest + 1
+        elif 0 < delta <= MAX_DROPOUT:
             self.highest = extended = highest + delta
-            self._seen = (self._seen << delta | 1) & _WINDOW_MASK
-            step = ((timestamp32 - self.timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
-            if step:  # the first packet of a frame: the rest of it says only how it was paced
-                self._clock(step, now)
-        elif -WINDOW < delta <= 0:
-            bit = 1 << -delta
-            extended = highest + delta
-            if self._seen & bit:
-                self.duplicates += 1
-                if extended in self._repaired:  # it was only late after all
-                    self._repaired.discard(extended)
-                    self.packets += 1
-                    self.octets += size
-                return -1
-            self._seen |= bit
+            self._skip(max(highest + 1, extended - WINDOW + 1), extended)
         else:
-            return self._jump(seq16, timestamp32, size, now)
+            behind = -delta & 0xFFFF
+            if behind >= WINDOW:
+                return self._jump(seq16, timestamp32, size, now)
+            return self._late(highest - behind, size)
+        step = (timestamp32 - self.timestamp) & 0xFFFFFFFF
+        if step:  # the first packet of a frame: the rest of it says only how it was paced
+            self._clock(step if step < 0x80000000 else step - 0x100000000, now)
         self._suspect = -1
         self.packets += 1
         self.octets += size
@@ -131,20 +126,18 @@ class ReceiveStream:
         statistics.
         """
         highest = self.highest
-        delta = ((seq16 - highest + 0x8000) & 0xFFFF) - 0x8000
-        if highest < 0 or not -WINDOW < delta <= 0:
+        extended = highest - (highest - seq16 & 0xFFFF)
+        if highest < 0 or extended <= highest - WINDOW:
             self.rejected += 1
             return -1
-        bit = 1 << -delta
-        if self._seen & bit:
+        if not self._arrive(extended):
             self.duplicates += 1
             return -1
-        self._seen |= bit
         self.recovered += 1
         if len(self._repaired) >= WINDOW:
             self._repaired = {number for number in self._repaired if number > highest - WINDOW}
-        self._repaired.add(highest + delta)
-        return highest + delta
+        self._repaired.add(extended)
+        return extended
 
     def extend_timestamp(self, timestamp32: int) -> int:
         """The timestamp without wrap, taken within 2^31 ticks of the newest packet's."""
@@ -192,10 +185,43 @@ class ReceiveStream:
         self.highest = self._base = _FIRST_CYCLE + seq16
         self.timestamp = (1 << 32) + timestamp32
         self._timestamp_at = now
-        self._seen = 1
+        self._start = self.highest
         self.packets = 1
         self.octets = size
         return self.highest
+
+    def _skip(self, first: int, end: int) -> None:
+        """The numbers from ``first`` up to ``end`` have not arrived."""
+        odd = self._odd
+        odd.update(range(first, end))
+        if len(odd) > WINDOW:
+            self._odd = {number for number in odd if number > end - WINDOW}
+
+    def _arrive(self, extended: int) -> bool:
+        """Note one of the window; False if it has been there before."""
+        odd = self._odd
+        if extended in odd:
+            if extended < self._start:
+                return False
+            odd.discard(extended)
+            return True
+        if extended >= self._start:
+            return False
+        odd.add(extended)
+        return True
+
+    def _late(self, extended: int, size: int) -> int:
+        if not self._arrive(extended):
+            self.duplicates += 1
+            if extended in self._repaired:  # it was only late after all
+                self._repaired.discard(extended)
+                self.packets += 1
+                self.octets += size
+            return -1
+        self._suspect = -1
+        self.packets += 1
+        self.octets += size
+        return extended
 
     def _jump(self, seq16: int, timestamp32: int, size: int, now: float) -> int:
         if seq16 != self._suspect:
@@ -205,7 +231,8 @@ class ReceiveStream:
         distance = (seq16 - self.highest) & 0xFFFF  # always forward, so numbers never repeat
         self.highest += distance
         self._base += distance - 1  # the jump itself is no loss
-        self._seen = 1
+        self._start = self.highest
+        self._odd.clear()
         self._suspect = -1
         self.timestamp = self.extend_timestamp(timestamp32)
         self._timestamp_at = now
@@ -216,7 +243,9 @@ class ReceiveStream:
 
     def _clock(self, step: int, now: float) -> None:
         rate = self.clock_rate
-        change = abs((now - self._timestamp_at) * rate - step)
+        change = (now - self._timestamp_at) * rate - step
+        if change < 0:
+            change = -change
         if change < MAX_TRANSIT_STEP_S * rate:
             self.jitter += (change - self.jitter) / 16
         self.timestamp += step

@@ -5,13 +5,14 @@ from typing import Any
 from sfu.control import MediaKind, TrackId, TrackSpec, TransportId
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.layout import Layout, SourceExtensions
 from sfu.forwarding.packet import MediaPacket
-from sfu.forwarding.profile import SourceExtensions
 from sfu.forwarding.uptrack import Layer, UpTrack
+from sfu.rtp.extensions import encode
 from sfu.sdp.description import Codec
 from sfu.streams.sender_report import PublisherClock
 
-NO_IDS = SourceExtensions(0, {})
+NO_IDS = SourceExtensions({})
 VP8 = Codec(96, "video/vp8", "VP8", 90_000, 1, "", ("nack", "nack pli"))
 VP8_RTX = Codec(97, "video/rtx", "rtx", 90_000, 1, "apt=96")
 OPUS = Codec(111, "audio/opus", "opus", 48_000, 2)
@@ -35,6 +36,12 @@ def audio_track(codecs: tuple[Codec, ...] = (OPUS,), *, measure_level: bool = Fa
     return track
 
 
+def extensions(source: SourceExtensions, elements: list[tuple[int, bytes]]) -> tuple[Layout, int]:
+    """Header extensions as an ingress reads them from a packet."""
+    block = encode(elements)
+    return (source.layout(block), int.from_bytes(block, "big")) if block else (source.none, 0)
+
+
 def media(
     *,
     payload: bytes = b"payload",
@@ -51,8 +58,8 @@ def media(
         timestamp,
         0x80 if marker else 0,
         more.pop("slot", 0),
-        more.pop("source", NO_IDS),
-        more.pop("elements", []),
+        more.pop("layout", NO_IDS.none),
+        more.pop("block", 0),
         keyframe=keyframe,
         temporal=temporal,
         **more,

@@ -37,7 +37,7 @@ class MemoryPort:
         self.batch_size = 64
         self.gso = False
         self.rows = np.zeros((self.batch_size, ROW_BYTES), np.uint8)
-        self._bytes = self.rows.data.cast("B")
+        self.memory = self.rows.data.cast("B")
         self._waiting: list[tuple[AddressKey, bytes, int]] = []
         self._deliver = deliver
 
@@ -47,11 +47,11 @@ class MemoryPort:
     def receive(self) -> Iterator[tuple[AddressKey, int, int, int]]:
         batch, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
         for row, (key, data, arrival_us) in enumerate(batch):
-            self._bytes[row * ROW_BYTES : row * ROW_BYTES + len(data)] = data
+            self.memory[row * ROW_BYTES : row * ROW_BYTES + len(data)] = data
             yield key, row, len(data), arrival_us
 
     def data(self, row: int, length: int) -> memoryview:
-        return self._bytes[row * ROW_BYTES : row * ROW_BYTES + length]
+        return self.memory[row * ROW_BYTES : row * ROW_BYTES + length]
 
     def raw_address(self, key: AddressKey) -> bytes:
         assert isinstance(key, int)

@@ -8,15 +8,16 @@ from sfu.forwarding.arena import SendArena
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder, retransmission
+from sfu.forwarding.layout import SourceExtensions
 from sfu.forwarding.matrix import SRTP_TAG_BYTES, Lane
 from sfu.forwarding.packet import MediaPacket
-from sfu.forwarding.profile import Profile, SourceExtensions
+from sfu.forwarding.profile import Profile
 from sfu.forwarding.reader import Vp8Reader
 from sfu.forwarding.rendition import ALL_TEMPORAL
 from sfu.forwarding.uptrack import Layer, UpTrack
 from sfu.rtp.extensions import ExtensionUri
 from sfu.rtp.header import RtpHeader, parse_header
-from tests.harness.forwarding import media, subscriber, video_track
+from tests.harness.forwarding import NO_IDS, extensions, media, subscriber, video_track
 
 SENT_AT = b"\1\2\3"
 SMALL, LARGE = 320, 1536
@@ -42,7 +43,7 @@ class Bench:
 
     def forward(self, layer: Layer, sequence: int, packet: MediaPacket) -> None:
         layer.clock.observe(packet.timestamp, self.now)
-        self.forwarder.forward(layer, sequence, packet, SENT_AT, self.now)
+        self.forwarder.forward(layer, sequence, packet, 0x010203, self.now)
 
     def flush(self) -> list[tuple[int, RtpHeader, bytes]]:
         """Peer, header and payload of each copy since the last time."""
@@ -168,8 +169,9 @@ def test_trap_22_extensions_follow_each_subscribers_numbering(bench: Bench):
     track = video_track()
     down = bench.watch(track, 1)
     down.profile = Profile({ExtensionUri.VIDEO_ORIENTATION: 6})
-    source = SourceExtensions(5, {2: ExtensionUri.VIDEO_ORIENTATION})
-    packet = media(keyframe=True, source=source, elements=[(2, b"\x01")])
+    source = SourceExtensions({2: ExtensionUri.VIDEO_ORIENTATION})
+    layout, block = extensions(source, [(2, b"\x01")])
+    packet = media(keyframe=True, layout=layout, block=block)
     bench.forward(track.layers[0], 10, packet)
     bench.forwarder.expand()
     data = bench.lanes[0].arena.rows[0, :20].tobytes()
@@ -183,7 +185,8 @@ class TestRetransmission:
         down.profile = Profile({ExtensionUri.ABS_SEND_TIME: 3})
         reader = Vp8Reader()
         payload = bytes([0x90, 0xE0, 0x85, 0x10, 0x22, 0x00]) + b"\x00rest"
-        bench.forward(track.layers[0], 70_000, reader.read(media(payload=payload, marker=True)))
+        packet = reader.read(payload, 1 << 32, 0x80, 0, NO_IDS.none, 0)
+        bench.forward(track.layers[0], 70_000, packet)
         ((_, header, sent),) = bench.flush()
         return down, sent, header
 

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sfu.forwarding.ingress import MAX_SSRCS, MAX_STREAMS, Binding, Ingress
+from sfu.forwarding.binding import MAX_SSRCS, MAX_STREAMS, Binding
+from sfu.forwarding.ingress import Ingress
+from sfu.forwarding.layout import SourceExtensions
 from sfu.forwarding.packet import MediaPacket
-from sfu.forwarding.profile import SourceExtensions
 from sfu.forwarding.uptrack import Layer, UpTrack
-from sfu.rtp.extensions import ExtensionUri
+from sfu.rtp.extensions import ExtensionUri, encode
+from sfu.rtp.header import FIXED_HEAD
 from sfu.streams.speakers import SpeechSettings
 from tests.harness.forwarding import OPUS, RED, VP8, VP8_RTX, audio_track, video_track
 from tests.harness.rtp_stream import rtp_header
@@ -36,16 +38,25 @@ class Sink:
         self.started.append(layer)
 
 
+def receive(ingress: Ingress, packet: bytes, now: float) -> None:
+    """Hand a packet over as a tick does: somewhere in a larger memory."""
+    memory = bytes(7) + packet + b"\xff" * 16
+    head = FIXED_HEAD.unpack_from(memory, 7)
+    ingress.receive(memoryview(memory), 7, len(packet), head, 5_000_000, now)
+
+
 class Client:
     """Sends to an ingress."""
 
     def __init__(self) -> None:
         self.sink = Sink()
-        self.ingress = Ingress(self.sink, lambda uris: SourceExtensions(1, uris), SpeechSettings())
+        self.ingress = Ingress(self.sink, SourceExtensions, SpeechSettings())
         self.now = 100.0
 
     def bind(self, track: UpTrack, **fields: object) -> None:
         fields.setdefault("mid", "0")
+        for layer in track.layers:
+            layer.rendition(temporal=7, plain=False)  # somebody wants it
         self.ingress.bind(Binding(track, **fields), EXTENSIONS)  # type: ignore[arg-type]
 
     def send(
@@ -61,7 +72,7 @@ class Client:
         ids = {"mid": 1, "rid": 2, "repaired": 3, "twcc": 5, "level": 10}
         extensions = [(ids[name], value) for name, value in values.items()]
         header = rtp_header(payload_type, sequence, timestamp, ssrc, False, extensions)
-        self.ingress.receive(memoryview(header + payload), 5_000_000, self.now)
+        receive(self.ingress, header + payload, self.now)
 
     @property
     def numbers(self) -> list[int]:
@@ -311,30 +322,47 @@ class TestExtensions:
         client.send(9, 1, twcc=b"\x00\x05")
         client.send(77, 1, payload_type=50, twcc=b"\x00\x06")
         arrivals, _ = client.ingress.arrivals.take(client.now)
-        assert [number & 0xFFFF for number, _ in arrivals] == [5, 6]
+        assert [number & 0xFFFF for number in arrivals.sequences] == [5, 6]
 
     def test_elements_go_along_for_the_profiles(self, client: Client):
         client.bind(video_track(), ssrcs=(9,))
         client.send(9, 1, mid=b"0", twcc=b"\0\1")
         packet = client.sink.packets[0][2]
-        assert packet.elements == [(1, b"0"), (5, b"\0\1")]
-        assert packet.source.uris == EXTENSIONS
+        assert [packet.layout.value(packet.block, id_) for id_ in (1, 5, 10)] == [b"0", b"\0\1", None]
+        assert packet.layout.source.uris == EXTENSIONS
+
+
+def test_sound_that_nobody_wants_is_counted_and_goes_no_further(client: Client):
+    track = audio_track()
+    client.ingress.bind(Binding(track, mid="0", ssrcs=(9,)), EXTENSIONS)
+    client.send(9, 1, b"sound", payload_type=111)
+    assert client.sink.started == [track.layers[0]]
+    assert client.sink.packets == []
+    assert client.ingress.streams[9].stats.packets == 1
+
+
+def test_a_packet_with_sources_and_padding(client: Client):
+    client.bind(video_track(), ssrcs=(9,))
+    sources = bytes(8)
+    block = encode([(5, b"\0\7")])
+    packet = b"\xb2\x60" + bytes(9) + b"\x09" + sources + block + DELTA + b"\0\0\3"
+    receive(client.ingress, packet, 1.0)
+    assert [bytes(packet.payload) for _, _, packet in client.sink.packets] == [DELTA]
+    assert client.ingress.arrivals.take(1.0)[0].sequences[0] & 0xFFFF == 7
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        b"",
-        b"\x80\x60\x00",
         b"\x9f" + bytes(11),
         b"\x90\x60" + bytes(10) + b"\xbe\xde\xff\xff",
         b"\xa0\x60" + bytes(10) + b"\xff",
         b"\x90\x60" + bytes(10) + b"\xbe\xde\x00\x01\x1f\x00\x00\x00",
     ],
-    ids=["empty", "short", "CSRCs", "extension", "padding", "element"],
+    ids=["CSRCs", "extension", "padding", "element"],
 )
 def test_malformed_packets_are_counted(client: Client, data: bytes):
     client.bind(video_track(codecs=(VP8, VP8_RTX)), ssrcs=(9,))
-    client.ingress.receive(memoryview(data), 0, 1.0)
+    receive(client.ingress, data, 1.0)
     assert client.sink.packets == []
     assert client.ingress.malformed + client.ingress.unknown == 1

@@ -9,7 +9,8 @@ import pytest
 from sfu.forwarding import matrix
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.downtracks import DownTrackTable
-from sfu.forwarding.matrix import Lane, Numbers
+from sfu.forwarding.matrix import Lane
+from tests.harness.forwarding import media
 
 HEADER = b"\x90" + bytes(11) + b"\xbe\xde\x00\x01" + b"\x31\x00\x00\x00"
 TWCC_AT = 17
@@ -56,7 +57,8 @@ def test_each_copy_gets_its_own_numbers():
     harness = Harness()
     one = harness.down(1, payload_type=96, sequence_offset=10, timestamp_offset=100)
     two = harness.down(2, payload_type=111, sequence_offset=-5, timestamp_offset=-7)
-    harness.lane.add(HEADER, b"payload", TWCC_AT, Numbers(65_540, 2**32 + 50, 0x80, 0), rows(one, two))
+    packet = media(payload=b"payload", timestamp=2**32 + 50, marker=True)
+    harness.lane.add(HEADER, TWCC_AT, 65_540, packet, rows(one, two))
     (peer, first), (_, second) = harness.flush()
     assert peer == 1
     assert struct.unpack_from("!BBHII", first) == (0x90, 0x80 | 96, 65_530, 2**32 - 50, 1001)
@@ -70,8 +72,8 @@ def test_transport_wide_numbers_run_in_the_order_of_sending():
     audio, video = harness.down(3), harness.down(3)
     other = harness.down(1)
     for sequence in range(5):
-        harness.lane.add(HEADER, b"v", TWCC_AT, Numbers(sequence, 0, 0, 0), rows(video, other))
-        harness.lane.add(HEADER, b"a", 0, Numbers(sequence, 0, 0, 0), rows(audio))
+        harness.lane.add(HEADER, TWCC_AT, sequence, media(payload=b"v"), rows(video, other))
+        harness.lane.add(HEADER, 0, sequence, media(payload=b"a"), rows(audio))
     sent = harness.flush()
     numbers = {1: [], 3: []}
     for peer, packet in sent:
@@ -88,9 +90,9 @@ def test_vp8_ids_are_rewritten_where_they_are():
     harness = Harness()
     down = harness.down(1, picture_offset=3, tl0_offset=2, key_index_offset=1)
     payload = bytes([0x90, 0xE0, 0x80, 0x10, 0x20, 0x65, 0xAA])
-    numbers = Numbers(1, 1, 0, 0, 0x8010, 2, 0x120, 4, 5, 5)
-    harness.lane.add(HEADER, payload, TWCC_AT, numbers, rows(down))
-    harness.lane.add(HEADER, payload, TWCC_AT, Numbers(2, 1, 0, 0), rows(down))
+    ids = {"picture": 0x8010, "picture_at": 2, "tl0": 0x120, "tl0_at": 4, "key_index": 5, "key_index_at": 5}
+    harness.lane.add(HEADER, TWCC_AT, 1, media(payload=payload, **ids), rows(down))
+    harness.lane.add(HEADER, TWCC_AT, 2, media(payload=payload), rows(down))
     (_, rewritten), (_, untouched) = harness.flush()
     assert rewritten[len(HEADER) :] == bytes([0x90, 0xE0, 0x80, 0x0D, 0x1E, 0x64, 0xAA])
     assert untouched[len(HEADER) :] == payload
@@ -115,7 +117,7 @@ def test_it_agrees_with_a_plain_loop(capacity: int):
         sequence, timestamp = random_.randrange(2**20), random_.randrange(2**34)
         payload = random_.randbytes(random_.randrange(1, 200))
         chosen = random_.sample(downs, random_.randrange(1, 8))
-        harness.lane.add(HEADER, payload, 0, Numbers(sequence, timestamp, 0, 0), rows(*chosen))
+        harness.lane.add(HEADER, 0, sequence, media(payload=payload, timestamp=timestamp), rows(*chosen))
         for row in chosen:
             header = struct.pack(
                 "!BBHII",
@@ -139,8 +141,8 @@ def test_packets_of_a_frame_are_padded_to_equal_size():
     downs = rows(harness.down(1), harness.down(2))
     for sequence, size in enumerate((150, 150, 152)):
         payload = bytes([sequence + 1]) * size
-        harness.lane.add(HEADER, payload, TWCC_AT, Numbers(sequence, 7, 0, 0), downs)
-    harness.lane.add(HEADER, b"\x09" * 100, TWCC_AT, Numbers(3, 8, 0, 0), downs)  # the next frame
+        harness.lane.add(HEADER, TWCC_AT, sequence, media(payload=payload, timestamp=7), downs)
+    harness.lane.add(HEADER, TWCC_AT, 3, media(payload=b"\x09" * 100, timestamp=8), downs)  # the next frame
     sent = [packet for peer, packet in harness.flush() if peer == 2]
     head = len(HEADER)
     assert [packet[0] & 0x20 for packet in sent] == [0x20, 0x20, 0, 0]
@@ -150,7 +152,7 @@ def test_packets_of_a_frame_are_padded_to_equal_size():
         b"\x03" * 152,
         b"\x09" * 100,
     ]
-    harness.lane.add(HEADER, b"\x0a" * 160, TWCC_AT, Numbers(4, 9, 0, 0), downs)
+    harness.lane.add(HEADER, TWCC_AT, 4, media(payload=b"\x0a" * 160, timestamp=9), downs)
     (_, again), _ = harness.flush()
     assert (again[0], again[head:]) == (0x90, b"\x0a" * 160)
 

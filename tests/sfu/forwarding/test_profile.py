@@ -3,17 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.forwarding.profile import (
-    FIXED_HEADER,
-    Profile,
-    ProfileRegistry,
-    SourceExtensions,
-    playout_delay,
-)
+from sfu.forwarding.layout import SourceExtensions
+from sfu.forwarding.profile import FIXED_HEADER, Profile, ProfileRegistry, playout_delay
 from sfu.rtp.extensions import ExtensionUri, walk
 from sfu.rtp.header import parse_header
+from tests.harness.forwarding import extensions
 
-SENT_AT = b"\x12\x34\x56"
+SENT_AT = 0x123456
 LEVEL, ORIENTATION = ExtensionUri.AUDIO_LEVEL, ExtensionUri.VIDEO_ORIENTATION
 
 
@@ -25,21 +21,25 @@ def read(header: bytes) -> dict[int, bytes]:
     return {id_: bytes(header[at : at + size]) for id_, at, size in places}
 
 
+def header_of(profile: Profile, uris: dict[int, str], elements: list[tuple[int, bytes]]) -> tuple[bytes, int]:
+    """What the profile makes of a publisher's elements."""
+    return profile.header(*extensions(SourceExtensions(uris), elements), SENT_AT)
+
+
 def test_without_extensions_the_header_is_bare():
-    header, twcc_at = Profile({}).header(SourceExtensions(1, {1: LEVEL}), [(1, b"\x80")], SENT_AT)
+    header, twcc_at = header_of(Profile({}), {1: LEVEL}, [(1, b"\x80")])
     assert (len(header), header[0], twcc_at) == (FIXED_HEADER, 0x80, 0)
 
 
 def test_what_both_know_is_renumbered():
-    source = SourceExtensions(1, {3: LEVEL, 5: ORIENTATION, 7: "urn:unknown"})
-    header, _ = Profile({LEVEL: 9, ORIENTATION: 2}).header(
-        source, [(3, b"\x7f"), (5, b"\x01"), (7, b"secret")], SENT_AT
-    )
+    uris = {3: LEVEL, 5: ORIENTATION, 7: "urn:unknown"}
+    elements = [(3, b"\x7f"), (5, b"\x01"), (7, b"secret")]
+    header, _ = header_of(Profile({LEVEL: 9, ORIENTATION: 2}), uris, elements)
     assert read(header) == {9: b"\x7f", 2: b"\x01"}
 
 
 def test_an_id_that_nobody_negotiated_is_dropped():
-    header, _ = Profile({LEVEL: 9}).header(SourceExtensions(1, {3: LEVEL}), [(4, b"\x7f")], SENT_AT)
+    header, _ = header_of(Profile({LEVEL: 9}), {3: LEVEL}, [(4, b"\x7f")])
     assert header[0] == 0x80
 
 
@@ -47,32 +47,32 @@ def test_the_publishers_own_numbers_are_replaced_by_ours():
     uris = {1: ExtensionUri.TRANSPORT_CC, 2: ExtensionUri.ABS_SEND_TIME, 3: ExtensionUri.MID}
     profile = Profile({uri: id_ for id_, uri in uris.items()})
     elements = [(1, b"\xaa\xbb"), (2, b"old"), (3, b"0")]
-    header, twcc_at = profile.header(SourceExtensions(1, uris), elements, SENT_AT)
-    assert read(header) == {1: b"\0\0", 2: SENT_AT}
+    header, twcc_at = header_of(profile, uris, elements)
+    assert read(header) == {1: b"\0\0", 2: b"\x12\x34\x56"}
     stamped = bytearray(header)
     stamped[twcc_at : twcc_at + 2] = b"\xca\xfe"
     assert read(bytes(stamped))[1] == b"\xca\xfe"
 
 
 def test_a_playout_delay_of_ours_replaces_the_publishers():
-    source = SourceExtensions(1, {3: ExtensionUri.PLAYOUT_DELAY, 5: ORIENTATION})
+    uris = {3: ExtensionUri.PLAYOUT_DELAY, 5: ORIENTATION}
     elements = [(3, b"\0\0\0"), (5, b"\x01")]
     ids = {ExtensionUri.PLAYOUT_DELAY: 9, ORIENTATION: 2}
     registry = ProfileRegistry()
     ours = registry.profile(ids, playout_delay(100, 40_950))
-    assert read(ours.header(source, elements, SENT_AT)[0]) == {9: b"\x00\xaf\xff", 2: b"\x01"}
-    assert read(ours.header(source, [], SENT_AT)[0]) == {9: b"\x00\xaf\xff"}
+    assert read(header_of(ours, uris, elements)[0]) == {9: b"\x00\xaf\xff", 2: b"\x01"}
+    assert read(header_of(ours, uris, [])[0]) == {9: b"\x00\xaf\xff"}
     theirs = registry.profile(ids)
-    assert read(theirs.header(source, elements, SENT_AT)[0]) == {9: b"\0\0\0", 2: b"\x01"}
+    assert read(header_of(theirs, uris, elements)[0]) == {9: b"\0\0\0", 2: b"\x01"}
     not_negotiated = registry.profile({ORIENTATION: 2}, playout_delay(0, 10))
-    assert read(not_negotiated.header(source, elements, SENT_AT)[0]) == {2: b"\x01"}
+    assert read(header_of(not_negotiated, uris, elements)[0]) == {2: b"\x01"}
 
 
 def test_long_or_empty_values_take_the_two_byte_form():
-    source = SourceExtensions(1, {3: LEVEL, 4: ORIENTATION})
+    uris = {3: LEVEL, 4: ORIENTATION}
     profile = Profile({LEVEL: 1, ORIENTATION: 2, ExtensionUri.TRANSPORT_CC: 4})
     for value in (b"x" * 17, b""):
-        header, twcc_at = profile.header(source, [(3, value), (4, b"\x01")], SENT_AT)
+        header, twcc_at = header_of(profile, uris, [(3, value), (4, b"\x01")])
         assert header[12:14] == b"\x10\x00"
         assert read(header) == {1: value, 2: b"\x01", 4: b"\0\0"}
         stamped = bytearray(header)
@@ -90,7 +90,7 @@ def test_any_set_of_extensions_arrives(values: dict[int, bytes], order: list[int
     ids = {f"urn:{id_}": order[id_ - 1] for id_ in values}
     if twcc:
         ids[ExtensionUri.TRANSPORT_CC] = 20
-    header, twcc_at = Profile(ids).header(SourceExtensions(1, uris), list(values.items()), SENT_AT)
+    header, twcc_at = header_of(Profile(ids), uris, list(values.items()))
     expected = {ids[f"urn:{id_}"]: value for id_, value in values.items()}
     if twcc:
         expected[20] = b"\0\0"
@@ -104,7 +104,7 @@ class TestRegistry:
         assert registry.profile({LEVEL: 1, ORIENTATION: 2}) is registry.profile({ORIENTATION: 2, LEVEL: 1})
         assert registry.profile({LEVEL: 1}) is not registry.profile({LEVEL: 2})
         assert registry.source({1: LEVEL}) is registry.source({1: LEVEL})
-        assert registry.source({1: LEVEL}).number != registry.source({2: LEVEL}).number
+        assert registry.source({1: LEVEL}) is not registry.source({2: LEVEL})
 
     def test_it_stops_remembering_at_its_limit(self):
         registry = ProfileRegistry(limit=2)
@@ -112,5 +112,12 @@ class TestRegistry:
             assert registry.profile({LEVEL: id_}).ids == {LEVEL: id_}
             assert registry.source({id_: LEVEL}).uris == {id_: LEVEL}
         assert len(registry._profiles) == len(registry._sources) == 2
-        numbers = {registry.source({id_: LEVEL}).number for id_ in range(20, 30)}
-        assert len(numbers) == 10, "a number used twice would mix translations up"
+
+
+def test_a_profile_remembers_a_bounded_number_of_layouts():
+    profile, source = Profile({LEVEL: 1}), SourceExtensions({3: LEVEL})
+    for size in range(1, 1500):
+        layout, block = extensions(source, [(3, b"x"), (5, bytes(size % 250)), (6, bytes(size // 250))])
+        assert read(profile.header(layout, block, SENT_AT)[0]) == {1: b"x"}
+    assert len(profile._plans) <= 1024
+    assert len(source._known) <= 256

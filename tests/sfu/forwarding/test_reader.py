@@ -6,16 +6,21 @@ from random import Random
 import pytest
 
 from sfu.codecs import vp8
-from sfu.forwarding.reader import AudioReader, KeyframeReader, Vp8Reader, reader_for
+from sfu.forwarding.packet import MediaPacket
+from sfu.forwarding.reader import AudioReader, KeyframeReader, Reader, Vp8Reader, reader_for
 from tests.harness import rtp_payloads as payloads
-from tests.harness.forwarding import media
+from tests.harness.forwarding import NO_IDS, media
+
+
+def read(reader: Reader, payload: bytes) -> MediaPacket:
+    return reader.read(payload, 1 << 32, 0, 0, NO_IDS.none, 0)
 
 
 def vp8_packets(reader: Vp8Reader, picture_id: int, *, key: bool = False, tl0: int = 0, temporal: int = 0):
     frame = payloads.vp8_frame(
         2500, Random(1), key=key, picture_id=picture_id, tl0=tl0, temporal=temporal, sync=temporal > 0
     )
-    return [reader.read(media(payload=part)) for part in frame]
+    return [read(reader, part) for part in frame]
 
 
 def test_each_codec_has_its_reader():
@@ -28,7 +33,7 @@ def test_each_codec_has_its_reader():
 
 
 def test_any_audio_packet_is_a_place_to_start():
-    assert AudioReader().read(media()).keyframe
+    assert read(AudioReader(), b"sound").keyframe
 
 
 def test_only_the_first_packet_of_a_picture_starts_it():
@@ -58,7 +63,7 @@ def test_ids_are_extended_across_their_wraps():
 
 def test_short_picture_ids_are_widened():
     payload = bytes([0x90, 0x80, 0x05, 0x01, 0, 0]) + b"rest of the picture"
-    packet = Vp8Reader().read(media(payload=payload))
+    packet = read(Vp8Reader(), payload)
     descriptor = vp8.parse(packet.payload)
     assert descriptor is not None
     assert (descriptor.picture_id, descriptor.picture_id_bits) == (5, 15)
@@ -67,15 +72,36 @@ def test_short_picture_ids_are_widened():
 
 
 def test_without_ids_there_is_nothing_to_rewrite():
-    packet = Vp8Reader().read(media(payload=bytes([0x10, 0x00, 0, 0]) + b"x" * 20))
+    packet = read(Vp8Reader(), bytes([0x10, 0x00, 0, 0]) + b"x" * 20)
     assert packet.keyframe
     assert (packet.picture, packet.picture_at, packet.tl0_at, packet.key_index_at) == (-1, 0, 0, 0)
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x80", b"\x90\x80", b"\x90\xf0\x80\x01", b"\x90\xff\xff"])
 def test_what_makes_no_sense_is_forwarded_as_it_is(payload: bytes):
-    packet = media(payload=payload)
-    assert Vp8Reader().read(packet) == packet
+    reader = Vp8Reader()
+    for _ in range(2):
+        assert read(reader, payload) == media(payload=payload)
+        vp8_packets(reader, 7)  # what came before must not be taken for its own
+
+
+def test_a_later_packet_reads_as_if_it_came_alone():
+    """The descriptor of a picture is not parsed again for each of its packets."""
+    reader, picture = Vp8Reader(), bytes([0x90, 0xF0, 0x81, 0x02, 7, 0x65])
+    read(reader, picture + b"\0first")
+    for head in (
+        bytes([0x80]) + picture[1:],
+        picture,
+        bytes([0x80, 0xF0, 0x81, 0x02, 8, 0x65]),
+        bytes([0x00]) + picture[1:],
+        bytes([0x80, 0xE0, 0x81, 0x02, 7, 0x65]),
+    ):
+        for payload in (head + b"\0rest", head + b"\1", head):
+            alone = Vp8Reader()
+            read(alone, picture + b"\0first")
+            alone._continued = b""
+            assert read(reader, payload) == read(alone, payload)
+            read(reader, picture + b"\0first")
 
 
 @pytest.mark.parametrize("codec", ["vp9", "h264", "av1"])
@@ -89,5 +115,5 @@ def test_key_frames_of_other_codecs(codec: str):
     else:
         make = payloads.h264_frame if codec == "h264" else payloads.av1_frame
         key, delta = (make(2500, Random(1), key=is_key) for is_key in (True, False))
-    assert reader.read(media(payload=key[0])).keyframe
-    assert not any(reader.read(media(payload=part)).keyframe for part in [*key[2:], *delta])
+    assert read(reader, key[0]).keyframe
+    assert not any(read(reader, part).keyframe for part in [*key[2:], *delta])

@@ -1,0 +1,240 @@
+"""Which SSRC of a transport is which layer's, or repairs it: as negotiated, or as its packets say themselves."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from sfu.control import MediaKind
+from sfu.forwarding.layout import Layout, SourceExtensions
+from sfu.forwarding.reader import Reader, reader_for
+from sfu.forwarding.uptrack import Layer, UpTrack
+from sfu.rtp.extensions import ExtensionUri
+from sfu.streams.attention import Attention
+from sfu.streams.nack import AUDIO_TRIES, TRIES, NackRegister
+from sfu.streams.receive import ReceiveStream
+from sfu.streams.speakers import LevelMeter, SpeechSettings
+
+MAX_STREAMS = 128
+"""SSRCs that one transport may bind; a client needs three layers and their RTX for each video."""
+MAX_SSRCS = 256
+"""SSRCs, RTCP's included, that SRTP keeps state for; of more, the oldest ones that are not bound are forgotten."""
+
+
+@dataclass(slots=True)
+class Binding:
+    """A negotiated m-line that the client sends on."""
+
+    track: UpTrack
+    mid: str
+    rids: tuple[str, ...] = ()
+    ssrcs: tuple[int, ...] = ()
+    """Declared media SSRCs; several are the layers of an SSRC simulcast group, smallest first."""
+    rtx_ssrcs: Mapping[int, int] = field(default_factory=dict)
+    """Retransmission SSRC by media SSRC."""
+    nack: bool = False
+
+
+class InStream:
+    """One SSRC of media."""
+
+    __slots__ = (
+        "audio",
+        "frame_timestamp",
+        "layer",
+        "meter",
+        "nacks",
+        "reader",
+        "slots",
+        "stats",
+        "tick_ms",
+        "track",
+    )
+
+    def __init__(self, layer: Layer, binding: Binding, meter: LevelMeter | None) -> None:
+        self.layer = layer
+        self.track = binding.track
+        self.audio = binding.track.kind is MediaKind.AUDIO
+        self.slots = binding.track.slots
+        self.meter = meter
+        self.stats = ReceiveStream(binding.track.clock_rate)
+        self.tick_ms = 1000.0 / binding.track.clock_rate
+        self.frame_timestamp = -1
+        self.reader: Reader = reader_for(binding.track.main.mime)
+        self.nacks = NackRegister(tries=AUDIO_TRIES if self.audio else TRIES) if binding.nack else None
+
+
+class Repair:
+    """One SSRC of retransmissions (RFC 4588) for a media stream."""
+
+    __slots__ = ("repairs", "stats")
+
+    def __init__(self, repairs: InStream) -> None:
+        self.repairs = repairs
+        self.stats = ReceiveStream(repairs.track.clock_rate)
+
+
+class Streams:
+    """The streams of one transport by SSRC. Counts what it can't place instead of raising."""
+
+    def __init__(
+        self, source: Callable[[Mapping[int, str]], SourceExtensions], speech: SpeechSettings
+    ) -> None:
+        self._speech = speech
+        self._make_source = source
+        self._bindings: dict[str, Binding] = {}
+        self._set_extensions({})
+        self.streams: dict[int, InStream] = {}
+        self.repairs: dict[int, Repair] = {}
+        self.heard: dict[int, None] = {}
+        """SSRCs that SRTP keeps state for, oldest first."""
+        self._replaced: dict[int, None] = {}
+        """SSRCs that others took the place of, oldest first."""
+        self.levels: dict[UpTrack, LevelMeter] = {}
+        self.attention = Attention()
+        self.unknown = 0
+        """Packets that belong to no negotiated stream, or use a payload type that is not negotiated."""
+        self.ignored = 0
+        """Duplicates, padding, and packets too old."""
+
+    # --- negotiation ---
+
+    def bind(self, binding: Binding, extensions: Mapping[int, str]) -> None:
+        """Take packets of an m-line from now on; ``extensions`` are the ids of the whole transport.
+
+        Streams of the track that an earlier binding of the m-line named, and this one doesn't, are forgotten.
+        """
+        self._bindings[binding.mid] = binding
+        for layer in binding.track.layers:
+            layer.keyframes.attention = self.attention
+        self._end(
+            [
+                s
+                for s, stream in self.streams.items()
+                if stream.track is binding.track and not _named(s, stream, binding)
+            ]
+        )
+        self._set_extensions(extensions)
+        if binding.track.spec.measure_level:
+            self.levels.setdefault(binding.track, LevelMeter(self._speech))
+        for index, ssrc in enumerate(binding.ssrcs):
+            self._bind_media(ssrc, binding, _layer(binding, index, ""))
+
+    def unbind(self, track: UpTrack) -> None:
+        """Forget a track's m-line and streams."""
+        self._bindings = {mid: b for mid, b in self._bindings.items() if b.track is not track}
+        self._forget([s for s, stream in self.streams.items() if stream.track is track])
+        self.levels.pop(track, None)
+
+    def _forget(self, ssrcs: list[int]) -> None:
+        """Drop streams and what repairs them."""
+        gone = {id(self.streams.pop(ssrc)) for ssrc in ssrcs}
+        if gone:
+            self.repairs = {s: r for s, r in self.repairs.items() if id(r.repairs) not in gone}
+
+    def _set_extensions(self, extensions: Mapping[int, str]) -> None:
+        self._source = self._make_source(extensions)
+        self.layouts: dict[int, Layout] = {}
+        """The latest layout of each shape of packet."""
+        self._mid_id = self._source.id_of(ExtensionUri.MID)
+        self._rid_id = self._source.id_of(ExtensionUri.RID)
+        self._repaired_id = self._source.id_of(ExtensionUri.REPAIRED_RID)
+
+    def authenticated(self, ssrc: int) -> int | None:
+        """Note the SSRC of a packet, RTP or RTCP, that was authentic.
+
+        Returns another that SRTP should forget for it. There is no limit to those of a long session, in which tracks
+        come and go; and those of forged packets don't count, or forgers would use up the client's share.
+        """
+        if ssrc in self.heard:
+            return None
+        self.heard[ssrc] = None
+        if len(self.heard) <= MAX_SSRCS:
+            return None
+        forgotten = next(one for one in self.heard if one not in self.streams and one not in self.repairs)
+        del self.heard[forgotten]
+        return forgotten
+
+    # --- binding of SSRCs that the SDP did not declare (RFC 8843 section 9.2, RFC 8852) ---
+
+    def bind_unknown(self, ssrc: int, payload_type: int, layout: Layout, block: int) -> InStream | None:
+        if ssrc in self._replaced:
+            self.ignored += 1
+            return None
+        binding = self._binding_of(_text(layout.value(block, self._mid_id)), payload_type)
+        if binding is None or len(self.streams) + len(self.repairs) >= MAX_STREAMS:
+            self.unknown += 1
+            return None
+        repaired = layout.value(block, self._repaired_id)
+        if repaired is not None or payload_type not in binding.track.slots:
+            self._bind_repair(ssrc, payload_type, binding, _text(repaired))
+            return None
+        rid = _text(layout.value(block, self._rid_id))
+        if binding.rids:
+            if rid not in binding.rids:
+                self.unknown += 1
+                return None
+            layer = _layer(binding, 0, rid)
+        else:
+            layer = _layer(binding, 0, "")
+        return self._bind_media(ssrc, binding, layer)
+
+    def _binding_of(self, mid: str, payload_type: int) -> Binding | None:
+        if mid:
+            return self._bindings.get(mid)
+        fitting = [b for b in self._bindings.values() if payload_type in b.track.slots]
+        return fitting[0] if len(fitting) == 1 else None
+
+    def _bind_media(self, ssrc: int, binding: Binding, layer: Layer) -> InStream:
+        stream = self.streams.get(ssrc)
+        if stream is not None and stream.layer is layer:
+            return stream
+        if any(stream.layer is layer for stream in self.streams.values()):
+            self._replace(layer)
+        layer.ssrc = ssrc
+        self._replaced.pop(ssrc, None)
+        stream = self.streams[ssrc] = InStream(layer, binding, self.levels.get(binding.track))
+        if stream.nacks is not None:
+            stream.nacks.attention = self.attention
+        self.attention.ring()  # who waits for the layer can be served now
+        rtx_ssrc = binding.rtx_ssrcs.get(ssrc)
+        if rtx_ssrc is not None:
+            self.repairs[rtx_ssrc] = Repair(stream)
+        return stream
+
+    def _bind_repair(self, ssrc: int, payload_type: int, binding: Binding, rid: str) -> None:
+        codec = next((c for c in binding.track.codecs if c.payload_type == payload_type), None)
+        for stream in self.streams.values() if codec is not None and codec.mime.endswith("/rtx") else ():
+            if stream.track is binding.track and (not binding.rids or stream.layer.rid == rid):
+                self.repairs[ssrc] = Repair(stream)
+                return
+        self.unknown += 1
+
+    def _replace(self, layer: Layer) -> None:
+        """A new SSRC for a layer replaces the old one."""
+        self._end([s for s, stream in self.streams.items() if stream.layer is layer])
+
+    def _end(self, ssrcs: list[int]) -> None:
+        """Forget streams whose layers begin anew with what comes next; stragglers are none of it."""
+        self._replaced.update(dict.fromkeys(ssrcs))
+        while len(self._replaced) > MAX_STREAMS:
+            del self._replaced[next(iter(self._replaced))]
+        for ssrc in ssrcs:
+            self.streams[ssrc].layer.restart()
+        self._forget(ssrcs)
+
+
+def _named(ssrc: int, stream: InStream, binding: Binding) -> bool:
+    """Whether a binding allows for a stream: by RID, or by SSRC where it declares any."""
+    if binding.rids:
+        return stream.layer.rid in binding.rids
+    return not binding.ssrcs or ssrc in binding.ssrcs
+
+
+def _layer(binding: Binding, index: int, rid: str) -> Layer:
+    layers = binding.track.layers
+    if rid:
+        return next(layer for layer in layers if layer.rid == rid)
+    return layers[min(index, len(layers) - 1)]
+
+
+def _text(value: bytes | None) -> str:
+    return value.decode("ascii", "replace") if value else ""
