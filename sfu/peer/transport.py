@@ -215,9 +215,7 @@ class Transport:
     async def _connect(self, fingerprints: tuple[tuple[str, str], ...]) -> None:
         assert self._dtls is not None
         try:
-            self._start_media(
-                await self._dtls.handshake(fingerprints, self._context.config.dtls_timeout_s)
-            )
+            self._start_media(await self._dtls.handshake(fingerprints, self._context.config.dtls_timeout_s))
         except (DtlsError, SrtpError) as error:
             self._failure = f"DTLS: {error}"
 
