@@ -43,6 +43,9 @@ def main() -> int:
             "slices": arguments.slices,
         }
     )
+    if arguments.add and arguments.json.exists():
+        older = json.loads(arguments.json.read_text())
+        found = {**older, **{key: value for key, value in found.items() if key != "loads"}}
     chosen = arguments.parts or [load.name for load in LOADS] + list(_OTHERS)
     for load in (*LOADS, *SMALL_LOADS):
         if load.name in chosen:
@@ -70,6 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="short slices: a look, not a measurement")
     parser.add_argument("--slices", type=int, default=SLICES, help=f"stretches of each load ({SLICES})")
     parser.add_argument("--json", type=Path, help="write the result here, such as bench/results/today.json")
+    parser.add_argument("--add", action="store_true", help="add to that file what is measured now")
     parser.add_argument("--no-gso", action="store_true", help="send without UDP GSO")
     parser.add_argument(
         "--no-batch", action="store_true", help="send and receive without sendmmsg and recvmmsg"
@@ -77,6 +81,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--no-profile", action="store_true", help="don't sample where the time goes")
     parser.add_argument("--no-delays", action="store_true", help="don't time packets at 70 %% of saturation")
     arguments = parser.parse_args()
+    if arguments.add and not arguments.json:
+        parser.error("--add needs --json")
     unknown = set(arguments.parts) - set(names)
     if unknown:
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
