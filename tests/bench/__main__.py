@@ -16,7 +16,7 @@ from tests.bench import broadcast, fairness, memory, overload, report
 from tests.bench.engine_process import become_generator
 from tests.bench.latency import Delays, in_real_time
 from tests.bench.loads import LOADS, SMALL_LOADS, TWO_PEOPLE, Load
-from tests.bench.measure import Saturation
+from tests.bench.measure import Saturation, typical
 from tests.bench.profile import profile
 from tests.bench.results import document, load_entry, rounded
 from tests.bench.scene import GENERATOR_CORE, Progress, Scene
@@ -27,7 +27,7 @@ QUICK_SLICES, QUICK_SLICE_S = 2, 0.7
 AT_LOAD = 0.7
 DELAYS_S = 4.0
 """How long delays are measured."""
-PROFILE_S = 2.0
+PROFILE_S = 3.0
 
 
 def main() -> int:
@@ -97,7 +97,7 @@ def _measure(load: Load, config: MediaConfig, arguments: argparse.Namespace) -> 
         slices, slice_s = (QUICK_SLICES, QUICK_SLICE_S) if arguments.quick else (arguments.slices, SLICE_S)
         result = saturation.run(slices, slice_s)
         pauses = scene.engine.pauses()
-        stages = None if arguments.no_profile else profile(saturation, PROFILE_S)[0]
+        stages = None if arguments.no_profile else profile(saturation, PROFILE_S, typical(result.slices))[0]
         delays = None
         if not (arguments.no_delays or load.receive_only):
             progress("timing packets")

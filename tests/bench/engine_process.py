@@ -146,7 +146,7 @@ class EngineProcess:
     async def _sample(self) -> None:
         self._sampler.start()
 
-    async def _samples(self) -> dict[Stack, int]:
+    async def _samples(self) -> dict[Stack, float]:
         return self._sampler.stop()
 
     async def _take_pauses(self) -> list[Pause]:

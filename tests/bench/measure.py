@@ -1,5 +1,6 @@
 """One load measured: saturation by a short backlog, and the floor in turns with it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -82,6 +83,11 @@ class Result:
     @property
     def lost(self) -> int:
         return sum(one.expected - one.packets for one in self.slices + self.media_only)
+
+
+def typical(slices: Sequence[Slice]) -> Slice:
+    """The slice in the middle of them by speed."""
+    return sorted(slices, key=lambda one: one.packet_us)[len(slices) // 2]
 
 
 class Saturation:

@@ -3,7 +3,7 @@
 import argparse
 import linecache
 import sys
-from collections import Counter
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from tests.bench.engine_process import become_generator
 from tests.bench.loads import LOADS, SMALL_LOADS
 from tests.bench.measure import Saturation
 from tests.bench.sampler import Stack
-from tests.bench.scene import GENERATOR_CORE, Scene
+from tests.bench.scene import GENERATOR_CORE, Scene, Slice
 from tests.bench.settings import media_config, progress_of
 from tests.bench.stages import shares
 
@@ -21,31 +21,24 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """CPU time of the engine for each packet by stage, in microseconds, while it is sampled."""
+    """CPU time of the engine for each packet by stage, in microseconds."""
 
     stages_us: dict[str, float]
     packet_us: float
+    """Without sampling, which costs a few percent."""
     user_share: float
-    gc_us: float
-    """Of it, in garbage collections; they happen in any stage."""
-    samples: int
 
 
-def profile(saturation: Saturation, sampled_s: float) -> tuple[Profile, dict[Stack, int]]:
-    """Sample a calibrated load for about so many CPU seconds."""
+def profile(saturation: Saturation, sampled_s: float, plain: Slice) -> tuple[Profile, dict[Stack, float]]:
+    """Sample a calibrated load for about so many CPU seconds; ``plain`` was measured without."""
     scene, engine = saturation.scene, saturation.scene.engine
     scene.progress("profiling")
     tape = scene.studio.record(sampled_s * saturation.speed, feedback=True)
-    engine.pauses()
     engine.sample()
-    one = scene.play(tape, saturation.window)
+    scene.play(tape, saturation.window)
     samples = engine.samples()
-    gc_s = sum(pause.seconds for pause in engine.pauses())
-    stages_us = {stage: share * one.packet_us for stage, share in shares(samples).items()}
-    found = Profile(
-        stages_us, one.packet_us, one.user_s / one.cpu_s, 1e6 * gc_s / one.packets, sum(samples.values())
-    )
-    return found, samples
+    stages_us = {stage: share * plain.packet_us for stage, share in shares(samples).items()}
+    return Profile(stages_us, plain.packet_us, plain.user_s / plain.cpu_s), samples
 
 
 def table(found: Profile) -> str:
@@ -57,20 +50,21 @@ def table(found: Profile) -> str:
             "|---|---|---|",
             *rows,
             f"| **all** | **{found.packet_us:.2f}** | user {found.user_share:.0%}, "
-            f"kernel {1 - found.user_share:.0%}; garbage collection {found.gc_us:.2f} µs |",
+            f"kernel {1 - found.user_share:.0%} |",
         ]
     )
 
 
-def lines(samples: dict[Stack, int], count: int) -> str:
+def lines(samples: dict[Stack, float], count: int) -> str:
     """The lines that samples were seen in most often."""
-    seen: Counter[tuple[str, int, str]] = Counter()
-    for stack, times in samples.items():
-        seen[stack[0].file, stack[0].line, stack[0].function] += times
-    total = seen.total()
+    seen: defaultdict[tuple[str, int, str], float] = defaultdict(float)
+    for stack, seconds in samples.items():
+        seen[stack[0].file, stack[0].line, stack[0].function] += seconds
+    total = sum(seen.values())
+    hottest = sorted(seen.items(), key=lambda item: -item[1])[:count]
     return "\n".join(
-        f"{times / total:6.1%}  {_short(file)}:{line} {function}: {linecache.getline(file, line).strip()}"
-        for (file, line, function), times in seen.most_common(count)
+        f"{seconds / total:6.1%}  {_short(file)}:{line} {function}: {linecache.getline(file, line).strip()}"
+        for (file, line, function), seconds in hottest
     )
 
 
@@ -94,9 +88,11 @@ def main() -> int:
         with Scene(load, media_config(), progress) as scene:
             saturation = Saturation(scene)
             saturation.calibrate()
-            found, samples = profile(saturation, arguments.seconds)
+            tape = scene.studio.record(arguments.seconds / 2 * saturation.speed, feedback=True)
+            plain = scene.play(tape, saturation.window)
+            found, samples = profile(saturation, arguments.seconds, plain)
         progress("done")
-        print(f"\n{load.title} ({load.name}), {found.samples} samples\n\n{table(found)}")
+        print(f"\n{load.title} ({load.name})\n\n{table(found)}")
         if arguments.lines:
             print(f"\n{lines(samples, arguments.lines)}")
     return 0

@@ -70,8 +70,8 @@ class RemoteEngine:
         """Look where the engine is from now on."""
         self._ask("sample")
 
-    def samples(self) -> dict[Stack, int]:
-        """Stop looking; returns how often each stack was seen."""
+    def samples(self) -> dict[Stack, float]:
+        """Stop looking; returns the CPU seconds of each stack that was seen."""
         return self._ask("samples")  # type: ignore[no-any-return]
 
     def pauses(self) -> list[Pause]:

@@ -2,7 +2,7 @@
 
 import linecache
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -21,9 +21,10 @@ STAGES = (
     "ICE and DTLS",
     "timers",
     "event loop",
-    "bench",
+    "garbage collection",
 )
-"""In the order of a packet's way; ``expand`` is columns and copies, ``event loop`` also what no stage claims."""
+"""In the order of a packet's way; ``expand`` is columns and copies, ``event loop`` also what no stage claims; a collection may
+begin in any stage."""
 
 
 class _Rule(NamedTuple):
@@ -38,8 +39,7 @@ class _Rule(NamedTuple):
 _RULES = tuple(
     _Rule(*texts)
     for texts in (
-        ("bench", r"tests/bench/(floor|sampler)"),
-        ("bench", r"tests/bench/engine_process", r"^_"),
+        ("garbage collection", r"tests/bench/sampler", r"^_note$"),
         ("unprotect", r"sfu/", "", r"\bunprotect"),
         ("RTCP out", r"sfu/", "", r"\bprotect_rtcp"),
         ("protect", r"sfu/", "", r"\bprotect\b"),
@@ -79,13 +79,13 @@ def stage_of(stack: Stack, source: Source = linecache.getline) -> str:
     return "event loop"
 
 
-def shares(samples: Mapping[Stack, int]) -> dict[str, float]:
-    """Share of the samples in each stage, in the order of :data:`STAGES`."""
-    counts: Counter[str] = Counter()
-    for stack, count in samples.items():
-        counts[stage_of(stack)] += count
-    total = counts.total() or 1
-    return {stage: counts[stage] / total for stage in STAGES if counts[stage]}
+def shares(samples: Mapping[Stack, float]) -> dict[str, float]:
+    """Share of the time in each stage, in the order of :data:`STAGES`."""
+    times: defaultdict[str, float] = defaultdict(float)
+    for stack, seconds in samples.items():
+        times[stage_of(stack)] += seconds
+    total = sum(times.values()) or 1.0
+    return {stage: times[stage] / total for stage in STAGES if times[stage]}
 
 
 def _fits(rule: _Rule, frame: Frame, source: Source) -> bool:

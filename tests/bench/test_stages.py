@@ -33,6 +33,7 @@ def _stage(*places: tuple[str, str], line: str = "") -> str:
         ("RTCP out", "", [("sfu/peer/feedback.py", "ask"), ("sfu/housekeeping.py", "run")]),
         ("ICE and DTLS", "", [("sfu/net/stun.py", "parse"), ("sfu/mux.py", "_check")]),
         ("timers", "", [("sfu/housekeeping.py", "run")]),
+        ("garbage collection", "", [("tests/bench/sampler.py", "_note"), ("sfu/tick.py", "_media")]),
     ],
 )
 def test_a_stack_has_a_stage(stage: str, line: str, places: list[tuple[str, str]]) -> None:
@@ -60,4 +61,5 @@ def test_the_sampler_sees_who_is_busy() -> None:
     samples = sampler.stop()
     seen = {frame.function for stack in samples for frame in stack}
     assert "test_the_sampler_sees_who_is_busy" in seen
+    assert sum(samples.values()) > 0
     assert sampler.stop() == {}
