@@ -190,17 +190,21 @@ class Server:
         pages = Pages()
         if not pages.built:
             log.warning("the page is not built: run `python -m hubbub.web.build`")
+        door = Door(self._rooms, config.keys, config.signaling)
+        agent_door = AgentDoor(self._worker, config.keys, config.agents, config.signaling)
         routes = [
-            *Door(self._rooms, config.keys, config.signaling).routes(),
-            *AgentDoor(self._worker, config.keys, config.agents, config.signaling).routes(),
+            *door.routes(),
+            *agent_door.routes(),
             *twirp(self.administration, config.keys, self.agents).routes(),
             *TokenEndpoint(config.token_endpoint, config.rooms, config.keys).routes(),
             *DevTokens(config.keys, enabled=config.development).routes(),
             *pages.routes(),
         ]
-        return build_app(
+        app = build_app(
             routes, max_body_bytes=config.max_request_body_bytes, middlewares=[self._key_watch.ask]
         )
+        app.on_shutdown.extend([door.shutdown, agent_door.shutdown])
+        return app
 
     async def _listen(self, runner: web.AppRunner) -> None:
         hosts = self.config.bind_addresses or EVERYWHERE

@@ -18,10 +18,11 @@ from rooms.agents.config import AgentsConfig
 from rooms.agents.ports import WorkerSink
 from rooms.agents.worker_session import WorkerSession
 from signaling import access
-from signaling.app import PREFIX, check_asks_for_upgrade, new_socket
+from signaling.app import PREFIX, check_asks_for_upgrade, check_handshake
 from signaling.config import SignalingConfig
+from signaling.connections import Connections
 from signaling.framing import MessageFraming
-from signaling.websocket import FrameLoop, QueueSink
+from signaling.websocket import Connection
 
 INVALID_PAYLOAD = 1007
 """WebSocket close code for a message that can't be read (RFC 6455 section 7.4.1)."""
@@ -32,25 +33,29 @@ Connect = Callable[[WorkerSink, str], WorkerSession]
 """Begins a session for a connection and the API key that it came with."""
 
 
-class WorkerConnection(FrameLoop[agent.WorkerMessage]):
-    """A worker's connection."""
+class WorkerConnection(Connection[agent.WorkerMessage]):
+    """A worker's connection, and its WorkerSink."""
 
     BAD_FRAME_CODE = INVALID_PAYLOAD
 
-    def __init__(
-        self,
-        request: web.Request,
-        socket: web.WebSocketResponse,
-        sink: QueueSink,
-        framing: MessageFraming[agent.WorkerMessage],
-        session: WorkerSession,
-        config: SignalingConfig,
-    ) -> None:
-        super().__init__(request, socket, sink, framing, config)
+    def __init__(self, config: SignalingConfig, remote: str) -> None:
+        super().__init__(config, MessageFraming(agent.WorkerMessage), remote)
+        self._session: WorkerSession | None = None
+
+    def serve(self, session: WorkerSession) -> None:
+        """Hand messages to this session."""
         self._session = session
 
-    def _handle(self, request: agent.WorkerMessage) -> None:
-        self._session.handle(request)
+    def _handle(self, message: agent.WorkerMessage) -> None:
+        if self._session is not None:
+            self._session.handle(message)
+
+    def _lost(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.lost()
+        if self.close_reason:
+            log.info("worker sent away", reason=self.close_reason, remote=self._remote)
 
 
 class AgentDoor:
@@ -67,6 +72,9 @@ class AgentDoor:
         self._connect = connect
         self._keys = keys
         self._clock = clock
+        self._connections = Connections()
+        self.shutdown = self._connections.shutdown
+        """For the application's ``on_shutdown``."""
         self._config = replace(
             signaling,
             max_message_bytes=agents.max_message_bytes,
@@ -84,17 +92,7 @@ class AgentDoor:
         claims = access.authenticate(request.headers, request.query, self._keys, self._clock())
         if not (claims.video or VideoGrant()).agent:
             raise access.no_permission()
-        socket = new_socket(request, self._config.max_message_bytes)
-        framing = MessageFraming(agent.WorkerMessage)
-        sink = QueueSink(self._config, framing)
-        session = self._connect(sink, claims.issuer)
-        try:
-            await socket.prepare(request)
-            await WorkerConnection(request, socket, sink, framing, session, self._config).run()
-        except ConnectionError:
-            log.info("worker left during the upgrade", remote=request.remote)
-        finally:
-            session.lost()
-        if sink.close_reason:
-            log.info("worker sent away", reason=sink.close_reason, remote=request.remote)
-        return socket
+        check_handshake(request)
+        connection = WorkerConnection(self._config, request.remote or "")
+        connection.serve(self._connect(connection, claims.issuer))
+        return await self._connections.take_over(request, connection)

@@ -14,11 +14,12 @@ from aiohttp import web
 from auth.keys import KeyRing
 from rooms.join import JoinRequest
 from signaling import access, client_info, join_request
+from signaling.client import ClientConnection
 from signaling.config import SignalingConfig
+from signaling.connections import Connections
 from signaling.errors import BadRequest, NotAWebSocket
-from signaling.framing import Framing
 from signaling.ports import Rooms
-from signaling.websocket import CLOSE_TIMEOUT_S, Connection, QueueSink
+from signaling.upgrade import is_handshake
 
 PREFIX = "/{prefix:(?:.*/)?}"
 
@@ -36,6 +37,9 @@ class Door:
         self._keys = keys
         self._config = config
         self._clock = clock
+        self._connections = Connections()
+        self.shutdown = self._connections.shutdown
+        """For the application's ``on_shutdown``."""
 
     def routes(self) -> list[web.RouteDef]:
         """Routes for an aiohttp application."""
@@ -70,25 +74,13 @@ class Door:
     async def _connect(self, request: web.Request, *, v1: bool) -> web.StreamResponse:
         check_asks_for_upgrade(request)
         wanted = self._read(request, v1=v1, strict=False)
-        socket = new_socket(request, self._config.max_message_bytes)
-        framing = Framing()
-        sink = QueueSink(self._config, framing)
-        if wanted.reconnect:
-            session = self._rooms.resume(wanted, sink)
-        else:
+        check_handshake(request)
+        if not wanted.reconnect:
             await self._rooms.admit(wanted)
-            session = self._rooms.join(wanted, sink)
-        if session is None:
-            sink.close()
-        try:
-            await socket.prepare(request)
-            await Connection(request, socket, sink, framing, session, self._config).run()
-        except ConnectionError:
-            log.info("client left during the upgrade", remote=request.remote)
-        finally:
-            if session is not None:
-                session.signal_lost(sink)
-        return socket
+        connection = ClientConnection(self._config, request.remote or "")
+        begin = self._rooms.resume if wanted.reconnect else self._rooms.join
+        connection.serve(begin(wanted, connection))
+        return await self._connections.take_over(request, connection)
 
     def _read(self, request: web.Request, *, v1: bool, strict: bool) -> JoinRequest:
         """What the client wants, as far as its token allows it."""
@@ -107,15 +99,10 @@ class Door:
         return wanted
 
 
-def new_socket(request: web.Request, max_message_bytes: int) -> web.WebSocketResponse:
-    """The WebSocket that a request asks for. Raises BadRequest."""
-    # No compression: it would cost each idle client's memory more than the rest of its session.
-    socket = web.WebSocketResponse(
-        timeout=CLOSE_TIMEOUT_S, autoping=False, compress=False, max_msg_size=max_message_bytes + 1
-    )
-    if request.headers.get("Sec-WebSocket-Version") != "13" or not socket.can_prepare(request):
+def check_handshake(request: web.Request) -> None:
+    """Raise BadRequest unless it is a good one."""
+    if not is_handshake(request):
         raise BadRequest("not a WebSocket version 13 handshake")
-    return socket
 
 
 def check_asks_for_upgrade(request: web.Request) -> None:

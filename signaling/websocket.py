@@ -1,238 +1,293 @@
-"""One connection over a WebSocket: frames between it and a session of a client (or an agent worker).
+"""One connection over a WebSocket: messages between it and a session of a client or an agent worker, without tasks.
 
-A reader hands requests to the session; a writer empties the sink's queue. The session never waits: what it
-sends is queued, and a client that doesn't keep up (queue past its limits, or a write stuck for
-``ping_timeout_s``) is cut off. So is one from which nothing is heard for ``ping_timeout_s``: a control ping
-every ``control_ping_s`` makes any living client's WebSocket layer answer. Losing the connection is not
-leaving: the session hears ``signal_lost`` and decides.
+The session never waits: what it sends is queued, and written once in each turn of the event loop as long as the
+client reads. A client that doesn't keep up (queue past its limits, or nothing read for ``ping_timeout_s``) is cut
+off. So is one from which nothing is heard for ``ping_timeout_s``: a control ping every ``control_ping_s`` makes any
+living client's WebSocket layer answer. Losing the connection is not leaving: the session hears ``signal_lost`` and
+decides.
 """
 
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import Generic, TypeVar
+from collections.abc import Callable, Iterator
+from typing import Generic, TypeVar, cast
 
 import structlog
-from aiohttp import WSMessage, WSMsgType, web
 from google.protobuf.message import Message
-from livekit.protocol import rtc
 
 from signaling.config import SignalingConfig
-from signaling.errors import BadFrame
-from signaling.framing import Framing, MessageFraming
-from signaling.ports import Session
+from signaling.errors import BadFrame, FrameError
+from signaling.frames import CloseCode, Frame, FrameReader, Opcode, check_close, close_frame, frame, text_of
+from signaling.framing import MessageFraming
 
 log = structlog.get_logger(__name__)
 
 CLOSE_TIMEOUT_S = 2.0
-SECOND_LOOK_S = 1.0
 """How long the client may take to answer a close frame."""
+SECOND_LOOK_S = 1.0
+"""When the event loop itself has stalled, timers fire before what arrived meanwhile is read: look again after this."""
+MAX_FRAMES_PER_TURN = 64
+"""Frames of one client handled before others have their turn."""
 
 
 M = TypeVar("M", bound=Message)
 
 
-class QueueSink:
-    """A SignalSink (or WorkerSink): a bounded queue of encoded frames."""
+class Connection(asyncio.Protocol, Generic[M]):
+    """Somebody connected, and the sink of a session. Queues until :meth:`connection_made`.
 
-    def __init__(self, config: SignalingConfig, framing: MessageFraming[M]) -> None:
-        self._max_messages = config.send_queue_messages
-        self._max_bytes = config.send_queue_bytes
-        self._framing = framing
-        self._frames: deque[bytes | str] = deque()
-        self._bytes = 0
-        self._changed = asyncio.Event()
-        self.closing = False
-        self.close_code = 1000
-        self.close_reason = ""
-        self.overflowed = False
-        self.on_overflow: Callable[[], None] = lambda: None
-        """Called when a message doesn't fit; the writer may be stuck in a write just then."""
+    Subclasses take messages (``_handle``) and hear of the end (``_lost``).
+    """
 
-    def send(self, response: Message) -> None:
-        """Queue one message; ignored when closing or when too much is waiting already."""
-        if self.closing or self.overflowed:
-            return
-        frame = self._framing.encode(response)
-        self._frames.append(frame)
-        self._bytes += len(frame)
-        if len(self._frames) > self._max_messages or self._bytes > self._max_bytes:
-            self.overflowed = True
-            self._frames.clear()
-            self.on_overflow()
-        self._changed.set()
-
-    def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close with this code once the queue is written; nothing more is taken."""
-        if not self.closing:
-            self.closing, self.close_code, self.close_reason = True, code, reason
-            self._changed.set()
-
-    def take(self) -> bytes | str | None:
-        """The next frame to write, if any."""
-        if not self._frames:
-            return None
-        frame = self._frames.popleft()
-        self._bytes -= len(frame)
-        return frame
-
-    async def changed(self) -> None:
-        """Wait for a frame, for ``close`` or for an overflow."""
-        await self._changed.wait()
-        self._changed.clear()
-
-
-class FrameLoop(Generic[M]):
-    """The two loops of one upgraded WebSocket; subclasses handle the messages."""
-
-    BAD_FRAME_CODE = 1000
+    BAD_FRAME_CODE: int = CloseCode.NORMAL
     """What a connection is closed with that sends something else than its messages (as LiveKit does)."""
 
-    def __init__(
-        self,
-        request: web.Request,
-        socket: web.WebSocketResponse,
-        sink: QueueSink,
-        framing: MessageFraming[M],
-        config: SignalingConfig,
-    ) -> None:
-        self._request = request
-        self._socket = socket
-        self._sink = sink
-        self._framing = framing
+    def __init__(self, config: SignalingConfig, framing: MessageFraming[M], remote: str) -> None:
         self._config = config
-        sink.on_overflow = lambda: self._cut_off("send queue full")
+        self._remote = remote
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when the connection is gone."""
+        self._framing = framing
+        self._reader = FrameReader(config.max_message_bytes)
+        self._arrived: Iterator[Frame] | None = None
+        self._transport: asyncio.Transport | None = None
+        self._frames: deque[bytes] | None = None
+        self._queued_bytes = 0
+        self._flushing = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._heard_at = self._ping_at = 0.0
+        self._silent = False
+        self._look_again_at = 0.0
+        self._paused_at: float | None = None
+        self._close_code: int | None = None
+        self.close_reason = ""
+        self._close_by: float | None = None
+        """Once the close frame is sent: when the answer must have come."""
+        self._deaf = False
+        """What comes can't be read any more."""
+        self._over = False
+        """Cut off, closed or lost: nothing is read or written any more, and what remains is to hear of the loss."""
 
-    async def run(self) -> None:
-        """Serve the connection until either side ends it."""
-        reader, writer = asyncio.create_task(self._read()), asyncio.create_task(self._write())
-        try:
-            await asyncio.wait((reader, writer), return_when=asyncio.FIRST_COMPLETED)
-            if writer.done() and self._sink.closing:
-                await self._say_goodbye(reader)
-            else:
-                await reader
-        finally:
-            reader.cancel()
-            writer.cancel()
-            await asyncio.gather(reader, writer, return_exceptions=True)
-
-    async def _say_goodbye(self, reader: asyncio.Task[None]) -> None:
-        """Close, and read on until the client has answered.
-
-        Closed with input unread, TCP would reset the connection, and the client lose what it was told last. While
-        another task reads, aiohttp doesn't wait for the answer.
-        """
-        reader.cancel()
-        await asyncio.gather(reader, return_exceptions=True)
-        await self._socket.close(code=self._sink.close_code, message=self._sink.close_reason.encode())
-
-    async def _read(self) -> None:
-        while True:
-            try:
-                message = await self._receive()
-                if message.type is WSMsgType.PING:
-                    async with asyncio.timeout(self._config.ping_timeout_s):
-                        await self._socket.pong(message.data)
-                elif message.type in (WSMsgType.BINARY, WSMsgType.TEXT):
-                    self._handle(self._framing.decode(message.data))
-                elif message.type is not WSMsgType.PONG:
-                    return
-            except TimeoutError:
-                self._cut_off("silent")
-                return
-            except ConnectionError:
-                return
-            except BadFrame as error:
-                log.info("bad frame", error=str(error), remote=self._request.remote)
-                await self._socket.close(code=self.BAD_FRAME_CODE, message=str(error).encode())
-                return
-
-    async def _receive(self) -> WSMessage:
-        """The next frame. Raises TimeoutError for a silent client, after a second look.
-
-        When the event loop itself has stalled, timers fire before what arrived meanwhile is read.
-        """
-        try:
-            return await self._socket.receive(timeout=self._config.ping_timeout_s)
-        except TimeoutError:
-            return await self._socket.receive(timeout=SECOND_LOOK_S)
-
-    def _handle(self, request: M) -> None:
+    def _handle(self, message: M) -> None:
         raise NotImplementedError
 
-    async def _write(self) -> None:
-        try:
-            await self._write_until_closed()
-        except TimeoutError:
-            self._cut_off("slow reader")
-        except ConnectionError:
-            self._cut_off("connection lost")
+    def _lost(self) -> None:
+        raise NotImplementedError
 
-    async def _write_until_closed(self) -> None:
-        """Empty the queue, until it is closed and empty."""
-        ping_at = time.monotonic() + self._config.control_ping_s
-        while not self._sink.overflowed:
-            frame = self._sink.take()
-            wait_s = ping_at - time.monotonic()
-            if wait_s <= 0:
-                await self._send(b"", WSMsgType.PING)
-                ping_at = time.monotonic() + self._config.control_ping_s
-            if frame is not None:
-                text = isinstance(frame, str)
-                data = frame.encode() if isinstance(frame, str) else frame
-                await self._send(data, WSMsgType.TEXT if text else WSMsgType.BINARY)
-            elif self._sink.closing:
+    # --- the session's sink ---
+
+    def send(self, message: Message) -> None:
+        """Queue one message; ignored when closing or when too much is waiting already."""
+        if self._close_code is None and not self._over:
+            encoded = self._framing.encode(message)
+            if isinstance(encoded, str):
+                self._enqueue(frame(Opcode.TEXT, encoded.encode()))
+            else:
+                self._enqueue(frame(Opcode.BINARY, encoded))
+
+    def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
+        """Close with this code once the queue is written; nothing more is taken."""
+        if self._close_code is None and not self._over:
+            self._close_code, self.close_reason = code, reason
+            self._flush_soon()
+
+    # --- asyncio.Protocol ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The upgrade is done."""
+        # No isinstance(): uvloop's transports are not asyncio's.
+        self._transport = cast("asyncio.Transport", transport)
+        if self._over:
+            self._transport.abort()
+            return
+        self._heard_at = time.monotonic()
+        self._ping_at = self._heard_at + self._config.control_ping_s
+        self._set_timer(self._ping_at)
+        self._flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
+        """The TCP connection has ended, whoever ended it: let go of everything and tell the session."""
+        self._over = True
+        self._frames = self._arrived = self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
+        self._lost()
+        self.on_end()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the client."""
+        if self._over or self._deaf:
+            return
+        self._heard_at = time.monotonic()
+        self._silent = False
+        self._reader.feed(data)
+        if self._arrived is None:
+            self._read()
+
+    def pause_writing(self) -> None:
+        """The client reads too slowly for now."""
+        self._paused_at = time.monotonic()
+        self._set_timer(self._paused_at + self._config.ping_timeout_s)
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._paused_at = None
+        self._flush()
+
+    # --- reading ---
+
+    def _read(self) -> None:
+        """Handle what has arrived, or a turn's share of it."""
+        frames = self._arrived or self._reader.frames()
+        self._arrived = None
+        try:
+            for number, one in enumerate(frames, 1):
+                self._take(one)
+                if self._over:
+                    return
+                if number == MAX_FRAMES_PER_TURN:
+                    self._read_later(frames)
+                    return
+        except FrameError as error:
+            self._deaf = True
+            self._refuse(error.code, str(error))
+        except BadFrame as error:
+            self._refuse(self.BAD_FRAME_CODE, str(error))
+        except Exception:
+            log.exception("signal request failed", remote=self._remote)
+            self._cut_off("a request failed")
+
+    def _read_later(self, frames: Iterator[Frame]) -> None:
+        assert self._transport is not None
+        self._arrived = frames
+        self._transport.pause_reading()
+        asyncio.get_running_loop().call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        self._read()
+        if self._arrived is None and not self._over and self._transport is not None:
+            self._transport.resume_reading()
+
+    def _take(self, one: Frame) -> None:
+        match one.opcode:
+            case Opcode.PING:
+                self._enqueue(frame(Opcode.PONG, one.payload))
+            case Opcode.PONG:
+                pass
+            case Opcode.CLOSE:
+                self._closed_by_client(one.payload)
+            case Opcode.TEXT if self._close_code is None:
+                self._handle(self._framing.decode(text_of(one.payload)))
+            case _ if self._close_code is None:
+                self._handle(self._framing.decode(one.payload))
+
+    def _closed_by_client(self, payload: bytes) -> None:
+        """Answer a close frame, unless it is an answer, and close."""
+        assert self._transport is not None
+        check_close(payload)
+        if self._close_by is None:
+            self._transport.write(frame(Opcode.CLOSE, payload[:2]))
+        self._over = True
+        self._transport.close()
+        if self._transport.get_write_buffer_size():
+            asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.abort)
+
+    def _refuse(self, code: int, why: str) -> None:
+        """Close at once over something that the client sent; what is queued goes first."""
+        log.info("bad frame", error=why, remote=self._remote)
+        if self._close_code is None:
+            self.close(code, why)
+
+    # --- writing ---
+
+    def _enqueue(self, data: bytes) -> None:
+        if self._frames is None:
+            self._frames = deque()
+        self._frames.append(data)
+        self._queued_bytes += len(data)
+        config = self._config
+        if len(self._frames) > config.send_queue_messages or self._queued_bytes > config.send_queue_bytes:
+            self._cut_off("send queue full")
+        else:
+            self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flushing and self._transport is not None:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Write the queue as far as the client reads it, then the close frame if there is one."""
+        self._flushing = False
+        if self._over or self._transport is None:
+            return
+        frames = self._frames
+        while frames and self._paused_at is None:
+            data = frames.popleft()
+            self._queued_bytes -= len(data)
+            self._transport.write(data)
+        if frames:
+            return
+        self._frames = None  # an idle queue takes 600 bytes
+        if self._close_code is not None and self._close_by is None:
+            self._transport.write(close_frame(self._close_code, self.close_reason))
+            # Closed with input unread, TCP would reset the connection, and the client lose what it was told last.
+            self._close_by = time.monotonic() + CLOSE_TIMEOUT_S
+            self._set_timer(self._close_by)
+
+    # --- time and end ---
+
+    def _set_timer(self, at: float) -> None:
+        """Wake up at this time (monotonic), or earlier if that was wanted before."""
+        if self._timer is not None:
+            if self._timer_at <= at:
                 return
-            elif wait_s > 0:
-                await self._wait(wait_s)
-        self._cut_off("send queue full")
+            self._timer.cancel()
+        self._timer_at = at
+        delay_s = max(at - time.monotonic(), 0.0)
+        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 
-    async def _send(self, data: bytes, kind: WSMsgType) -> None:
-        async with asyncio.timeout(self._config.ping_timeout_s):
-            await self._socket.send_frame(data, kind)
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._over:
+            return
+        now, config = time.monotonic(), self._config
+        if self._close_by is not None and now >= self._close_by:
+            self._cut_off("close unanswered")
+        elif self._paused_at is not None and now >= self._paused_at + config.ping_timeout_s:
+            self._cut_off("slow reader")
+        elif self._silent and now >= self._look_again_at:
+            self._cut_off("silent")
+        else:
+            self._set_timer(self._next_wake(now))
 
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._sink.changed()
-        except TimeoutError:
-            pass
+    def _next_wake(self, now: float) -> float:
+        """Do what is due, and say when something is again."""
+        config = self._config
+        silent_at = self._heard_at + config.ping_timeout_s
+        if now >= silent_at and not self._silent:
+            self._silent, self._look_again_at = True, now + SECOND_LOOK_S
+        if now >= self._ping_at:
+            self._ping_at = now + config.control_ping_s
+            self._enqueue(frame(Opcode.PING, b""))
+        wakes = [self._ping_at, self._look_again_at if self._silent else silent_at]
+        if self._paused_at is not None:
+            wakes.append(self._paused_at + config.ping_timeout_s)
+        if self._close_by is not None:
+            wakes.append(self._close_by)
+        return min(wakes)
 
     def _cut_off(self, why: str) -> None:
-        """Drop the TCP connection without waiting for anything in it."""
-        if self._request.transport is not None:
-            log.info("connection cut off", why=why, remote=self._request.remote)
-            self._request.transport.abort()
+        """Drop the TCP connection without waiting for anything in it; the session hears of it a little later."""
+        if not self._over:
+            log.info("signal connection cut off", why=why, remote=self._remote)
+            self.abort()
 
-
-class Connection(FrameLoop[rtc.SignalRequest]):
-    """A client's connection."""
-
-    def __init__(
-        self,
-        request: web.Request,
-        socket: web.WebSocketResponse,
-        sink: QueueSink,
-        framing: Framing,
-        session: Session | None,
-        config: SignalingConfig,
-    ) -> None:
-        super().__init__(request, socket, sink, framing, config)
-        self._session = session
-
-    def _handle(self, request: rtc.SignalRequest) -> None:
-        """Answer pings here, at once; leave everything else to the session."""
-        kind = request.WhichOneof("message")
-        if kind == "ping":
-            self._sink.send(rtc.SignalResponse(pong=_now_ms()))
-        elif kind == "ping_req":
-            pong = rtc.Pong(last_ping_timestamp=request.ping_req.timestamp, timestamp=_now_ms())
-            self._sink.send(rtc.SignalResponse(pong_resp=pong))
-        elif kind is not None and self._session is not None:
-            self._session.handle(request)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
+    def abort(self) -> None:
+        """End it at once."""
+        self._over = True
+        self._frames = None
+        if self._transport is not None:
+            self._transport.abort()

@@ -23,8 +23,8 @@ STAGES = (
     "event loop",
     "garbage collection",
 )
-"""In the order of a packet's way; ``expand`` is columns and copies, ``event loop`` also what no stage claims; a collection may
-begin in any stage."""
+"""In the order of a packet's way; ``expand`` is columns and copies, ``event loop`` also what no stage claims.
+A collection may begin in any stage."""
 
 
 class _Rule(NamedTuple):

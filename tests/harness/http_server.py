@@ -53,14 +53,19 @@ async def serving(
     config = config or SignalingConfig()
     if isinstance(rooms, RoomService):
         rooms = UntimedRooms(rooms)
-    routes = [*Door(rooms, keys, config).routes(), web.route("*", "/", health)]
+    door = Door(rooms, keys, config)
+    shutdowns = [door.shutdown]
+    routes = [*door.routes(), web.route("*", "/", health)]
     if agents is not None:
         server = ServerIdentity(node_id="ND_test")
         connect = partial(WorkerSession, agents, server=server)
-        routes += AgentDoor(connect, keys, agents.config, config).routes()
+        agent_door = AgentDoor(connect, keys, agents.config, config)
+        routes += agent_door.routes()
+        shutdowns.append(agent_door.shutdown)
     if administration is not None and agents is not None:
         routes += twirp(administration, keys, agents).routes()
     app = build_app(routes)
+    app.on_shutdown.extend(shutdowns)
     runner = runner_for(app, config, **runner_options)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

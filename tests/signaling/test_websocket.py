@@ -193,3 +193,71 @@ async def test_a_full_queue_cuts_off_the_reader_and_not_the_session() -> None:
             await socket.send_bytes(rtc.SignalRequest(leave=rtc.LeaveRequest()).SerializeToString())
             await lost(rooms.sessions[0])
             assert len(rooms.sessions[0].requests) == 1
+
+
+async def test_a_frame_that_is_none_closes_with_1002_and_late_requests_are_not_heard() -> None:
+    rooms = ScriptedRooms()
+    async with serving(rooms) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        key = base64.b64encode(b"0123456789abcdef").decode()
+        lines = (
+            f"GET /rtc?access_token={TOKEN} HTTP/1.1",
+            "Host: x",
+            "Connection: keep-alive, Upgrade",
+            "Upgrade: websocket",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Key: {key}",
+        )
+        writer.write("\r\n".join((*lines, "", "")).encode())
+        answer = await reader.readuntil(b"\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 101")
+        # Computed as RFC 6455 section 4.2.2 has it.
+        assert b"Sec-WebSocket-Accept: BACScCJPNqyz+UBoqMH89VmURoA=" in answer
+        writer.write(b"\x82\x01x" + b"\x82\x81\0\0\0\0x")
+        rest = await reader.read()
+        assert rest.endswith(b"\x88\x0c\x03\xeanot masked")
+        writer.close()
+    assert rooms.sessions[0].requests == []
+    assert rooms.sessions[0].lost == 1
+
+
+async def test_many_small_requests_are_all_handled_in_order() -> None:
+    rooms = ScriptedRooms()
+    async with connected(rooms) as socket:
+        for number in range(500):
+            mute = rtc.MuteTrackRequest(sid=str(number))
+            await socket.send_bytes(rtc.SignalRequest(mute=mute).SerializeToString())
+        await socket.send_bytes(rtc.SignalRequest(ping=1).SerializeToString())
+        await socket.receive_bytes()
+        assert [request.mute.sid for request in rooms.sessions[0].requests] == [str(n) for n in range(500)]
+
+
+async def test_a_client_that_reads_nothing_is_cut_off() -> None:
+    """The kernel's buffers are filled first; then the write waits for longer than it may."""
+
+    def flood(session: ScriptedSession, request: rtc.SignalRequest) -> None:
+        for _ in range(12):
+            session.sink.send(rtc.SignalResponse(refresh_token="x" * 1_000_000))
+
+    rooms = ScriptedRooms(on_request=flood)
+    config = SignalingConfig(ping_timeout_s=1, send_queue_bytes=100_000_000)
+    async with serving(rooms, config) as port, aiohttp.ClientSession() as client:
+        url = f"http://127.0.0.1:{port}/rtc"
+        socket = await client.ws_connect(url, params={"access_token": TOKEN}, max_msg_size=0)
+        await socket.receive_bytes()
+        socket._response.connection.transport.pause_reading()  # type: ignore[union-attr]
+        await socket.send_bytes(rtc.SignalRequest(leave=rtc.LeaveRequest()).SerializeToString())
+        await lost(rooms.sessions[0])
+        await socket.close()
+
+
+async def test_a_stopping_server_closes_its_connections() -> None:
+    rooms = ScriptedRooms()
+    async with aiohttp.ClientSession() as client:
+        async with serving(rooms) as port:
+            url = f"http://127.0.0.1:{port}/rtc"
+            socket = await client.ws_connect(url, params={"access_token": TOKEN})
+            await socket.receive_bytes()
+            reading = asyncio.create_task(closed(socket))
+        assert await reading == 1001
+    assert rooms.sessions[0].lost == 1
