@@ -203,7 +203,7 @@ class Server:
         app = build_app(
             routes, max_body_bytes=config.max_request_body_bytes, middlewares=[self._key_watch.ask]
         )
-        app.on_shutdown.extend([door.shutdown, agent_door.shutdown])
+        app.on_shutdown.extend((door.connections.shutdown, agent_door.connections.shutdown))
         return app
 
     async def _listen(self, runner: web.AppRunner) -> None:

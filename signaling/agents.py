@@ -18,11 +18,11 @@ from rooms.agents.config import AgentsConfig
 from rooms.agents.ports import WorkerSink
 from rooms.agents.worker_session import WorkerSession
 from signaling import access
-from signaling.app import PREFIX, check_asks_for_upgrade, check_handshake
+from signaling.app import PREFIX
 from signaling.config import SignalingConfig
-from signaling.connections import Connections
 from signaling.framing import MessageFraming
-from signaling.websocket import Connection
+from signaling.upgrade import Connections, check_asks_for_upgrade, check_handshake
+from signaling.websocket import MessageSocket
 
 INVALID_PAYLOAD = 1007
 """WebSocket close code for a message that can't be read (RFC 6455 section 7.4.1)."""
@@ -33,8 +33,8 @@ Connect = Callable[[WorkerSink, str], WorkerSession]
 """Begins a session for a connection and the API key that it came with."""
 
 
-class WorkerConnection(Connection[agent.WorkerMessage]):
-    """A worker's connection, and its WorkerSink."""
+class WorkerConnection(MessageSocket[agent.WorkerMessage]):
+    """A worker's connection."""
 
     BAD_FRAME_CODE = INVALID_PAYLOAD
 
@@ -42,18 +42,17 @@ class WorkerConnection(Connection[agent.WorkerMessage]):
         super().__init__(config, MessageFraming(agent.WorkerMessage), remote)
         self._session: WorkerSession | None = None
 
-    def serve(self, session: WorkerSession) -> None:
+    def begin(self, session: WorkerSession) -> None:
         """Hand messages to this session."""
         self._session = session
 
-    def _handle(self, message: agent.WorkerMessage) -> None:
+    def _handle(self, request: agent.WorkerMessage) -> None:
         if self._session is not None:
-            self._session.handle(message)
+            self._session.handle(request)
 
     def _lost(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            session.lost()
+        if self._session is not None:
+            self._session.lost()
         if self.close_reason:
             log.info("worker sent away", reason=self.close_reason, remote=self._remote)
 
@@ -72,9 +71,7 @@ class AgentDoor:
         self._connect = connect
         self._keys = keys
         self._clock = clock
-        self._connections = Connections()
-        self.shutdown = self._connections.shutdown
-        """For the application's ``on_shutdown``."""
+        self.connections = Connections()
         self._config = replace(
             signaling,
             max_message_bytes=agents.max_message_bytes,
@@ -94,5 +91,5 @@ class AgentDoor:
             raise access.no_permission()
         check_handshake(request)
         connection = WorkerConnection(self._config, request.remote or "")
-        connection.serve(self._connect(connection, claims.issuer))
-        return await self._connections.take_over(request, connection)
+        connection.begin(self._connect(connection, claims.issuer))
+        return await self.connections.serve(request, connection)

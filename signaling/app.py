@@ -8,23 +8,19 @@ SDKs append ``/rtc…`` to whatever URL they are given.
 import time
 from collections.abc import Callable
 
-import structlog
 from aiohttp import web
 
 from auth.keys import KeyRing
 from rooms.join import JoinRequest
 from signaling import access, client_info, join_request
-from signaling.client import ClientConnection
 from signaling.config import SignalingConfig
-from signaling.connections import Connections
-from signaling.errors import BadRequest, NotAWebSocket
+from signaling.errors import BadRequest
+from signaling.framing import SharedFrames
 from signaling.ports import Rooms
-from signaling.upgrade import is_handshake
+from signaling.upgrade import Connections, check_asks_for_upgrade, check_handshake
+from signaling.websocket import Connection
 
 PREFIX = "/{prefix:(?:.*/)?}"
-
-
-log = structlog.get_logger(__name__)
 
 
 class Door:
@@ -37,9 +33,8 @@ class Door:
         self._keys = keys
         self._config = config
         self._clock = clock
-        self._connections = Connections()
-        self.shutdown = self._connections.shutdown
-        """For the application's ``on_shutdown``."""
+        self.connections = Connections()
+        self._frames = SharedFrames()
 
     def routes(self) -> list[web.RouteDef]:
         """Routes for an aiohttp application."""
@@ -77,10 +72,10 @@ class Door:
         check_handshake(request)
         if not wanted.reconnect:
             await self._rooms.admit(wanted)
-        connection = ClientConnection(self._config, request.remote or "")
-        begin = self._rooms.resume if wanted.reconnect else self._rooms.join
-        connection.serve(begin(wanted, connection))
-        return await self._connections.take_over(request, connection)
+        connection = Connection(self._config, self._frames, request.remote or "")
+        join = self._rooms.resume if wanted.reconnect else self._rooms.join
+        connection.begin(join(wanted, connection))
+        return await self.connections.serve(request, connection)
 
     def _read(self, request: web.Request, *, v1: bool, strict: bool) -> JoinRequest:
         """What the client wants, as far as its token allows it."""
@@ -97,17 +92,3 @@ class Door:
         access.authorize(wanted)
         client_info.complete(wanted.client, request.headers.get("User-Agent", ""), request.remote or "")
         return wanted
-
-
-def check_handshake(request: web.Request) -> None:
-    """Raise BadRequest unless it is a good one."""
-    if not is_handshake(request):
-        raise BadRequest("not a WebSocket version 13 handshake")
-
-
-def check_asks_for_upgrade(request: web.Request) -> None:
-    """Raise NotAWebSocket unless it does."""
-    connection = request.headers.get("Connection", "").lower()
-    upgrade = request.headers.get("Upgrade", "").lower()
-    if not (request.method == "GET" and "upgrade" in connection and upgrade.strip() == "websocket"):
-        raise NotAWebSocket

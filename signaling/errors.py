@@ -22,11 +22,3 @@ class NotAWebSocket(SignalingError):
 
 class BadFrame(SignalingError):
     """A frame that is no SignalRequest; the connection is closed."""
-
-
-class FrameError(Exception):
-    """Bytes that are no WebSocket frames, or too large: the connection is closed with ``code``."""
-
-    def __init__(self, code: int, why: str) -> None:
-        super().__init__(why)
-        self.code = code

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-from signaling.errors import FrameError
-
 MAX_CONTROL_BYTES = 125
 _FIN = 0x80
 _RESERVED = 0x70
@@ -40,6 +38,14 @@ class CloseCode(IntEnum):
     TOO_BIG = 1009
 
 
+class FrameError(Exception):
+    """Bytes that are no WebSocket frames, or too large: the connection is closed with ``code``."""
+
+    def __init__(self, code: int, why: str) -> None:
+        super().__init__(why)
+        self.code = code
+
+
 class Frame(NamedTuple):
     """A whole message, or a control frame."""
 
@@ -58,9 +64,9 @@ def frame(opcode: Opcode, payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str = "") -> bytes:
-    """A close frame; a reason that is too long is cut off."""
-    told = reason.encode()[: MAX_CONTROL_BYTES - 2].decode(errors="ignore").encode()
-    return frame(Opcode.CLOSE, code.to_bytes(2, "big") + told)
+    """A close frame, with as much of the reason as fits."""
+    text = reason.encode()[: MAX_CONTROL_BYTES - 2].decode(errors="ignore").encode()
+    return frame(Opcode.CLOSE, code.to_bytes(2, "big") + text)
 
 
 def text_of(payload: bytes) -> str:

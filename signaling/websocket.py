@@ -1,4 +1,4 @@
-"""One connection over a WebSocket: messages between it and a session of a client or an agent worker, without tasks.
+"""One connection over a WebSocket: frames between it and a session of a client (or an agent worker), without tasks.
 
 The session never waits: what it sends is queued, and written once in each turn of the event loop as long as the
 client reads. A client that doesn't keep up (queue past its limits, or nothing read for ``ping_timeout_s``) is cut
@@ -15,13 +15,27 @@ from typing import Generic, TypeVar, cast
 
 import structlog
 from google.protobuf.message import Message
+from livekit.protocol import rtc
 
 from signaling.config import SignalingConfig
-from signaling.errors import BadFrame, FrameError
-from signaling.frames import CloseCode, Frame, FrameReader, Opcode, check_close, close_frame, frame, text_of
-from signaling.framing import MessageFraming
+from signaling.errors import BadFrame
+from signaling.frames import (
+    CloseCode,
+    Frame,
+    FrameError,
+    FrameReader,
+    Opcode,
+    check_close,
+    close_frame,
+    frame,
+    text_of,
+)
+from signaling.framing import Framing, MessageFraming, SharedFrames
+from signaling.ports import Session
 
 log = structlog.get_logger(__name__)
+
+M = TypeVar("M", bound=Message)
 
 CLOSE_TIMEOUT_S = 2.0
 """How long the client may take to answer a close frame."""
@@ -31,14 +45,8 @@ MAX_FRAMES_PER_TURN = 64
 """Frames of one client handled before others have their turn."""
 
 
-M = TypeVar("M", bound=Message)
-
-
-class Connection(asyncio.Protocol, Generic[M]):
-    """Somebody connected, and the sink of a session. Queues until :meth:`connection_made`.
-
-    Subclasses take messages (``_handle``) and hear of the end (``_lost``).
-    """
+class MessageSocket(asyncio.Protocol, Generic[M]):
+    """A connected peer, and its SignalSink (or WorkerSink). Queues until :meth:`connection_made`."""
 
     BAD_FRAME_CODE: int = CloseCode.NORMAL
     """What a connection is closed with that sends something else than its messages (as LiveKit does)."""
@@ -46,11 +54,12 @@ class Connection(asyncio.Protocol, Generic[M]):
     def __init__(self, config: SignalingConfig, framing: MessageFraming[M], remote: str) -> None:
         self._config = config
         self._remote = remote
-        self.on_end: Callable[[], None] = lambda: None
-        """Called when the connection is gone."""
+        self.on_end: Callable[[MessageSocket[M]], None] = lambda _: None
+        """Called at the very end."""
         self._framing = framing
         self._reader = FrameReader(config.max_message_bytes)
         self._arrived: Iterator[Frame] | None = None
+        self.close_reason = ""
         self._transport: asyncio.Transport | None = None
         self._frames: deque[bytes] | None = None
         self._queued_bytes = 0
@@ -62,30 +71,28 @@ class Connection(asyncio.Protocol, Generic[M]):
         self._look_again_at = 0.0
         self._paused_at: float | None = None
         self._close_code: int | None = None
-        self.close_reason = ""
         self._close_by: float | None = None
         """Once the close frame is sent: when the answer must have come."""
         self._deaf = False
         """What comes can't be read any more."""
         self._over = False
         """Cut off, closed or lost: nothing is read or written any more, and what remains is to hear of the loss."""
+        self._told = False
 
-    def _handle(self, message: M) -> None:
+    def _handle(self, request: M) -> None:
+        """Take one message of the peer."""
         raise NotImplementedError
 
     def _lost(self) -> None:
+        """The connection has ended, whoever ended it."""
         raise NotImplementedError
 
-    # --- the session's sink ---
+    # --- the sink ---
 
-    def send(self, message: Message) -> None:
+    def send(self, response: Message) -> None:
         """Queue one message; ignored when closing or when too much is waiting already."""
         if self._close_code is None and not self._over:
-            encoded = self._framing.encode(message)
-            if isinstance(encoded, str):
-                self._enqueue(frame(Opcode.TEXT, encoded.encode()))
-            else:
-                self._enqueue(frame(Opcode.BINARY, encoded))
+            self._enqueue(self._framing.encode(response))
 
     def close(self, code: int = CloseCode.NORMAL, reason: str = "") -> None:
         """Close with this code once the queue is written; nothing more is taken."""
@@ -113,8 +120,10 @@ class Connection(asyncio.Protocol, Generic[M]):
         self._frames = self._arrived = self._transport = None
         if self._timer is not None:
             self._timer.cancel()
-        self._lost()
-        self.on_end()
+        if not self._told:
+            self._told = True
+            self._lost()
+            self.on_end(self)
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the client."""
@@ -156,7 +165,7 @@ class Connection(asyncio.Protocol, Generic[M]):
         except BadFrame as error:
             self._refuse(self.BAD_FRAME_CODE, str(error))
         except Exception:
-            log.exception("signal request failed", remote=self._remote)
+            log.exception("request failed", remote=self._remote)
             self._cut_off("a request failed")
 
     def _read_later(self, frames: Iterator[Frame]) -> None:
@@ -197,8 +206,7 @@ class Connection(asyncio.Protocol, Generic[M]):
     def _refuse(self, code: int, why: str) -> None:
         """Close at once over something that the client sent; what is queued goes first."""
         log.info("bad frame", error=why, remote=self._remote)
-        if self._close_code is None:
-            self.close(code, why)
+        self.close(code, why)
 
     # --- writing ---
 
@@ -282,7 +290,7 @@ class Connection(asyncio.Protocol, Generic[M]):
     def _cut_off(self, why: str) -> None:
         """Drop the TCP connection without waiting for anything in it; the session hears of it a little later."""
         if not self._over:
-            log.info("signal connection cut off", why=why, remote=self._remote)
+            log.info("connection cut off", why=why, remote=self._remote)
             self.abort()
 
     def abort(self) -> None:
@@ -291,3 +299,36 @@ class Connection(asyncio.Protocol, Generic[M]):
         self._frames = None
         if self._transport is not None:
             self._transport.abort()
+
+
+class Connection(MessageSocket[rtc.SignalRequest]):
+    """A client's connection."""
+
+    def __init__(self, config: SignalingConfig, shared: SharedFrames, remote: str) -> None:
+        super().__init__(config, Framing(shared), remote)
+        self._session: Session | None = None
+
+    def begin(self, session: Session | None) -> None:
+        """Hand requests to this session; without one, close once the queue is written."""
+        self._session = session
+        if session is None:
+            self.close()
+
+    def _handle(self, request: rtc.SignalRequest) -> None:
+        """Answer pings here, at once; leave everything else to the session."""
+        kind = request.WhichOneof("message")
+        if kind == "ping":
+            self.send(rtc.SignalResponse(pong=_now_ms()))
+        elif kind == "ping_req":
+            pong = rtc.Pong(last_ping_timestamp=request.ping_req.timestamp, timestamp=_now_ms())
+            self.send(rtc.SignalResponse(pong_resp=pong))
+        elif kind is not None and self._session is not None:
+            self._session.handle(request)
+
+    def _lost(self) -> None:
+        if self._session is not None:
+            self._session.signal_lost(self)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -11,10 +11,6 @@ import pytest
 from tests.architecture.tree import ROOT, modules, relative
 
 ELSEWHERE = {
-    "signaling/client.py": "tests/signaling/test_websocket.py",
-    "signaling/connections.py": "tests/signaling/test_websocket.py",
-    "signaling/errors.py": "tests/hubbub/api/test_errors.py",
-    "signaling/upgrade.py": "tests/signaling/test_websocket.py",
     "hubbub/embedded/rooms.py": "tests/test_hubbub.py",
     "hubbub/hooks/hooks.py": "tests/hubbub/hooks/test_runner.py",
     "hubbub/keys/errors.py": "tests/hubbub/keys/test_table.py",

@@ -54,18 +54,18 @@ async def serving(
     if isinstance(rooms, RoomService):
         rooms = UntimedRooms(rooms)
     door = Door(rooms, keys, config)
-    shutdowns = [door.shutdown]
+    closing = [door.connections.shutdown]
     routes = [*door.routes(), web.route("*", "/", health)]
     if agents is not None:
         server = ServerIdentity(node_id="ND_test")
         connect = partial(WorkerSession, agents, server=server)
         agent_door = AgentDoor(connect, keys, agents.config, config)
+        closing.append(agent_door.connections.shutdown)
         routes += agent_door.routes()
-        shutdowns.append(agent_door.shutdown)
     if administration is not None and agents is not None:
         routes += twirp(administration, keys, agents).routes()
     app = build_app(routes)
-    app.on_shutdown.extend(shutdowns)
+    app.on_shutdown.extend(closing)
     runner = runner_for(app, config, **runner_options)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

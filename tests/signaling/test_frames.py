@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signaling.errors import FrameError
-from signaling.frames import Frame, FrameReader, Opcode, close_frame, frame
+from signaling.frames import Frame, FrameError, FrameReader, Opcode, close_frame, frame
 
 MASK = b"\x01\x80\xfe\x07"
 

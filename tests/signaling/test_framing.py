@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from livekit.protocol import models, rtc
 
 from signaling.errors import BadFrame
-from signaling.framing import Framing
+from signaling.frames import Opcode, frame
+from signaling.framing import Framing, SharedFrames
 
 PING = rtc.SignalRequest(ping_req=rtc.Ping(timestamp=7, rtt=2))
 PONG = rtc.SignalResponse(pong_resp=rtc.Pong(last_ping_timestamp=7, timestamp=9))
@@ -14,7 +15,7 @@ PONG = rtc.SignalResponse(pong_resp=rtc.Pong(last_ping_timestamp=7, timestamp=9)
 
 def test_starts_binary() -> None:
     framing = Framing()
-    assert framing.encode(PONG) == PONG.SerializeToString()
+    assert framing.encode(PONG) == frame(Opcode.BINARY, PONG.SerializeToString())
     assert framing.decode(PING.SerializeToString()) == PING
 
 
@@ -22,10 +23,19 @@ def test_a_text_frame_turns_answers_to_protojson_and_a_binary_one_back() -> None
     framing = Framing()
     assert framing.decode('{"pingReq": {"timestamp": "7", "rtt": 2}}') == PING
     answer = framing.encode(PONG)
-    assert isinstance(answer, str)
-    assert json.loads(answer) == {"pongResp": {"lastPingTimestamp": "7", "timestamp": "9"}}
+    assert answer[0] == 0x80 | Opcode.TEXT
+    assert json.loads(answer[2:]) == {"pongResp": {"lastPingTimestamp": "7", "timestamp": "9"}}
     framing.decode(PING.SerializeToString())
-    assert isinstance(framing.encode(PONG), bytes)
+    assert framing.encode(PONG)[0] == 0x80 | Opcode.BINARY
+
+
+def test_what_many_are_told_is_encoded_once() -> None:
+    shared = SharedFrames()
+    one, other = Framing(shared), Framing(shared)
+    frame_of_one = one.encode(PONG)
+    assert other.encode(PONG) is frame_of_one
+    other.encode(rtc.SignalResponse(pong=1))
+    assert one.encode(PONG) == frame_of_one
 
 
 def test_proto_names_and_unknown_fields_are_read() -> None:

@@ -195,32 +195,6 @@ async def test_a_full_queue_cuts_off_the_reader_and_not_the_session() -> None:
             assert len(rooms.sessions[0].requests) == 1
 
 
-async def test_a_frame_that_is_none_closes_with_1002_and_late_requests_are_not_heard() -> None:
-    rooms = ScriptedRooms()
-    async with serving(rooms) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        key = base64.b64encode(b"0123456789abcdef").decode()
-        lines = (
-            f"GET /rtc?access_token={TOKEN} HTTP/1.1",
-            "Host: x",
-            "Connection: keep-alive, Upgrade",
-            "Upgrade: websocket",
-            "Sec-WebSocket-Version: 13",
-            f"Sec-WebSocket-Key: {key}",
-        )
-        writer.write("\r\n".join((*lines, "", "")).encode())
-        answer = await reader.readuntil(b"\r\n\r\n")
-        assert answer.startswith(b"HTTP/1.1 101")
-        # Computed as RFC 6455 section 4.2.2 has it.
-        assert b"Sec-WebSocket-Accept: BACScCJPNqyz+UBoqMH89VmURoA=" in answer
-        writer.write(b"\x82\x01x" + b"\x82\x81\0\0\0\0x")
-        rest = await reader.read()
-        assert rest.endswith(b"\x88\x0c\x03\xeanot masked")
-        writer.close()
-    assert rooms.sessions[0].requests == []
-    assert rooms.sessions[0].lost == 1
-
-
 async def test_many_small_requests_are_all_handled_in_order() -> None:
     rooms = ScriptedRooms()
     async with connected(rooms) as socket:
