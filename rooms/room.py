@@ -12,6 +12,7 @@ from .data import DataRelay
 from .data_tracks import DataTrackHandles
 from .errors import RoomFull
 from .ids import ROOM
+from .news import News
 from .publication import Publication
 from .quality import QualityBoard
 from .room_settings import RoomSettings
@@ -45,6 +46,7 @@ class Room:
         """By sid: tracks that are published in other rooms."""
         self.data = DataRelay(self)
         self.data_track_handles = DataTrackHandles()
+        self.news = News(self)
         self.speakers = SpeakerBoard(self)
         self.quality = QualityBoard(self)
         self.rpc = RpcCalls(self)
@@ -71,6 +73,7 @@ class Room:
         self.closed = True
         for session in list(self.sessions.values()):
             session.leave(reason)
+        self.news.stop()
         for timer in (self._empty_timer, self._counts_timer):
             if timer is not None:
                 timer.cancel()

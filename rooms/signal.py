@@ -1,5 +1,7 @@
 """The way back to one client, across the connections that come and go while it is in the room."""
 
+from collections.abc import Iterable
+
 from livekit.protocol import models, rtc
 
 from .ports import SignalSink
@@ -33,8 +35,14 @@ class Signal:
         """Send an update about somebody who left; without a connection it is kept for the next one."""
         if self._sink is not None:
             self._sink.send(response)
-        elif len(self._missed) < _MAX_MISSED:
-            self._missed[info.sid] = info
+        else:
+            self.miss((info,))
+
+    def miss(self, infos: Iterable[models.ParticipantInfo]) -> None:
+        """Remember who left while there was no connection."""
+        for info in infos:
+            if len(self._missed) < _MAX_MISSED:
+                self._missed[info.sid] = info
 
     def take_missed(self) -> list[models.ParticipantInfo]:
         """Who left while there was no connection."""

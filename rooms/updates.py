@@ -1,6 +1,7 @@
 """Who is told of a change, and how: ParticipantUpdate and RoomUpdate.
 
-Everything is told at once. LiveKit keeps changes of those who publish nothing for its next three-second tick.
+Everything is told at once, except that large rooms hear a little later of those who publish nothing
+(:mod:`rooms.news`).
 """
 
 from collections.abc import Iterable, Iterator
@@ -19,21 +20,35 @@ MAX_UPDATE_BYTES = 128 * 1024
 def announce(session: "Session") -> None:
     """Tell everybody, the participant included, how it now is; of somebody hidden only they are told."""
     session.participant.version += 1
-    response = _update([session.info()])
-    for listener in _audience(session):
+    response = update([session.info()])
+    news = session.room.news
+    if session.participant.hidden or news.may_wait(session):
+        session.signal.send(response)
+        if not session.participant.hidden:
+            news.changed(session)
+        return
+    news.forget(session)
+    for listener in session.room.sessions.values():
         listener.signal.send(response)
     for presence in list(session.presences):
         presence.mirror()
 
 
-def announce_departure(session: "Session", everyone: bool) -> None:
-    """Tell the others that somebody is gone; without ``everyone`` only those who can't see a replacement."""
+def announce_departure(session: "Session", everyone: bool, *, published: bool = False) -> None:
+    """Tell the others that somebody is gone; without ``everyone`` only those who can't see a replacement.
+
+    ``published`` means that tracks go too: then nobody waits for the news.
+    """
     if session.participant.hidden:
         return
     session.participant.version += 1
     info = session.participant.info()
     info.state = models.ParticipantInfo.DISCONNECTED
-    response = _update([info])
+    if everyone and not published and session.room.news.may_wait(session):
+        session.room.news.departed(session, info)
+        return
+    session.room.news.forget(session)
+    response = update([info])
     for listener in session.room.sessions.values():
         if listener is not session and (everyone or listener.participant.protocol <= LAST_WITHOUT_IDENTITY):
             listener.signal.send_departure(response, info)
@@ -46,13 +61,13 @@ LAST_WITHOUT_IDENTITY = 11
 def send_missed(session: "Session") -> None:
     """Tell a client that comes back who left meanwhile."""
     for participants in split(session.signal.take_missed()):
-        session.signal.send(_update(participants))
+        session.signal.send(update(participants))
 
 
 def send_everybody(session: "Session") -> None:
     """Tell a client that comes back of everybody it may see, itself included."""
     for participants in split([*others(session), session.info()]):
-        session.signal.send(_update(participants))
+        session.signal.send(update(participants))
 
 
 def others(session: "Session") -> list[models.ParticipantInfo]:
@@ -85,9 +100,6 @@ def split(infos: Iterable[models.ParticipantInfo]) -> Iterator[list[models.Parti
         yield group
 
 
-def _update(infos: list[models.ParticipantInfo]) -> rtc.SignalResponse:
+def update(infos: list[models.ParticipantInfo]) -> rtc.SignalResponse:
+    """The message about these participants."""
     return rtc.SignalResponse(update=rtc.ParticipantUpdate(participants=infos))
-
-
-def _audience(session: "Session") -> "Iterable[Session]":
-    return (session,) if session.participant.hidden else session.room.sessions.values()
