@@ -32,6 +32,13 @@ class Caller:
         """What the token grants in rooms; nothing where there is none."""
         return (self.claims and self.claims.video) or VideoGrant()
 
+    @property
+    def administers(self) -> bool:
+        """Whether the token grants anything besides taking part in a room, which is all that users' tokens do."""
+        grant = self.grant
+        in_rooms = grant.room_create or grant.room_list or grant.room_admin or grant.room_record
+        return in_rooms or grant.ingress_admin or grant.agent or bool(self.claims and self.claims.services)
+
     def require_token(self) -> Claims:
         """Any valid token."""
         if self.claims is None:

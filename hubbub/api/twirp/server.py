@@ -25,7 +25,7 @@ from hubbub.api.errors import ERRORS, Code, code_of
 from hubbub.api.twirp.codec import JSON, PROTOBUF, Malformed, decode, encode
 
 LARGE_BODY_BYTES = 64 * 1024
-"""A longer body is decoded aside, and only for somebody with a token."""
+"""A longer body is decoded aside, and only for somebody who may do something with a service."""
 
 log = structlog.get_logger(__name__)
 
@@ -87,7 +87,7 @@ class TwirpServer:
         body = await request.read()
         if len(body) <= LARGE_BODY_BYTES:
             message = decode(body, media_type, message_type())
-        elif by.claims is None:
+        elif not by.administers:
             raise PermissionsDenied
         else:
             message = await asyncio.to_thread(decode, body, media_type, message_type())

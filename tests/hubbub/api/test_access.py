@@ -97,6 +97,20 @@ def test_sip_rights_are_in_a_claim_of_their_own() -> None:
             refused.require_sip("admin")
 
 
+def test_taking_part_is_not_administering() -> None:
+    for grant in ({"room_create": True}, {"room_list": True}, {"room_admin": True}, {"room_record": True}):
+        assert by(**grant).administers
+    assert by(ingress_admin=True).administers
+    assert by(agent=True).administers
+    assert Caller(Claims(services={"sip": {"call": True}})).administers
+    for caller_ in (
+        Caller(),
+        Caller(Claims()),
+        by(room_join=True, room="r", can_publish=True, recorder=True),
+    ):
+        assert not caller_.administers
+
+
 def test_any_token_is_somebody() -> None:
     assert Caller(Claims(identity="ann")).require_token().identity == "ann"
     with pytest.raises(PermissionsDenied):
