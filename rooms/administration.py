@@ -45,8 +45,10 @@ class Administration:
 
     # --- rooms ---
 
-    def create_room(self, name: str, wish: room_messages.RoomConfiguration, preset: str = "") -> models.Room:
-        """The room of this name, made if need be; one that exists stays as it is.
+    def create_room(
+        self, name: str, wish: room_messages.RoomConfiguration, preset: str = "", api_key: str = ""
+    ) -> models.Room:
+        """The room of this name, made if need be for this API key; one that exists stays as it is.
 
         Raises InvalidRequest, LimitExceeded, RoomFull (too many rooms) or ShuttingDown.
         """
@@ -60,8 +62,9 @@ class Administration:
             raise InvalidRequest("unknown room configuration in create room request")
         room = self._rooms.room(name)
         if room is None:
-            self._rooms.check_new_room()
-            room = self._rooms.create_room(name, self._rooms.default_settings().configured(wish))
+            self._rooms.check_new_room(api_key)
+            settings = self._rooms.default_settings().configured(wish)
+            room = self._rooms.create_room(name, settings, api_key)
         return room.info()
 
     def list_rooms(self, names: Collection[str] = ()) -> list[models.Room]:

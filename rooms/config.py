@@ -1,6 +1,8 @@
 """Settings of rooms and participants."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from .limits import KeyLimits, Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +65,11 @@ class RoomConfig:
     """How long reliable data is kept for receivers that are just connecting."""
     reliable_cache_bytes: int = 100_000
     """How much of it is kept."""
+    limits: Limits = field(default_factory=Limits)
+    key_limits: tuple[KeyLimits, ...] = ()
+    """Other limits for single API keys, each {key, key_rooms, …}; what it leaves out is as in this section."""
+
+    def limits_of(self, key: str) -> Limits:
+        """What an API key's rooms and participants may have."""
+        own = next((limits for limits in self.key_limits if limits.key == key), None)
+        return self.limits if own is None else own.applied(self.limits)

@@ -10,6 +10,7 @@ from sfu.control import RouterId, TrackId, TransportId
 from .config import RoomConfig
 from .gate import Gate, OpenGate
 from .ids import Ids
+from .limits import Usage
 from .ports import Clock, IceServers, MediaPlane, RoomObserver, TokenMinter
 from .timers import Timers
 
@@ -70,3 +71,4 @@ class Context:
     gate: Gate = field(default_factory=OpenGate)
     timers: Timers = field(default_factory=Timers)
     directory: Directory = field(default_factory=Directory)
+    usage: Usage = field(default_factory=Usage)

@@ -11,16 +11,19 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError
-from livekit.protocol import models
+from livekit.protocol import models, rtc
 
 from sfu.control import DATA_TRACK, LOSSY, RELIABLE, ChannelOpened, DataReceived, SendData, TransportId
 
 from . import data_tracks
+from .rate import DataRate
 
 if TYPE_CHECKING:
     from .room import Room
     from .session import Session
 
+_TELL_OF_EXCESS_S = 1.0
+"""A participant is told at most so often that it sends too much."""
 _MAX_NONCES = 1000
 """Nonces remembered against repetition, in each room; as digests, since senders choose their length."""
 
@@ -29,10 +32,14 @@ _MAX_NONCES = 1000
 class DataInbox:
     """What is known of one participant's channels."""
 
+    rate: DataRate | None = None
+    """How fast it may send."""
     last_sequence: int = 0
     """Highest sequence number received on the reliable channel; told on resume."""
     reliable_open: bool = False
     """Whether reliable data can be sent to it."""
+    told_of_excess_at: float = float("-inf")
+    """When it was last told that it sends too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,8 @@ class DataRelay:
     def receive(self, sender: "Session", label: str, payload: bytes) -> None:
         """One message of a participant's data channel, whatever its label."""
         if sender.ended or not sender.participant.permission.can_publish_data:
+            return
+        if (rates := self._rates(sender)) and not self._in_time(sender, rates, len(payload)):
             return
         if label == DATA_TRACK:
             data_tracks.relay(sender, payload)
@@ -115,6 +124,24 @@ class DataRelay:
             own = kept.sender_sid == session.participant.sid
             if late and not own and kept.destinations.include(session):
                 self._send_to((session,), RELIABLE, kept.payload)
+
+    def _rates(self, sender: "Session") -> list[DataRate]:
+        return [rate for rate in (sender.data.rate, self._room.data_rate) if rate is not None]
+
+    def _in_time(self, sender: "Session", rates: list[DataRate], size: int) -> bool:
+        """Whether a message is within its limits. What is too much is counted, and its sender told so."""
+        now = self._room.context.clock.now()
+        for rate in rates:
+            excess = rate.excess(now, size)
+            if excess is not None:
+                rate.refused += 1
+                if now - sender.data.told_of_excess_at >= _TELL_OF_EXCESS_S:
+                    sender.data.told_of_excess_at = now
+                    sender.reply(rtc.RequestResponse.LIMIT_EXCEEDED, message=excess)
+                return False
+        for rate in rates:
+            rate.take(now, size)
+        return True
 
     def _receive_packet(self, sender: "Session", label: str, payload: bytes) -> None:
         try:

@@ -9,6 +9,7 @@
     │   ├── LimitExceeded     metadata, attributes or a name too large
     │   ├── RoomNotFound      the room does not exist (and may not be created by a join)
     │   ├── RoomFull          no place left: max_participants or max_rooms reached
+    │   │   └── KeyExhausted  the API key has as many rooms or participants as it may
     │   └── ShuttingDown      the server takes nobody in any more
     └── OperationRefused
         ├── ParticipantNotFound
@@ -55,6 +56,10 @@ class RoomNotFound(JoinRefused):
 
 class RoomFull(JoinRefused):
     """The room has as many participants as it may have, or the server as many rooms."""
+
+
+class KeyExhausted(RoomFull):
+    """The API key has as many rooms or participants as it may have."""
 
 
 class ShuttingDown(JoinRefused):

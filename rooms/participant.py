@@ -58,6 +58,11 @@ class Participant:
         self.grant = grant
 
     @property
+    def api_key(self) -> str:
+        """The API key that its token was signed with."""
+        return self._claims.issuer
+
+    @property
     def protocol(self) -> int:
         """The client protocol number that the client announced."""
         return int(self.client.protocol)

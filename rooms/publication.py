@@ -100,6 +100,10 @@ class Publications:
         tracks = (*self.pending.values(), *self.published.values())
         return any(publication.cid == cid for publication in tracks)
 
+    def count(self) -> int:
+        """Pending and published tracks, and requests that wait to be either."""
+        return len(self.pending) + self.queued_count() + len(self.published)
+
     def queued_count(self) -> int:
         """Requests waiting."""
         return sum(len(requests) for requests in self.queued.values())

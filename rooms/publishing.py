@@ -7,6 +7,7 @@ from livekit.protocol import models, rtc
 
 from sfu.control import DropTrack, ExpectTrack, LayerStarted, MuteTrack, TrackEnded, TrackStarted
 
+from .limits import smallest
 from .permissions import may_publish
 from .publication import Publication
 from .track_info import apply_layer, apply_started, requested_track, set_audio_features, track_sid
@@ -25,7 +26,8 @@ def add_track(session: "Session", request: rtc.AddTrackRequest) -> None:
     """Promise a track: TrackPublished at once, the track itself when SDP brings it."""
     refusal = _refusal(session, request)
     if refusal is not None:
-        session.reply(refusal, add_track=request)
+        reason, message = refusal
+        session.reply(reason, message=message, add_track=request)
         return
 
     def decided(objection: str | None) -> None:
@@ -52,25 +54,36 @@ def _promise(session: "Session", request: rtc.AddTrackRequest) -> None:
     session.context.media.execute(ExpectTrack(session.legs.publishing, publication.spec(request)))
 
 
-def _refusal(session: "Session", request: rtc.AddTrackRequest) -> rtc.RequestResponse.Reason | None:
+def _refusal(
+    session: "Session", request: rtc.AddTrackRequest
+) -> tuple[rtc.RequestResponse.Reason, str] | None:
     publications = session.publications
     if not may_publish(session.participant.permission, request.source):
-        return rtc.RequestResponse.NOT_ALLOWED
+        return rtc.RequestResponse.NOT_ALLOWED, ""
     if request.type not in (models.AUDIO, models.VIDEO):
-        return rtc.RequestResponse.UNSUPPORTED_TYPE
+        return rtc.RequestResponse.UNSUPPORTED_TYPE, ""
     if request.sid:
         # A further codec for a published track: the one thing here that isn't offered (backup codecs).
         known = publications.find(request.sid) is not None
-        return rtc.RequestResponse.UNSUPPORTED_TYPE if known else rtc.RequestResponse.NOT_FOUND
-    waiting = len(publications.pending) + publications.queued_count()
-    config = session.context.config
-    if waiting >= config.max_pending_tracks or waiting + len(publications.published) >= config.max_tracks:
-        return rtc.RequestResponse.LIMIT_EXCEEDED
+        return rtc.RequestResponse.UNSUPPORTED_TYPE if known else rtc.RequestResponse.NOT_FOUND, ""
+    excess = _excess(session, request)
+    return None if excess is None else (rtc.RequestResponse.LIMIT_EXCEEDED, excess)
+
+
+def _excess(session: "Session", request: rtc.AddTrackRequest) -> str | None:
+    """Which limit the track would exceed, in words."""
+    publications, config = session.publications, session.context.config
+    if len(publications.pending) + publications.queued_count() >= config.max_pending_tracks:
+        return f"{config.max_pending_tracks} announced tracks may wait for their media"
+    own = config.limits_of(session.participant.api_key).participant_tracks
+    limit = smallest(config.max_tracks, own)
+    if publications.count() >= limit:
+        return f"a participant may have {limit} tracks"
     if request.ByteSize() > _MAX_REQUEST_BYTES:
-        return rtc.RequestResponse.LIMIT_EXCEEDED
+        return f"a request may have {_MAX_REQUEST_BYTES} bytes"
     if len(publications.queued.get(request.cid, ())) >= _MAX_QUEUED_PER_CID:
-        return rtc.RequestResponse.LIMIT_EXCEEDED
-    return None
+        return f"{_MAX_QUEUED_PER_CID} requests of one cid may wait"
+    return session.room.check_track()
 
 
 def mute(session: "Session", request: rtc.MuteTrackRequest) -> None:

@@ -12,9 +12,11 @@ from .data import DataRelay
 from .data_tracks import DataTrackHandles
 from .errors import RoomFull
 from .ids import ROOM
+from .limits import smallest
 from .news import News
 from .publication import Publication
 from .quality import QualityBoard
+from .rate import room_rate
 from .room_settings import RoomSettings
 from .rpc import RpcCalls
 from .speakers import SpeakerBoard
@@ -32,16 +34,22 @@ _COUNTS_DELAY_S = 1.0
 class Room:
     """One room of one name; when it has ended, the name may come back with another sid."""
 
-    def __init__(self, context: Context, name: str, settings: RoomSettings) -> None:
+    def __init__(self, context: Context, name: str, settings: RoomSettings, api_key: str = "") -> None:
         self.context = context
         self.name = name
         self.settings = settings
+        self.api_key = api_key
+        """Whose room it is: the key of who made it. Empty for nobody's."""
+        self.limits = context.config.limits_of(api_key)
+        self.data_rate = room_rate(self.limits)
         self.sid = context.ids.make(ROOM)
         self.router_id = RouterId(self.sid)
         self.metadata = settings.metadata
         self.created_at = context.clock.wall()
         self.sessions: dict[str, Session] = {}
         """By identity."""
+        self._counted: set[Session] = set()
+        """Those who count towards the limit of their API key."""
         self.forwarded: dict[str, Publication] = {}
         """By sid: tracks that are published in other rooms."""
         self.data = DataRelay(self)
@@ -63,6 +71,7 @@ class Room:
         """Make its router and begin to wait for somebody."""
         self.context.directory.rooms[self.router_id] = self
         self.context.media.execute(OpenRouter(self.router_id))
+        self.context.usage.change(self.context.usage.rooms, self.api_key, 1)
         self.context.observer.room_started(self.info())
         self._watch_emptiness()
 
@@ -79,28 +88,42 @@ class Room:
                 timer.cancel()
         self.context.directory.rooms.pop(self.router_id, None)
         self.context.media.execute(CloseRouter(self.router_id))
+        self.context.usage.change(self.context.usage.rooms, self.api_key, -1)
         self.context.observer.room_finished(self.info())
 
     def check_capacity(self, identity: str, dependent: bool) -> None:
         """Raise RoomFull when this participant can't be taken in besides those who are here."""
-        limit = self.settings.max_participants
+        limit = smallest(self.settings.max_participants, self.limits.room_participants)
         if not limit or dependent or identity in self.sessions:
             return
         if sum(not session.participant.dependent for session in self.sessions.values()) >= limit:
-            raise RoomFull(f"room {self.name} is full")
+            raise RoomFull(f"room {self.name} is full: participants are limited to {limit}")
 
     def admit(self, session: "Session") -> None:
         """Take somebody in."""
         self._ever_joined = self._ever_joined or not session.participant.dependent
         self.sessions[session.participant.identity] = session
+        if not session.participant.dependent:
+            self._counted.add(session)
+            self.context.usage.change(self.context.usage.participants, session.participant.api_key, 1)
         self._membership_changed(session)
 
     def dismiss(self, session: "Session") -> None:
         """Somebody is gone."""
         if self.sessions.get(session.participant.identity) is session:
             del self.sessions[session.participant.identity]
+        if session in self._counted:
+            self._counted.discard(session)
+            self.context.usage.change(self.context.usage.participants, session.participant.api_key, -1)
         if not self.closed:
             self._membership_changed(session)
+
+    def check_track(self) -> str | None:
+        """Why another track is too many, or None."""
+        limit = self.limits.room_tracks
+        if not limit or sum(session.publications.count() for session in self.sessions.values()) < limit:
+            return None
+        return f"a room may have {limit} tracks"
 
     def _membership_changed(self, session: "Session") -> None:
         self._watch_emptiness()

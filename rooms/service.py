@@ -74,7 +74,7 @@ class RoomService:
         """
         claims = self._admit(request)
         settings = self.default_settings().overlaid(claims.room_config)
-        room = self.create_room(request.room_name, settings)
+        room = self.create_room(request.room_name, settings, claims.issuer)
         previous = room.sessions.get(claims.identity)
         session = Session(self._context, room, claims, request, sink)
         if previous is not None:
@@ -92,13 +92,15 @@ class RoomService:
         config = self.config
         claims = admitted_claims(request, config)
         room = self.room(request.room_name)
+        newcomer = Participant("", claims, request.client, 0.0)
+        if not newcomer.dependent and (room is None or claims.identity not in room.sessions):
+            self._context.usage.check_participant(claims.issuer, config.limits_of(claims.issuer))
         if room is not None:
-            newcomer = Participant("", claims, request.client, 0.0)
             room.check_capacity(claims.identity, newcomer.dependent)
         elif not (config.auto_create or request.grant.room_create):
             raise RoomNotFound
         else:
-            self.check_new_room()
+            self.check_new_room(claims.issuer)
         return claims
 
     def resume(self, request: JoinRequest, sink: SignalSink) -> Session | None:
@@ -147,19 +149,20 @@ class RoomService:
         self._sweep()
         return list(self._rooms.values())
 
-    def create_room(self, name: str, settings: RoomSettings) -> Room:
-        """The room of this name, made if need be; one that exists keeps its settings."""
+    def create_room(self, name: str, settings: RoomSettings, api_key: str = "") -> Room:
+        """The room of this name, made if need be for this API key; one that exists keeps its settings."""
         room = self.room(name)
         if room is None:
-            room = Room(self._context, name, settings)
+            room = Room(self._context, name, settings, api_key)
             self._open(room)
         return room
 
-    def check_new_room(self) -> None:
-        """Raise RoomFull when there is no place for another room, or ShuttingDown."""
+    def check_new_room(self, api_key: str = "") -> None:
+        """Raise RoomFull when there is no place for another room of this API key, or ShuttingDown."""
         self._check_running()
         if len(self.rooms()) >= self.config.max_rooms:
-            raise RoomFull("the server has no place for another room")
+            raise RoomFull(f"the server has as many rooms as it may: {self.config.max_rooms}")
+        self._context.usage.check_room(api_key, self.config.limits_of(api_key))
 
     def default_settings(self) -> RoomSettings:
         """What a room has when nothing else is said."""

@@ -31,6 +31,7 @@ from .lifetime import Lifetime
 from .participant import Participant
 from .ports import SignalSink
 from .publication import Publications
+from .rate import participant_rate
 from .room import Room
 from .signal import Signal
 from .subscription import Subscriptions
@@ -62,7 +63,7 @@ class Session:
         self.legs = Legs(self, request.single_pc)
         self.publications = Publications()
         self.subscriptions = Subscriptions(self, request.auto_subscribe, request.adaptive_stream)
-        self.data = DataInbox()
+        self.data = DataInbox(participant_rate(context.config.limits_of(claims.issuer)))
         self.data_blobs = DataBlobs()
         self.data_tracks = DataTracks(self, request.auto_subscribe_data_track)
         self.lifetime = Lifetime(self)

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from hubbub.webhooks.config import EVENTS, WebhookTarget
+from rooms.limits import KeyLimits
 
 from .options import MAY_BE_ZERO, NO_LIMIT, UNLIMITED_AT_ZERO, Option, options
 
@@ -165,8 +166,42 @@ def _targets(targets: list[_Target]) -> tuple[WebhookTarget, ...]:
     return tuple(target.target() for target in targets)
 
 
+_Whole = Annotated[int, Field(ge=0)]
+_PerSecond = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]
+
+
+class _KeyLimits(BaseModel):
+    """An API key with limits of its own, as written in the file; see ``rooms.limits.Limits``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    key: Annotated[str, Field(min_length=1)]
+    key_rooms: _Whole = 0
+    key_participants: _Whole = 0
+    room_participants: _Whole = 0
+    room_tracks: _Whole = 0
+    participant_tracks: _Whole = 0
+    participant_messages_per_s: _PerSecond = 0
+    participant_bytes_per_s: _PerSecond = 0
+    room_messages_per_s: _PerSecond = 0
+    room_bytes_per_s: _PerSecond = 0
+
+
+def _key_limits(keys: list[_KeyLimits]) -> tuple[KeyLimits, ...]:
+    return tuple(
+        KeyLimits(each.key, tuple(each.model_dump(exclude={"key"}, exclude_unset=True).items()))
+        for each in keys
+    )
+
+
 _CUSTOM: dict[str, Any] = {
     "token_endpoint.path": Annotated[str, Field(strict=True, pattern=r"^(/[A-Za-z0-9._~-]+)*$")],
+    **{
+        f"limit.{whose}_{what}_per_s": _PerSecond
+        for whose in ("participant", "room")
+        for what in ("messages", "bytes")
+    },
+    "limit.keys": Annotated[list[_KeyLimits], BeforeValidator(_parsed), AfterValidator(_key_limits)],
     "webhook.urls": _each(_url),
     "webhook.filter_params.include_events": _each(_event),
     "webhook.filter_params.exclude_events": _each(_event),

@@ -6,6 +6,10 @@ as it is. A key stands for everything below it.
 
 MOVED = {
     "log_level": "logging.level",
+    "room.max_rooms": "limit.max_rooms",
+    "room.max_tracks": "limit.max_tracks",
+    "room.max_data_tracks": "limit.max_data_tracks",
+    "room.max_pending_tracks": "limit.max_pending_tracks",
     "room.max_metadata_size": "limit.max_metadata_size",
     "room.max_room_name_length": "limit.max_room_name_length",
     "room.max_participant_identity_length": "limit.max_participant_identity_length",

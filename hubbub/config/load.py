@@ -13,6 +13,7 @@ from hubbub.history.config import HistoryConfig
 from hubbub.webhooks.config import WebhookConfig
 from rooms.agents.config import AgentsConfig
 from rooms.config import RoomConfig
+from rooms.limits import Limits
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
 
@@ -103,7 +104,7 @@ def _compose(settings: Mapping[str, Any], keys: KeyRing) -> Config:
         history=HistoryConfig(**parts[HistoryConfig]),
         logging=LoggingConfig(**parts[LoggingConfig]),
         media=MediaConfig(**parts[MediaConfig]),
-        rooms=RoomConfig(**parts[RoomConfig]),
+        rooms=RoomConfig(**parts[RoomConfig], limits=Limits(**parts[Limits])),
         signaling=SignalingConfig(**parts[SignalingConfig]),
         webhooks=WebhookConfig(**parts[WebhookConfig]),
         agents=AgentsConfig(**parts[AgentsConfig]),

@@ -17,6 +17,7 @@ from hubbub.history.config import HistoryConfig
 from hubbub.webhooks.config import WebhookConfig
 from rooms.agents.config import AgentsConfig
 from rooms.config import RoomConfig
+from rooms.limits import Limits
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
 
@@ -30,6 +31,7 @@ SECTIONS: dict[type, str] = {
     LoggingConfig: "logging.",
     MediaConfig: "rtc.",
     RoomConfig: "room.",
+    Limits: "limit.",
     SignalingConfig: "signal.",
     AgentsConfig: "agents.",
     DatabaseConfig: "database.",
@@ -63,6 +65,11 @@ LIVEKIT_PLACES: dict[tuple[type, str], str] = {
     (RoomConfig, "max_room_name_chars"): "limit.max_room_name_length",
     (SignalingConfig, "max_message_bytes"): "limit.signal_message_size_limit",
     (SignalingConfig, "region"): "region",
+    (RoomConfig, "max_rooms"): "limit.max_rooms",
+    (RoomConfig, "max_tracks"): "limit.max_tracks",
+    (RoomConfig, "max_data_tracks"): "limit.max_data_tracks",
+    (RoomConfig, "max_pending_tracks"): "limit.max_pending_tracks",
+    (RoomConfig, "key_limits"): "limit.keys",
     (WebhookConfig, "include_events"): "webhook.filter_params.include_events",
     (WebhookConfig, "exclude_events"): "webhook.filter_params.exclude_events",
     (WebhookConfig, "full_room"): "room.enable_full_room_in_webhooks",
@@ -87,31 +94,38 @@ UNLIMITED_AT_ZERO = frozenset(
     }
 )
 
-MAY_BE_ZERO = UNLIMITED_AT_ZERO | {
-    "port",
-    "rtc.udp_port",
-    "rtc.announced_udp_port",
-    "rtc.tcp_port",
-    "room.empty_timeout",
-    "room.departure_timeout",
-    "room.max_participants",
-    "room.playout_delay.min",
-    "room.playout_delay.max",
-    "room.signal_loss_grace_s",
-    "room.reconnect_grace_s",
-    "room.reliable_cache_s",
-    "room.reliable_cache_bytes",
-    "agents.job_wait_s",
-    "agents.max_job_restarts",
-    "agents.max_simulated_jobs",
-    "agents.participant_return_s",
-    "agents.worker_return_s",
-    "agents.agent_return_s",
-    "agents.leave_grace_s",
-    "audio.active_level",
-    "audio.min_percentile",
-    "audio.smooth_intervals",
-}
+KEY_LIMITS = frozenset("limit." + item.name for item in fields(Limits))
+"""What each API key may have."""
+
+MAY_BE_ZERO = (
+    UNLIMITED_AT_ZERO
+    | KEY_LIMITS
+    | {
+        "port",
+        "rtc.udp_port",
+        "rtc.announced_udp_port",
+        "rtc.tcp_port",
+        "room.empty_timeout",
+        "room.departure_timeout",
+        "room.max_participants",
+        "room.playout_delay.min",
+        "room.playout_delay.max",
+        "room.signal_loss_grace_s",
+        "room.reconnect_grace_s",
+        "room.reliable_cache_s",
+        "room.reliable_cache_bytes",
+        "agents.job_wait_s",
+        "agents.max_job_restarts",
+        "agents.max_simulated_jobs",
+        "agents.participant_return_s",
+        "agents.worker_return_s",
+        "agents.agent_return_s",
+        "agents.leave_grace_s",
+        "audio.active_level",
+        "audio.min_percentile",
+        "audio.smooth_intervals",
+    }
+)
 """Numbers that may be 0; no other may, and none may be less."""
 
 

@@ -32,6 +32,7 @@ ELSEWHERE = {
     "rooms/agents/dispatch.py": "tests/rooms/agents/test_service.py",
     "rooms/agents/errors.py": "tests/rooms/agents/test_worker_session.py",
     "rooms/agents/job.py": "tests/rooms/agents/test_supervision.py",
+    "rooms/config.py": "tests/rooms/test_limits.py",
     "rooms/context.py": "tests/rooms/test_room.py",
     "rooms/departure.py": "tests/rooms/test_lifetime.py",
     "rooms/errors.py": "tests/hubbub/api/test_errors.py",

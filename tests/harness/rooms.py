@@ -257,7 +257,7 @@ class House:
         video = VideoGrant(room_join=True, room=room, **{"can_update_own_metadata": True, **(grant or {})})
         description = rtc.SessionDescription(type="offer", sdp=offer or publishing(), id=offer_id)
         request = JoinRequest(
-            claims=Claims(issuer="devkey", identity=identity, video=video, **(claims or {})),
+            claims=Claims(**{"issuer": "devkey", "identity": identity, "video": video, **(claims or {})}),
             client=models.ClientInfo(protocol=protocol, **(client or {})),
             single_pc=not v0,
             publisher_offer=None if v0 else description,

@@ -18,7 +18,8 @@ class RoomService:
     def create_room(self, by: Caller, request: messages.CreateRoomRequest) -> models.Room:
         """Needs roomCreate."""
         by.require_room_create()
-        return self._rooms.create_room(request.name, configuration(request), request.room_preset)
+        key = by.require_token().issuer
+        return self._rooms.create_room(request.name, configuration(request), request.room_preset, key)
 
     def list_rooms(self, by: Caller, request: messages.ListRoomsRequest) -> messages.ListRoomsResponse:
         """Needs roomList."""

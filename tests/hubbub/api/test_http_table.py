@@ -27,7 +27,7 @@ from tests.harness.rooms import House
 RECORDED: list[dict[str, Any]] = [
     json.loads(line) for line in Path("tests/data/wire/http_validate.jsonl").read_text().splitlines()
 ]
-FULL = (503, "room full is full")
+FULL = (503, "room full is full: participants are limited to 1")
 DIFFERENT = {
     # Not the server's fault, and validate says so too: a browser learns the reason from there alone.
     ("room full (max_participants 1, one inside)", 500): FULL,

@@ -1,5 +1,7 @@
 """Configurations good and bad, from files, variables and flags."""
 
+import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from auth.keys import KeyRing
 from hubbub.config import DEV_KEY, DEV_SECRET, Config, load, load_keys
 from hubbub.errors import ConfigError
+from rooms.limits import Limits
 
 SECRET = "0123456789abcdef0123456789abcdef"
 KEYS = f"keys:\n  api: {SECRET}\n"
@@ -282,3 +285,36 @@ def test_conflicts() -> None:
         "signal.ping_timeout_s: should be longer than signal.ping_interval_s",
     ]
     assert load(KEYS + "port: 0\nrtc: {tcp_port: 0}")[0].port == 0
+
+
+def test_limits_of_single_keys() -> None:
+    text = """
+    limit:
+      key_rooms: 5
+      room_bytes_per_s: 1500000
+      keys: [{key: devkey, key_rooms: 0, participant_messages_per_s: 50}]
+    """
+    config, _ = load(text, flags={"development": True})
+    assert config.rooms.limits == Limits(key_rooms=5, room_bytes_per_s=1.5e6)
+    own = Limits(room_bytes_per_s=1.5e6, participant_messages_per_s=50)
+    assert config.rooms.limits_of("devkey") == own
+
+
+@pytest.mark.parametrize(
+    "item", [{}, {"key": "k", "rooms": 1}, {"key": "k", "key_rooms": -1}, {"key": ""}, 7]
+)
+def test_limits_of_keys_that_make_no_sense(item: object) -> None:
+    with pytest.raises(ConfigError, match=r"limit\.keys, item 1"):
+        load(f"limit: {{keys: [{json.dumps(item)}]}}", flags={"development": True})
+
+
+def test_each_limit_can_be_set_for_a_key() -> None:
+    values = {item.name: 3 for item in fields(Limits)}
+    text = json.dumps({"limit": {"keys": [{"key": "k", **values}]}})
+    config, _ = load(text, flags={"development": True})
+    assert config.rooms.limits_of("k") == Limits(**values)
+
+
+def test_old_places_of_limits_are_read() -> None:
+    config, _ = load("room: {max_rooms: 7, max_tracks: 3}", flags={"development": True})
+    assert (config.rooms.max_rooms, config.rooms.max_tracks) == (7, 3)
