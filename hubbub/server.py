@@ -30,6 +30,7 @@ from hubbub import keys as api_keys
 from hubbub.api.app import build_app, runner_for
 from hubbub.api.token_endpoint import TokenEndpoint
 from hubbub.api.twirp.services import twirp
+from hubbub.api.webhooks import WebhookRoutes
 from hubbub.banner import banner
 from hubbub.config import Config
 from hubbub.database import Database, database_path
@@ -196,6 +197,7 @@ class Server:
             *door.routes(),
             *agent_door.routes(),
             *twirp(self.administration, config.keys, self.agents).routes(),
+            *WebhookRoutes(self.webhooks, config.keys).routes(),
             *TokenEndpoint(config.token_endpoint, config.rooms, config.keys).routes(),
             *DevTokens(config.keys, enabled=config.development).routes(),
             *pages.routes(),

@@ -38,12 +38,21 @@ class Inbox:
 
     def put(self, item: Accepted) -> bool:
         """Hand an event to the database, at once if it has none of ours; whether there was a place for it."""
-        if len(self._items) >= MAX_UNWRITTEN:
+        if not self.has_place:
             return False
         self._items.append(item)
         if not self._busy:
             self._write()
         return True
+
+    @property
+    def has_place(self) -> bool:
+        """Whether there is a place for another event."""
+        return len(self._items) < MAX_UNWRITTEN
+
+    async def written(self) -> None:
+        """Return when everything that was put here is on disk, or can't be written now."""
+        await self._settled.wait()
 
     async def close(self) -> None:
         """Return when everything is written, or can't be."""

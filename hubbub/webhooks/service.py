@@ -116,6 +116,15 @@ class Webhooks:
             worker.counters.pending += 1
         self._drop([worker for worker in wanting if worker not in workers], now)
 
+    @property
+    def has_place(self) -> bool:
+        """Whether another event would be accepted, as far as memory goes."""
+        return self._inbox.has_place
+
+    async def written(self) -> None:
+        """Return when all events so far are on disk, or can't be written now."""
+        await self._inbox.written()
+
     def _drop(self, workers: Sequence[Worker], now: float) -> None:
         for worker in workers:
             worker.counters.dropped += 1
