@@ -99,11 +99,10 @@ class Housekeeping:
 
     def _acknowledge(self, now: float) -> None:
         """Send transport-wide feedback where it is due."""
-        for transport in self._tick.active:
-            if transport not in self._to_acknowledge:
-                due_at = transport.ingress.arrivals.due_at
-                if due_at != inf:
-                    self._to_acknowledge.put(transport, due_at)
+        for transport in self._to_acknowledge.others(self._tick.active):
+            due_at = transport.ingress.arrivals.due_at
+            if due_at != inf:
+                self._to_acknowledge.put(transport, due_at)
         self._tick.active.clear()
         for transport in self._to_acknowledge.take(now):
             self._tick.feedback[transport].acknowledge(now)

@@ -37,6 +37,10 @@ class Wheel(Generic[Item]):
             self._due[item] = step
             self._slots[step % SLOTS].append(item)
 
+    def others(self, items: set[Item]) -> set[Item]:
+        """Those of ``items`` that are not in it."""
+        return items.difference(self._due)
+
     def discard(self, item: Item) -> None:
         """Forget it."""
         self._due.pop(item, None)

@@ -36,6 +36,7 @@ def test_the_earlier_of_two_times_counts() -> None:
     for at in (1000.1, 1000.03, 1000.2):
         wheel.put("once", at)
     assert "once" in wheel
+    assert wheel.others({"once", "never"}) == {"never"}
     assert wheel.take(1000.03) == ["once"]
     assert "once" not in wheel
     assert wheel.take(1001.0) == []

@@ -70,7 +70,12 @@ def test_every_number_from_the_base_to_the_last_arrival_is_told(numbers, base) -
     st.lists(
         st.tuples(
             st.one_of(st.just(1), st.just(1), st.integers(1, 50), st.integers(1, 10_000)),
-            st.one_of(st.integers(0, 3000), st.integers(0, 64_000), st.integers(-1000, 70_000)),
+            st.one_of(
+                st.integers(0, 3000),
+                st.integers(0, 64_000),
+                st.integers(-1000, 70_000),
+                st.integers(-9_000_000, 9_000_000),
+            ),
         ),
         max_size=MAX_SIMPLE - 1,
     ),
