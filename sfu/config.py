@@ -44,6 +44,8 @@ class MediaConfig:
     """Hand runs of equal packets to the kernel as one (UDP GSO), where it can."""
     use_sendmmsg: bool = True
     """Send many packets by one system call, where the system can."""
+    shed_video: bool = True
+    """Leave out video, whole layers of it, when the engine can't keep up, so that audio goes on."""
     max_transports: int = 10_000
     """Most peer connections at a time."""
     max_tracks_per_transport: int = 64

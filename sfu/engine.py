@@ -11,6 +11,7 @@ from sfu.announce import announced_addresses
 from sfu.config import MediaConfig
 from sfu.control import Command, Event, RouterId, TrackId, TransportId
 from sfu.errors import MediaStartError
+from sfu.forwarding.arena import SendArena
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import Lane
@@ -25,6 +26,7 @@ from sfu.net.peers import PeerTable
 from sfu.net.private_names import check_private_names
 from sfu.net.tcp import TcpPeer, TcpPort
 from sfu.net.udp import UdpPort, has_ipv6
+from sfu.overload import STEPS
 from sfu.peer.context import PeerContext
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
@@ -38,6 +40,7 @@ _SMALL_ROW_BYTES = 320
 _LARGE_ROW_BYTES = 1536
 _ROWS = 2048
 _MAX_SSRC = 0xFFFFFFFF
+_COMPLAIN_S = 10.0
 
 
 class Engine:
@@ -51,10 +54,11 @@ class Engine:
         self.ports: list[UdpPort] = []
         self._tcp = TcpPort(self._on_tcp, self._on_tcp_closed, config.max_transports)
         self.egress = Egress(self.peers, self.ports, batch=config.use_sendmmsg, gso=config.use_gso)
-        lanes = [self._lane(_SMALL_ROW_BYTES), self._lane(_LARGE_ROW_BYTES)]
+        lanes = self._lanes = [self._lane(_SMALL_ROW_BYTES), self._lane(_LARGE_ROW_BYTES)]
+        lanes[0].arena.urgent = True
         self.forwarder = Forwarder(self.down_tracks, lanes, lambda: secrets.randbits(31))
         self.mux = Mux(self.peers)
-        self.tick = Tick(self.mux, self.forwarder, lanes, self.egress)
+        self.tick = Tick(self.mux, self.forwarder, lanes, self.egress, shed=config.shed_video)
         self.context = PeerContext(
             config,
             emit,
@@ -72,13 +76,21 @@ class Engine:
         self._timer: asyncio.TimerHandle | None = None
         self._departed = 0
         """Transports closed since the last full collection."""
+        self._complain_at = 0.0
         self._certificate: Certificate | None = None
         self._candidates: tuple[str, ...] = ()
         self._tcp_candidates: tuple[str, ...] = ()
 
     def _lane(self, stride: int) -> Lane:
         pad = self.config.use_gso and self.config.use_sendmmsg
-        return Lane(stride, _ROWS, self.down_tracks, lambda: self.peers.twcc, self.egress.send, pad=pad)
+        return Lane(stride, _ROWS, self.down_tracks, lambda: self.peers.twcc, self._drain, pad=pad)
+
+    def _drain(self, full: SendArena) -> None:
+        """Make room in a lane; smaller packets are numbered before larger ones, so they go first."""
+        for lane in self._lanes:
+            self.egress.send(lane.arena)
+            if lane.arena is full:
+                return
 
     # --- life ---
 
@@ -138,8 +150,8 @@ class Engine:
     # --- packets and time ---
 
     def _on_readable(self, port: UdpPort) -> None:
-        self.tick.begin(time.monotonic(), time.time())
         for _ in range(BATCHES_PER_TURN):
+            self.tick.begin(time.monotonic(), time.time())
             more = self.tick.drain(port)
             self.tick.finish()
             if not more:
@@ -162,6 +174,21 @@ class Engine:
         self.tick.finish()
         if gc_policy.tidy(self._departed, len(self.transports)):
             self._departed = 0
+        if self.tick.overload.level and now >= self._complain_at:
+            self._complain_at = now + _COMPLAIN_S
+            self._complain()
+
+    def _complain(self) -> None:
+        """Say once in a while that there is too much to do."""
+        counters, shedder = self.egress.counters, self.tick.shedder
+        shedder.settle()
+        logger.warning(
+            "overloaded: leaving out %d/%d of the video; packets left out %d, refused by the kernel %d",
+            self.tick.overload.level,
+            STEPS,
+            shedder.packets,
+            counters.refused,
+        )
 
     def _new_ssrc(self) -> int:
         return 1 + secrets.randbelow(_MAX_SSRC)

@@ -10,12 +10,14 @@ from typing import Any
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import Lane
 from sfu.forwarding.packet import MediaPacket
+from sfu.forwarding.shedding import Shedder
 from sfu.forwarding.uptrack import Layer
 from sfu.mux import Mux
 from sfu.net import srtp
 from sfu.net.egress import Egress
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import ROW_BYTES, UdpPort
+from sfu.overload import Overload
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
 from sfu.rtp.extensions import abs_send_time
@@ -44,11 +46,17 @@ class _Media:
 class Tick:
     """Moves packets; implements MediaSink for the transports' ingress."""
 
-    def __init__(self, mux: Mux, forwarder: Forwarder, lanes: Sequence[Lane], egress: Egress) -> None:
+    def __init__(
+        self, mux: Mux, forwarder: Forwarder, lanes: Sequence[Lane], egress: Egress, *, shed: bool = True
+    ) -> None:
+        """``shed``: leave out video when overloaded."""
         self._mux = mux
         self._forwarder = forwarder
         self._lanes = lanes
         self._egress = egress
+        self._shed = shed
+        self.overload = Overload()
+        self.shedder = Shedder(self.overload)
         self.feedback: dict[Transport, Feedback] = {}
         self.active: set[Transport] = set()
         """Transports that sent media since housekeeping last looked."""
@@ -103,7 +111,11 @@ class Tick:
             self._media(media, port.memory)
         if others:
             self._others(others, port, pointers)
-        return count == port.batch_size
+        full = count == port.batch_size
+        if count and self._shed:
+            waited_s = self._unix_now - arrival_us / 1e6 if port.timed else None
+            self.overload.received(waited_s, self._now, full=full)
+        return full
 
     def tcp(self, peer: TcpPeer, data: bytes) -> None:
         """Take one datagram from an ICE-TCP connection."""
@@ -123,11 +135,19 @@ class Tick:
     def finish(self) -> None:
         """Write all copies and send them."""
         self._forwarder.expand()
+        refused = self._egress.counters.refused
         for lane in self._lanes:
             self._egress.send(lane.arena)
+        if self._shed:
+            self.overload.sent(self._egress.counters.refused - refused, self._now)
 
     def resend(self, peer: int, packet: bytes) -> None:
-        """Send one finished RTP packet (a retransmission) with the tick's other packets."""
+        """Send one finished RTP packet (a retransmission) with the tick's other packets.
+
+        What an overloaded kernel refused is asked for again by everybody; that would keep it overloaded.
+        """
+        if self.overload.congested(self._now):
+            return
         for lane in self._lanes:
             if len(packet) <= lane.largest:
                 if lane.arena.count == lane.arena.capacity:
@@ -138,6 +158,8 @@ class Tick:
     # --- MediaSink ---
 
     def media(self, layer: Layer, sequence: int, packet: MediaPacket) -> None:
+        if not self.shedder.idle and self.shedder.takes(layer, sequence, packet, self._now):
+            return
         self._forwarder.forward(layer, sequence, packet, self._abs_send_time, self._now)
 
     def layer_started(self, layer: Layer) -> None:

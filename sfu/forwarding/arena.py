@@ -22,6 +22,7 @@ class SendArena:
         "peers",
         "rows",
         "stride",
+        "urgent",
     )
 
     def __init__(self, capacity: int, stride: int) -> None:
@@ -46,6 +47,8 @@ class SendArena:
         self.peers: Int32s = np.zeros(capacity, np.int32)
         """Row of the destination in the peer table."""
         self.count = 0
+        self.urgent = False
+        """Small packets, audio among them: what a full socket buffer refuses is kept for the next turn."""
 
     def append(self, peer: int, packet: bytes) -> None:
         """Add one finished RTP packet (a retransmission); the caller has checked that there is room."""

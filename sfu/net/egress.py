@@ -20,10 +20,18 @@ class EgressCounters:
     packets: int = 0
     octets: int = 0
     dropped: int = 0
-    """Refused by the kernel (a full socket buffer) or without a destination."""
+    """Not sent: refused by the kernel, or without a destination."""
+    refused: int = 0
+    """Times that the full socket buffer had no room for a packet."""
+    kept: int = 0
+    """Small packets of those that were kept for the next turn."""
     unprotected: int = 0
     """Refused by libsrtp."""
     calls: int = 0
+
+
+KEPT = 1024
+"""Small packets kept at most while the socket's buffer is full."""
 
 
 class Egress:
@@ -34,12 +42,17 @@ class Egress:
         self._ports = ports
         self._batch = batch and mmsg.supported()
         self._gso = gso
-        self._pointers: dict[int, tuple[list[Any], list[Any]]] = {}
+        self._pointers: dict[SendArena, tuple[list[Any], list[Any]]] = {}
         self._sender: mmsg.Sender | None = None
+        self._kept: list[tuple[UdpPort, SendArena]] = []
+        self._resume: dict[int, int] = {}
+        """Where sending of large packets was broken off last, by port: the first peer that got nothing."""
         self.counters = EgressCounters()
 
     def send(self, arena: SendArena) -> None:
         """Protect and send all rows, then empty the arena."""
+        if self._kept:
+            self._send_kept()
         count = arena.count
         arena.count = 0
         if not count:
@@ -86,6 +99,8 @@ class Egress:
             return
         if self._sender is None or self._sender.size < len(rows):
             self._sender = mmsg.Sender(max(arena.capacity, len(rows)))
+        if not arena.urgent and port.index in self._resume:
+            rows, destinations = _rotated(rows, destinations, self._resume.pop(port.index))
         octets = self._sender.octets
         send = self._sender.send_few if len(rows) <= mmsg.FEW else self._sender.send
         sent, calls = send(
@@ -96,10 +111,41 @@ class Egress:
             self._peers.address_lengths[destinations],
             gso=self._gso and port.gso,
         )
-        self.counters.calls += calls
-        self.counters.packets += sent
-        self.counters.octets += self._sender.octets - octets
-        self.counters.dropped += len(rows) - sent
+        counters = self.counters
+        counters.calls += calls
+        counters.packets += sent
+        counters.octets += self._sender.octets - octets
+        missing = len(rows) - sent
+        stopped_at = self._sender.stopped_at
+        if stopped_at >= 0:
+            counters.refused += len(rows) - stopped_at
+            if arena.urgent:
+                self._keep(port, arena, rows[stopped_at:])
+                missing -= len(rows) - stopped_at
+            else:
+                self._resume[port.index] = int(destinations[stopped_at])
+        counters.dropped += missing
+
+    def _keep(self, port: UdpPort, arena: SendArena, rows: Int64s) -> None:
+        """Keep small packets that the full buffer had no room for, the newest KEPT of them."""
+        kept = SendArena(len(rows), arena.stride)
+        kept.rows[:] = arena.rows[rows]
+        kept.lengths[:] = arena.lengths[rows]
+        kept.peers[:] = arena.peers[rows]
+        kept.urgent = True
+        self._kept.append((port, kept))
+        self.counters.kept += len(rows)
+        while sum(arena.capacity for _, arena in self._kept) > KEPT:
+            self.counters.dropped += self._kept.pop(0)[1].capacity
+
+    def _send_kept(self) -> None:
+        """Try again, before anything newer goes out; what still finds no room stays."""
+        waiting, self._kept = self._kept, []
+        for port, arena in waiting:
+            alive = np.flatnonzero(self._peers.port[arena.peers] == port.index)
+            self.counters.dropped += arena.capacity - len(alive)
+            if len(alive):
+                self._over_udp(port, arena, alive, arena.peers[alive])
 
     def _one_by_one(self, port: UdpPort, arena: SendArena, rows: Int64s, destinations: Any) -> None:
         """The fallback for systems without ``sendmmsg``."""
@@ -130,7 +176,7 @@ class Egress:
 
     def _pointers_of(self, arena: SendArena) -> tuple[list[Any], list[Any]]:
         """libsrtp wants C pointers to each row and to its length; they are made once per arena."""
-        found = self._pointers.get(id(arena))
+        found = self._pointers.get(arena)
         if found is None:
             rows = srtp.ffi.cast("unsigned char *", arena.rows.ctypes.data)
             lengths = srtp.ffi.cast("int *", arena.lengths.ctypes.data)
@@ -138,5 +184,13 @@ class Egress:
                 [rows + index * arena.stride for index in range(arena.capacity)],
                 [lengths + index for index in range(arena.capacity)],
             )
-            self._pointers[id(arena)] = found
+            self._pointers[arena] = found
         return found
+
+
+def _rotated(rows: Int64s, destinations: Any, first: int) -> tuple[Int64s, Any]:
+    """Begin with a peer, so that it isn't always the last ones that get nothing; each peer's order stays."""
+    if (destinations[1:] < destinations[:-1]).any():
+        return rows, destinations
+    at = int(np.searchsorted(destinations, first))
+    return np.roll(rows, -at), np.roll(destinations, -at)

@@ -52,6 +52,8 @@ class UdpPort:
         self.port: int = self._socket.getsockname()[1]
         self.fileno = self._socket.fileno()
         self._batch = batch and mmsg.supported()
+        self.timed = self._batch
+        """Whether the kernel tells when datagrams came."""
         self.gso = self._batch and mmsg.gso_supported(self._socket)
         self._receiver = mmsg.Receiver(batch_size, ROW_BYTES)
         self.rows = self._receiver.rows

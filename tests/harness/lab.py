@@ -36,6 +36,7 @@ class MemoryPort:
         self.host, self.port, self.fileno = "10.0.0.1", 7882, -1
         self.batch_size = 64
         self.gso = False
+        self.timed = True
         self.rows = np.zeros((self.batch_size, ROW_BYTES), np.uint8)
         self.memory = self.rows.data.cast("B")
         self._waiting: list[tuple[AddressKey, bytes, int]] = []

@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from sfu.forwarding.arena import SendArena
+from sfu.net import egress as egress_module
 from sfu.net import mmsg
 from sfu.net.egress import Egress
 from sfu.net.peers import PeerTable
@@ -200,3 +201,117 @@ def test_what_the_kernel_refuses_counts_as_dropped_only(
     egress.send(_arena((refused.row, _rtp(1, 500)), (peer.row, _rtp(1, 100))))
     assert peer.received() == [_rtp(1, 100)]
     assert (egress.counters.packets, egress.counters.octets, egress.counters.dropped) == (1, 116, 1)
+
+
+class Narrow:
+    """A port whose buffer is soon full: a pair of local sockets, because the loopback's UDP never refuses."""
+
+    def __init__(self) -> None:
+        self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+        self._theirs.setblocking(False)
+        self.index, self.gso, self.fileno = 0, False, self._ours.fileno()
+        self.keys: list[SrtpPair] = []
+
+    def drain(self) -> list[bytes]:
+        received = []
+        while True:
+            try:
+                received.append(self._theirs.recv(2048))
+            except BlockingIOError:
+                return received
+
+    def close(self) -> None:
+        self._ours.close()
+        self._theirs.close()
+
+
+@pytest.fixture
+def narrow() -> Iterator[Narrow]:
+    made = Narrow()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def jammed(table: PeerTable, narrow: Narrow) -> Egress:
+    """An egress to a dozen peers over the narrow port."""
+    narrow.keys = [SrtpPair(AEAD_AES_128_GCM, bytes(28), bytes(28)) for _ in range(12)]
+    for pair in narrow.keys:
+        row = table.allocate()
+        table.srtp[row] = pair.tx_ptr
+        table.port[row] = 0
+    return Egress(table, [cast(UdpPort, narrow)], batch=True, gso=False)
+
+
+def _fill(egress: Egress) -> None:
+    """Send until not even a small packet has room."""
+    for size in (1000, 60):
+        egress.send(_arena(*((0, _rtp(n, size, ssrc=size)) for n in range(1, 41))))
+
+
+def _ssrcs(packets: list[bytes]) -> list[int]:
+    return [int.from_bytes(packet[8:12], "big") for packet in packets]
+
+
+@pytest.mark.skipif(not mmsg.supported(), reason="the system has no sendmmsg")
+@pytest.mark.parametrize("few", [0, 32])
+class TestAFullBuffer:
+    @pytest.fixture(autouse=True)
+    def _few(self, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(mmsg, "FEW", few)
+
+    def test_what_has_no_room_is_dropped_and_counted(self, jammed: Egress, narrow: Narrow) -> None:
+        jammed.send(_arena(*((0, _rtp(n, 1000)) for n in range(1, 21))))
+        sent = len(narrow.drain())
+        assert 0 < sent < 20
+        counters = jammed.counters
+        assert (counters.packets, counters.refused, counters.dropped) == (sent, 20 - sent, 20 - sent)
+
+    def test_small_packets_are_kept_and_go_first_next_time(self, jammed: Egress, narrow: Narrow) -> None:
+        small = _arena(*((0, _rtp(n, 60, ssrc=1)) for n in range(1, 4)))
+        small.urgent = True
+        _fill(jammed)
+        jammed.send(small)
+        assert jammed.counters.kept == 3
+        assert 1 not in _ssrcs(narrow.drain())
+        jammed.send(_arena((1, _rtp(1, 1000, ssrc=3))))
+        assert _ssrcs(narrow.drain()) == [1, 1, 1, 3]
+        assert jammed.counters.dropped == jammed.counters.refused - 3
+
+    def test_no_more_are_kept_than_the_limit_the_newest(
+        self, jammed: Egress, narrow: Narrow, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(egress_module, "KEPT", 4)
+        _fill(jammed)
+        dropped = jammed.counters.dropped
+        for number in range(1, 7):
+            arena = _arena((1, _rtp(number, 60, ssrc=number)))
+            arena.urgent = True
+            jammed.send(arena)
+        narrow.drain()
+        jammed.send(_arena())
+        assert _ssrcs(narrow.drain()) == [3, 4, 5, 6]
+        assert jammed.counters.dropped == dropped + 2
+
+    def test_kept_packets_of_a_peer_that_is_gone_are_dropped(
+        self, table: PeerTable, jammed: Egress, narrow: Narrow
+    ) -> None:
+        _fill(jammed)
+        arena = _arena((1, _rtp(1, 60)), (0, _rtp(21, 60, ssrc=2)))
+        arena.urgent = True
+        jammed.send(arena)
+        narrow.drain()
+        table.forget_address(1)
+        jammed.send(_arena())
+        assert _ssrcs(narrow.drain()) == [2]
+
+    def test_next_time_those_come_first_who_got_nothing(self, jammed: Egress, narrow: Narrow) -> None:
+        def frame(number: int) -> SendArena:
+            return _arena(*((peer, _rtp(number, 1000, ssrc=peer)) for peer in range(12)))
+
+        jammed.send(frame(1))
+        served = _ssrcs(narrow.drain())
+        assert served == list(range(len(served)))
+        jammed.send(frame(2))
+        assert _ssrcs(narrow.drain())[0] == len(served)
