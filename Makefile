@@ -21,16 +21,19 @@ DEV := $(VENV)/.dev
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check format fuzz bench web browser lock clean
+.PHONY: help run test test-fallback check format fuzz bench web browser lock clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(RUNTIME) web  ## start a server on this machine, with a page to join from (ARGS: flags of `hubbub serve`)
 	@exec $(PY) -m hubbub serve --dev $(ARGS)
 
 test: $(DEV) web browser  ## run all tests (ARGS: pytest's, such as ARGS="tests/auth -x")
 	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
+
+test-fallback: $(DEV) web browser  ## run the tests with real clients on plain sockets, as without sendmmsg and GSO
+	@HUBBUB_TEST_PLAIN_SOCKETS=1 $(PY) -m pytest -n auto --dist loadfile tests/interop $(ARGS)
 
 check: $(DEV)  ## check format, lint, types and who imports whom
 	$(PY) -m ruff format --check .

@@ -3,7 +3,7 @@
 By default :func:`running_server` starts Hubbub in development mode on free ports of the loopback. To
 develop these tests, or to see how LiveKit itself behaves, name a server that already runs, such as
 ``HUBBUB_TEST_PEER_URL=ws://127.0.0.1:7980``, its API key in ``HUBBUB_TEST_PEER_KEY`` and the key's secret in
-``HUBBUB_TEST_PEER_SECRET``.
+``HUBBUB_TEST_PEER_SECRET``. With ``HUBBUB_TEST_PLAIN_SOCKETS=1`` Hubbub does without ``sendmmsg`` and UDP GSO.
 """
 
 import os
@@ -19,6 +19,8 @@ from livekit import api
 from hubbub.testing.server import HubbubServer, Nursery
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+PLAIN_SOCKETS = {"rtc.use_gso": False, "rtc.use_sendmmsg": False}
+"""Options of a server that sends and receives datagrams one by one, as on systems that can't do better."""
 DEV_KEY, DEV_SECRET = "devkey", "secret"
 
 
@@ -74,6 +76,7 @@ def running_server(directory: Path, options: Mapping[str, object] | None = None)
         key, secret = os.environ["HUBBUB_TEST_PEER_KEY"], os.environ["HUBBUB_TEST_PEER_SECRET"]
         yield Server(peer_url, key, secret, is_hubbub=False)
         return
+    options = dict(options or {}) | (PLAIN_SOCKETS if os.environ.get("HUBBUB_TEST_PLAIN_SOCKETS") else {})
     nursery = Nursery()
     try:
         with HubbubServer(nursery, directory, options=options, key=(DEV_KEY, DEV_SECRET)) as process:
