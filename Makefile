@@ -18,6 +18,7 @@ MADE := $(VENV)/.made
 RUNTIME := $(VENV)/.runtime
 BUILD := $(VENV)/.build
 DEV := $(VENV)/.dev
+AGENTS := $(VENV)/.agents
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -29,7 +30,7 @@ help:  ## list these targets
 run: $(RUNTIME) web  ## start a server on this machine, with a page to join from (ARGS: flags of `hubbub serve`)
 	@exec $(PY) -m hubbub serve --dev $(ARGS)
 
-test: $(DEV) web browser  ## run all tests (ARGS: pytest's, such as ARGS="tests/auth -x")
+test: $(DEV) $(AGENTS) web browser  ## run all tests (ARGS: pytest's, such as ARGS="tests/auth -x")
 	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
 test-fallback: $(DEV) web browser  ## run the tests with real clients on plain sockets, as without sendmmsg and GSO
@@ -59,6 +60,7 @@ lock: $(DEV)  ## write the lock files anew (UPGRADE=1: with the newest versions)
 	$(COMPILE) requirements-build.in -o requirements-build.lock
 	$(COMPILE) pyproject.toml requirements-build.in requirements-dev.in -c requirements.lock \
 		-c requirements-build.lock -o requirements-dev.lock
+	$(COMPILE) requirements-agents.in -o requirements-agents.lock
 	@! grep -n "://" requirements*.lock
 
 clean:  ## remove all that was made here
@@ -92,4 +94,11 @@ $(RUNTIME): requirements.lock pyproject.toml $(BUILD)
 $(DEV): requirements-dev.lock $(RUNTIME)
 	@echo "Installing what tests and checks need …"
 	@$(PIP) install --require-hashes -r $<
+	@touch $@
+
+# The SDK that livekit-agents pins is not the one that other tests use.
+$(AGENTS): requirements-agents.lock $(MADE)
+	@echo "Installing an agent worker, in an environment of its own …"
+	@$(PYTHON) -m venv --clear $(VENV)/agents
+	@$(VENV)/agents/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r $<
 	@touch $@

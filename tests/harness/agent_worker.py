@@ -12,15 +12,23 @@ import asyncio
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from livekit import rtc
 from livekit.agents import JobContext, JobExecutorType, WorkerOptions, WorkerType, cli
+from livekit.protocol.agent import JobType
 
 from tests.harness.media import SAMPLE_RATE_HZ, Ear, Tone
 
 CHUNK = SAMPLE_RATE_HZ // 50
+JOB_TYPES: dict[str, Any] = {
+    "room": WorkerType.ROOM,
+    "publisher": WorkerType.PUBLISHER,
+    # The protocol has this type, livekit-agents no name for it.
+    "participant": SimpleNamespace(value=JobType.JT_PARTICIPANT),
+}
 
 
 def tell(event: str, **about: Any) -> None:
@@ -48,7 +56,7 @@ async def entrypoint(job: JobContext) -> None:
 
     job.add_shutdown_callback(ended)
     await job.connect()
-    tell("joined", id=job.job.id, identity=job.room.local_participant.identity)
+    tell("joined", id=job.job.id, room=job.job.room.name, identity=job.room.local_participant.identity)
 
 
 async def answer(room: rtc.Room, track: rtc.Track) -> None:
@@ -58,7 +66,7 @@ async def answer(room: rtc.Room, track: rtc.Track) -> None:
         ear.take(np.frombuffer(event.frame.data, np.int16).copy())
         if ear.frequency_hz > 0:
             break
-    tell("heard", frequency_hz=ear.frequency_hz)
+    tell("heard", room=room.name, frequency_hz=ear.frequency_hz)
     source = rtc.AudioSource(SAMPLE_RATE_HZ, 1)
     await room.local_participant.publish_track(rtc.LocalAudioTrack.create_audio_track("answer", source))
     tone = Tone(2 * ear.frequency_hz)
@@ -71,7 +79,7 @@ if __name__ == "__main__":
     cli.run_app(
         WorkerOptions(
             entrypoint_fnc=entrypoint,
-            worker_type=WorkerType(("room", "publisher", "participant").index(os.environ["AGENT_TYPE"])),
+            worker_type=JOB_TYPES[os.environ["AGENT_TYPE"]],
             agent_name=os.environ.get("AGENT_NAME", ""),
             load_fnc=load,
             load_threshold=0.9,
