@@ -39,9 +39,12 @@ async def by_api(client: api.LiveKitAPI, worker: AgentProcess, alice: SdkClient,
     assert worker.told("job", room=room)[0]["metadata"] == "by api"
     agent = await alice.sees(joined["identity"])
     assert agent.attributes["lk.agent_name"] == "helper"
-    listed = await client.agent_dispatch.get_dispatch(order.id, room)
-    assert listed is not None
-    assert [job.id for job in listed.state.jobs] == [joined["id"]]
+
+    async def listed() -> bool:
+        found = await client.agent_dispatch.get_dispatch(order.id, room)
+        return found is not None and [job.id for job in found.state.jobs] == [joined["id"]]
+
+    await eventually(listed, "the job in the list")
     await client.agent_dispatch.delete_dispatch(order.id, room)
     await worker.tells("ended", id=joined["id"])
     await eventually(lambda: alice.other(joined["identity"]) is None, "the agent gone")
