@@ -27,6 +27,9 @@ RTCP_OVERHEAD = 20
 """Bytes that protecting an RTCP packet adds at most (tag and index)."""
 WINDOW_SIZE = 1024
 """Packets of the replay window; reordering beyond that is loss for every jitter buffer."""
+SENT_WINDOW_SIZE = 512
+"""The same for what is sent, where it only bounds how late a packet may be forwarded: libsrtp moves all of
+it with each packet, so a shorter one is cheaper."""
 MAX_PACKET_SIZE = 65_535 - RTCP_OVERHEAD
 """Bytes that the convenience methods take."""
 
@@ -152,7 +155,7 @@ def _session(profile: SrtpProfile, key: bytes, ssrc_type: int) -> Any:
     if len(key) != profile.key_size + profile.salt_size:
         raise SrtpError("key size")
     policy = Policy(key=key, ssrc_type=ssrc_type, srtp_profile=profile.libsrtp_profile)
-    policy.window_size = WINDOW_SIZE
+    policy.window_size = WINDOW_SIZE if ssrc_type == Policy.SSRC_ANY_INBOUND else SENT_WINDOW_SIZE
     # A retransmission that repeats a sequence number would reuse the nonce: RTX has its own SSRC instead.
     policy.allow_repeat_tx = False
     try:

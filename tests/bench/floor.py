@@ -228,6 +228,6 @@ def _session() -> Session:
         ssrc_type=Policy.SSRC_ANY_OUTBOUND,
         srtp_profile=Policy.SRTP_PROFILE_AEAD_AES_128_GCM,
     )
-    policy.window_size = srtp.WINDOW_SIZE
+    policy.window_size = srtp.SENT_WINDOW_SIZE
     policy.allow_repeat_tx = True  # the same bytes go out again and again
     return Session(policy)
