@@ -35,7 +35,7 @@ def measure(config: MediaConfig, progress: Progress) -> Broadcast:
         saturation = Saturation(scene)
         saturation.calibrate()
         progress("measuring")
-        one = scene.play(scene.studio.record(MEDIA_S, feedback=True), saturation.window)
+        one = saturation.play(MEDIA_S)
     progress("done")
     return Broadcast(
         one.user_s / MEDIA_S,

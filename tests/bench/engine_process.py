@@ -172,7 +172,8 @@ def become_generator(core: int) -> None:
 
 def take_core(core: int) -> None:
     """Pin this process to a core, and go before others there where that is allowed."""
-    os.sched_setaffinity(0, {core})
+    with suppress(OSError):  # there may be fewer cores
+        os.sched_setaffinity(0, {core})
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
         _AUTOGROUP.write_text(str(_PRIORITY))  # where sessions share the processor, it is theirs that counts

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from sfu.config import MediaConfig
-from tests.bench.latency import Delays, Stopwatch
+from tests.bench.latency import RUN_UP_S, Delays, Stopwatch
 from tests.bench.loads import BESIDE_A_CROWD
 from tests.bench.scene import Progress, Scene
 
-MEDIA_S = 10.0
+MEDIA_S = 10.0 + RUN_UP_S
 
 
 @dataclass(frozen=True, slots=True)

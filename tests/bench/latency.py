@@ -19,6 +19,8 @@ from tests.bench.sockets import Floats, Ints
 from tests.bench.tape import Tape
 
 LEAD_S = 0.05
+RUN_UP_S = 1.0
+"""At the start, when everybody comes back after a silence; its packets are not counted."""
 TAIL_S = 1.0
 """How long the last copies are waited for."""
 BURSTS_AT_ONCE = 32
@@ -42,8 +44,11 @@ class Delays:
 
 
 def in_real_time(scene: Scene, media_s: float, speed: float, among: Sequence[Person] | None = None) -> Delays:
-    """Play so much media time at ``speed`` times real time; delays of all that ``among`` (or everybody) published."""
-    return Stopwatch(scene, scene.studio.record(media_s, feedback=True), speed).run(among)
+    """Play so much media at ``speed`` times real time, after a run-up.
+
+    Returns the delays of what those ``among`` published; of everything by default.
+    """
+    return Stopwatch(scene, scene.studio.record(media_s + RUN_UP_S * speed, feedback=True), speed).run(among)
 
 
 class Stopwatch:
@@ -124,7 +129,7 @@ class Stopwatch:
             lost += max(0, missing)
             if not missing:
                 last_at[packets] = np.maximum(last_at[packets], came[stream])
-        measured = last_at > 0
+        measured = (last_at > 0) & (self.sent_at > self.started_unix + RUN_UP_S)
         return last_at[measured] - self.sent_at[measured], lost
 
 

@@ -1,6 +1,6 @@
 """One load measured: saturation by a short backlog, and the floor in turns with it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -18,6 +18,8 @@ FIRST_WINDOW = 256
 CALIBRATION_S = 0.6
 """CPU time of the engine that is enough to know its speed."""
 MEDIA_ONLY_SLICES = 2
+RUN_UP = 0.25
+"""Of a slice, played before it."""
 
 
 @dataclass(slots=True)
@@ -114,10 +116,10 @@ class Saturation:
         result.media_s = slice_s * self.speed
         for number in range(slices):
             scene.progress(f"slice {number + 1} of {slices}")
-            one = self._play(result.media_s, feedback=True)
+            one = self.play(result.media_s)
             result.slices.append(one)
             if number < MEDIA_ONLY_SLICES:
-                result.media_only.append(self._play(result.media_s / 2, feedback=False))
+                result.media_only.append(self.play(result.media_s / 2, feedback=False))
             if result.per_batch:
                 result.floor_us.append(self._floor_us(one.packets))
         stats, sink = scene.engine.stats(), scene.sink
@@ -140,8 +142,20 @@ class Saturation:
             self.window = _window(tape, media_s, one.packets / cpu_s)
         self.speed = media_s / cpu_s
 
-    def _play(self, media_s: float, *, feedback: bool) -> Slice:
-        return self.scene.play(self.scene.studio.record(media_s, feedback=feedback), self.window)
+    def play(
+        self, media_s: float, *, feedback: bool = True, meanwhile: Callable[[], None] | None = None
+    ) -> Slice:
+        """So much media at saturation, after a run-up. ``meanwhile`` is called between the two.
+
+        While tapes are made, and while the floor runs, nobody sends. The engine notices, and notices again when all
+        come back at once; that is no part of what is measured.
+        """
+        studio = self.scene.studio
+        run_up, tape = (studio.record(part * media_s, feedback=feedback) for part in (RUN_UP, 1.0))
+        self.scene.play(run_up, self.window)
+        if meanwhile is not None:
+            meanwhile()
+        return self.scene.play(tape, self.window)
 
     def _floor_us(self, copies: int) -> float:
         deaf = Deaf(self.scene.socket, self.scene.engine.received)

@@ -33,9 +33,7 @@ def profile(saturation: Saturation, sampled_s: float, plain: Slice) -> tuple[Pro
     """Sample a calibrated load for about so many CPU seconds; ``plain`` was measured without."""
     scene, engine = saturation.scene, saturation.scene.engine
     scene.progress("profiling")
-    tape = scene.studio.record(sampled_s * saturation.speed, feedback=True)
-    engine.sample()
-    scene.play(tape, saturation.window)
+    saturation.play(sampled_s * saturation.speed, meanwhile=engine.sample)
     samples = engine.samples()
     stages_us = {stage: share * plain.packet_us for stage, share in shares(samples).items()}
     return Profile(stages_us, plain.packet_us, plain.user_s / plain.cpu_s), samples
@@ -88,8 +86,7 @@ def main() -> int:
         with Scene(load, media_config(), progress) as scene:
             saturation = Saturation(scene)
             saturation.calibrate()
-            tape = scene.studio.record(arguments.seconds / 2 * saturation.speed, feedback=True)
-            plain = scene.play(tape, saturation.window)
+            plain = saturation.play(arguments.seconds / 2 * saturation.speed)
             found, samples = profile(saturation, arguments.seconds, plain)
         progress("done")
         print(f"\n{load.title} ({load.name})\n\n{table(found)}")

@@ -1,4 +1,4 @@
-"""Tables of a result, in Markdown: ``python -m tests.bench.report RESULT.json [--before OLDER.json]``."""
+"""Tables of a result in Markdown: ``python -m tests.bench.report RESULT.json [--before OLDER.json] [--into PAGE]``."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ from tests.bench.targets import TARGETS, Target
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
 _NONE = "–"
+BEGIN, END = "<!-- report: begin -->", "<!-- report: end -->"
 
 Document = Mapping[str, Any]
 
@@ -22,10 +23,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.report", description=__doc__)
     parser.add_argument("result", type=Path)
     parser.add_argument("--before", type=Path, help="an older result, to put stages side by side")
+    parser.add_argument("--into", type=Path, help=f"write between {BEGIN} and {END} of this file")
     arguments = parser.parse_args()
     before = json.loads(arguments.before.read_text()) if arguments.before else None
-    print(text(json.loads(arguments.result.read_text()), before))
+    tables = text(json.loads(arguments.result.read_text()), before)
+    if arguments.into:
+        arguments.into.write_text(inserted(arguments.into.read_text(), tables))
+    else:
+        print(tables)
     return 0
+
+
+def inserted(page: str, tables: str) -> str:
+    """A page with the tables between its marks. Raises ValueError if it has none."""
+    head, begin, rest = page.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"the page has no {BEGIN} … {END}")
+    return f"{head}{begin}\n\n{tables}\n\n{end}{tail}"
 
 
 def text(document: Document, before: Document | None = None) -> str:

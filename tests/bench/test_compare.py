@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.bench.compare import Change, changes, differences, main
-from tests.bench.report import text
+from tests.bench.report import BEGIN, END, inserted, text
 from tests.bench.results import complaints, garbage, rounded
 from tests.bench.sampler import Pause
 from tests.bench.targets import TARGETS, Target
@@ -143,6 +143,15 @@ def test_the_report_puts_stages_side_by_side() -> None:
     assert "0.90 → 0.70" in found
     assert "0.50 → 0.00" in found
     assert "3.00 → 2.00" in found
+
+
+def test_tables_go_where_the_page_wants_them() -> None:
+    page = f"above\n{BEGIN}\nold\n{END}\nbelow\n"
+    once = inserted(page, "| new |")
+    assert once == f"above\n{BEGIN}\n\n| new |\n\n{END}\nbelow\n"
+    assert inserted(once, "| new |") == once
+    with pytest.raises(ValueError, match="has no"):
+        inserted("nothing", "")
 
 
 def test_doubtful_figures_are_named() -> None:
