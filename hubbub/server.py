@@ -28,9 +28,9 @@ from auth.grants import Claims
 from auth.keys import KeyRing
 from hubbub import keys as api_keys
 from hubbub.api.app import build_app, runner_for
+from hubbub.api.rest.service import Rest
 from hubbub.api.token_endpoint import TokenEndpoint
 from hubbub.api.twirp.services import twirp
-from hubbub.api.webhooks import WebhookRoutes
 from hubbub.banner import banner
 from hubbub.config import Config
 from hubbub.database import Database, database_path
@@ -197,13 +197,16 @@ class Server:
             *door.routes(),
             *agent_door.routes(),
             *twirp(self.administration, config.keys, self.agents).routes(),
-            *WebhookRoutes(self.webhooks, config.keys).routes(),
+            *Rest(self.administration, config.keys, config.rooms, self.history, self.webhooks).routes(),
             *TokenEndpoint(config.token_endpoint, config.rooms, config.keys).routes(),
             *DevTokens(config.keys, enabled=config.development).routes(),
             *pages.routes(),
         ]
         app = build_app(
-            routes, max_body_bytes=config.max_request_body_bytes, middlewares=[self._key_watch.ask]
+            routes,
+            max_body_bytes=config.max_request_body_bytes,
+            middlewares=[self._key_watch.ask],
+            cors_origins=config.cors_origins,
         )
         app.on_shutdown.extend((door.connections.shutdown, agent_door.connections.shutdown))
         return app

@@ -36,6 +36,17 @@ class ProfileChange:
     """Replaces all of it."""
 
 
+@dataclass(frozen=True, slots=True)
+class RoomChange:
+    """New values of a room; what is None stays as it is."""
+
+    metadata: str | None = None
+    empty_timeout_s: float | None = None
+    departure_timeout_s: float | None = None
+    max_participants: int | None = None
+    """Nobody has to leave for a lower one."""
+
+
 class Administration:
     """The operations on one server's rooms."""
 
@@ -82,6 +93,20 @@ class Administration:
         self._check_metadata(text)
         room = self.room(name)
         room.set_metadata(text)
+        return room.info()
+
+    def update_room(self, name: str, change: RoomChange) -> models.Room:
+        """Change a room. Raises RoomNotFound or LimitExceeded."""
+        self._check_metadata(change.metadata or "")
+        room = self.room(name)
+        changed = {
+            "empty_timeout_s": change.empty_timeout_s,
+            "departure_timeout_s": change.departure_timeout_s,
+            "max_participants": change.max_participants,
+        }
+        room.configure({field: value for field, value in changed.items() if value is not None})
+        if change.metadata is not None:
+            room.set_metadata(change.metadata)
         return room.info()
 
     # --- participants ---

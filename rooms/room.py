@@ -1,7 +1,8 @@
 """A room: who is in it, how it presents itself, and when it ends."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from livekit.protocol import models
 
@@ -185,6 +186,17 @@ class Room:
         return publication if track_sid in publication.publisher.publications.published else None
 
     # --- what is told ---
+
+    def configure(self, changed: Mapping[str, Any]) -> None:
+        """Change settings, by their names. A room that waits to be closed begins to wait anew."""
+        if not changed:
+            return
+        self.settings = replace(self.settings, **changed)
+        if self._empty_timer is not None:
+            self._empty_timer.cancel()
+            self._empty_timer = None
+            self._watch_emptiness()
+        announce_room(self)
 
     def set_metadata(self, metadata: str) -> None:
         """Replace the room's metadata and tell everybody."""

@@ -1,14 +1,14 @@
 """The HTTP application: signalling, health and whatever else is given, behind one set of middlewares."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
-from hubbub.api.cors import allow_every_origin, answer_preflights
+from hubbub.api.cors import EVERYBODY, Cors
 from hubbub.api.errors import errors_as_http
 from signaling.config import SignalingConfig
 
@@ -28,16 +28,23 @@ def build_app(
     *,
     max_body_bytes: int = MAX_BODY_BYTES,
     middlewares: Iterable[Middleware] = (),
+    cors_origins: Sequence[str] = (EVERYBODY,),
 ) -> web.Application:
     """An aiohttp application with these routes; errors are answered and CORS is allowed on all of them.
 
     ``middlewares`` come after those, closest to the handlers.
     """
+    cors = Cors(cors_origins)
     app = web.Application(
-        middlewares=[answer_preflights, refuse_bodies_over(max_body_bytes), errors_as_http, *middlewares],
+        middlewares=[
+            cors.answer_preflights,
+            refuse_bodies_over(max_body_bytes),
+            errors_as_http,
+            *middlewares,
+        ],
         client_max_size=max_body_bytes,
     )
-    app.on_response_prepare.append(allow_every_origin)
+    app.on_response_prepare.append(cors.allow)
     app.add_routes(routes)
     return app
 

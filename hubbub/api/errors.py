@@ -12,6 +12,9 @@ from aiohttp.typedefs import Handler
 
 from auth.errors import AuthError
 from hubbub.api.access import PermissionsDenied
+from hubbub.database import DatabaseError
+from hubbub.history.errors import NoSuchRoom
+from hubbub.webhooks.errors import NoSuchDelivery, NoSuchTarget
 from rooms.errors import (
     DispatchNotFound,
     InvalidJoin,
@@ -68,6 +71,10 @@ CODES: tuple[tuple[type[Exception], Code], ...] = (
     (RoomNotFound, Code.NOT_FOUND),
     (ParticipantNotFound, Code.NOT_FOUND),
     (DispatchNotFound, Code.NOT_FOUND),
+    (NoSuchRoom, Code.NOT_FOUND),
+    (NoSuchDelivery, Code.NOT_FOUND),
+    (NoSuchTarget, Code.NOT_FOUND),
+    (DatabaseError, Code.UNAVAILABLE),
     (NotAllowed, Code.UNAUTHENTICATED),
     (InvalidJoin, Code.INVALID_ARGUMENT),
     (InvalidRequest, Code.INVALID_ARGUMENT),

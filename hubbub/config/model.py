@@ -65,6 +65,8 @@ class Config:
     """Your Python code to ask before people join, publish or send data: module:function, which returns hubbub.Hooks."""
     hook_timeout_s: float = 5.0
     """How long a hook may take; after that it counts as a refusal."""
+    cors_origins: tuple[str, ...] = ("*",)
+    """Origins whose pages may use the server, such as https://meet.example.org; * for all."""
     max_request_body_bytes: int = 10 * 1024 * 1024
     """Longest body of a request to the server API."""
     data_directory: str = "data"

@@ -11,6 +11,8 @@ import pytest
 from tests.architecture.tree import ROOT, modules, relative
 
 ELSEWHERE = {
+    "hubbub/api/rest/endpoint.py": "tests/hubbub/api/rest/test_rooms.py",
+    "hubbub/api/rest/": "tests/hubbub/api/rest/test_openapi.py",
     "hubbub/embedded/rooms.py": "tests/test_hubbub.py",
     "hubbub/hooks/hooks.py": "tests/hubbub/hooks/test_runner.py",
     "hubbub/keys/errors.py": "tests/hubbub/keys/test_table.py",
