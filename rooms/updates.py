@@ -22,14 +22,15 @@ def announce(session: "Session") -> None:
     session.participant.version += 1
     response = update([session.info()])
     news = session.room.news
-    if session.participant.hidden or news.may_wait(session):
+    if session.participant.hidden:
         session.signal.send(response)
-        if not session.participant.hidden:
-            news.changed(session)
-        return
-    news.forget(session)
-    for listener in session.room.sessions.values():
-        listener.signal.send(response)
+    elif news.may_wait(session):
+        session.signal.send(response)
+        news.changed(session)
+    else:
+        news.forget(session)
+        for listener in session.room.sessions.values():
+            listener.signal.send(response)
     for presence in list(session.presences):
         presence.mirror()
 
