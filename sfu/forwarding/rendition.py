@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfu.codecs import red
+from sfu.forwarding.history import History
 from sfu.forwarding.numbering import Numbering
 from sfu.forwarding.packet import MediaPacket, with_picture
 from sfu.forwarding.profile import Profile
 from sfu.net.arrays import Int32s
-from sfu.streams.history import History
 
 if TYPE_CHECKING:
     from sfu.forwarding.downtrack import DownTrack
@@ -52,7 +52,7 @@ class Rendition:
         self.plain = plain
         """Redundant audio is reduced to its primary block."""
         self.numbering = Numbering()
-        self.history: History[MediaPacket] | None = History(history_packets) if history_packets else None
+        self.history = History(history_packets) if history_packets else None
         self.members: set[DownTrack] = set()
         self.waiting: set[DownTrack] = set()
         self.packets = 0
