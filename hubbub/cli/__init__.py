@@ -13,7 +13,9 @@ from hubbub.version import VERSION
 COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("hubbub.cli.serve", "Run the server."),
     "token": ("hubbub.cli.token", "Make access tokens."),
-    "keys": ("hubbub.cli.keys", "Make API keys."),
+    "keys": ("hubbub.cli.keys", "Make and manage API keys."),
+    "rooms": ("hubbub.cli.rooms", "List, create and delete a server's rooms."),
+    "participants": ("hubbub.cli.participants", "List, remove and mute the people in a room."),
     "config": ("hubbub.cli.config", "Show and check configurations."),
     "load": ("hubbub.load.cli", "Put a server under load and measure it."),
     "compare": ("hubbub.load.compare", "Put two servers under the same loads, in turns."),

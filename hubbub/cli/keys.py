@@ -11,14 +11,12 @@ import click
 
 from hubbub.errors import ConfigError
 
-from .options import CONFIG_FILE, config_text, read_duration
+from .options import CONFIG_FILE, JSON, config_text, read_duration
 
 if TYPE_CHECKING:
     from hubbub.keys import KeyTable
 
 T = TypeVar("T")
-
-JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()

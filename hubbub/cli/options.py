@@ -23,6 +23,8 @@ KEY_FILE = click.option(
     help="File with lines of `key: secret`.  [env: HUBBUB_KEY_FILE, LIVEKIT_KEY_FILE]",
 )
 
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
 
 def config_text(file: Path | None) -> str:
     """The YAML text: of the file, else of a variable (as in containers), else none. Raises ConfigError."""
@@ -46,3 +48,21 @@ def read_duration(ctx: click.Context, param: click.Parameter, value: str) -> flo
         raise click.BadParameter(str(error), ctx, param) from None
     assert isinstance(duration, float)
     return duration
+
+
+def signing_pair(
+    config_file: Path | None, *, keys: str | None, key_file: str | None, dev: bool
+) -> tuple[str, str]:
+    """The first API key of what is given, and its secret: flags, variables, file. Raises ConfigError."""
+    from hubbub.config import DEV_KEY, DEV_SECRET, load_keys
+
+    flags = {path: value for path, value in (("keys", keys), ("key_file", key_file)) if value is not None}
+    if dev and not flags:
+        return DEV_KEY, DEV_SECRET
+    ring = load_keys(config_text(config_file), env=os.environ, flags=flags)
+    if ring:
+        return ring.first()
+    pair = os.environ.get("LIVEKIT_API_KEY", ""), os.environ.get("LIVEKIT_API_SECRET", "")
+    if all(pair):
+        return pair
+    raise ConfigError(["no API key: give --keys, --key-file or --config, or --dev for `hubbub serve --dev`"])

@@ -1,7 +1,6 @@
 """``hubbub token``."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from hubbub.errors import ConfigError
-
-from .options import CONFIG_FILE, KEY_FILE, KEYS, config_text, read_duration
+from .options import CONFIG_FILE, KEY_FILE, KEYS, read_duration, signing_pair
 
 if TYPE_CHECKING:
     from auth.grants import VideoGrant
@@ -88,7 +85,7 @@ def create(
 
     if not flags["no_join"] and not flags["room"]:
         raise click.UsageError("a token to join with needs --room; without one, say --no-join")
-    key, secret = _signing_pair(config_file, keys=flags["keys"], key_file=flags["key_file"], dev=flags["dev"])
+    key, secret = signing_pair(config_file, keys=flags["keys"], key_file=flags["key_file"], dev=flags["dev"])
     claims = Claims(
         identity=identity,
         name=flags["name"],
@@ -146,21 +143,3 @@ def _attributes(pairs: tuple[str, ...]) -> dict[str, str]:
             raise click.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="--attribute")
         attributes[key] = value
     return attributes
-
-
-def _signing_pair(
-    config_file: Path | None, *, keys: str | None, key_file: str | None, dev: bool
-) -> tuple[str, str]:
-    """The first API key of what is given, and its secret."""
-    from hubbub.config import DEV_KEY, DEV_SECRET, load_keys
-
-    flags = {path: value for path, value in (("keys", keys), ("key_file", key_file)) if value is not None}
-    if dev and not flags:
-        return DEV_KEY, DEV_SECRET
-    ring = load_keys(config_text(config_file), env=os.environ, flags=flags)
-    if ring:
-        return ring.first()
-    pair = os.environ.get("LIVEKIT_API_KEY", ""), os.environ.get("LIVEKIT_API_SECRET", "")
-    if all(pair):
-        return pair
-    raise ConfigError(["no API key: give --keys, --key-file or --config, or --dev for `hubbub serve --dev`"])

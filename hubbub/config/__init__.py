@@ -4,7 +4,7 @@ Each package has its settings in a frozen dataclass of its own; this one puts th
 does is its docstring there, from which ``hubbub config print-default`` is made.
 """
 
-from .load import configure, load, load_database, load_keys
+from .load import configure, load, load_database, load_keys, load_url
 from .model import DEV_KEY, DEV_SECRET, Config, LoggingConfig
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "load",
     "load_database",
     "load_keys",
+    "load_url",
 ]

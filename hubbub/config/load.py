@@ -73,13 +73,28 @@ def load_keys(
 
 def load_database(text: str = "", *, env: Mapping[str, str] | None = None) -> str:
     """Where the database of a configuration is, for commands that work on it. Raises ConfigError."""
+    config = _load_without_keys(text, env)
+    return database_path(config.database, config.data_directory, development=config.development)
+
+
+def load_url(text: str = "", *, env: Mapping[str, str] | None = None) -> str:
+    """Where a server of this configuration is found on its own machine, for commands that talk to it.
+
+    Raises ConfigError.
+    """
+    config = _load_without_keys(text, env)
+    host = next((one for one in config.bind_addresses if not ipaddress.ip_address(one).is_unspecified), "")
+    host = host or LOOPBACK[0]
+    return f"http://{f'[{host}]' if ':' in host else host}:{config.port}"
+
+
+def _load_without_keys(text: str, env: Mapping[str, str] | None) -> Config:
     file = from_yaml(text)
     values = _merge(file.values, from_environment(env or {}).values)
     settings, problems = check({k: v for k, v in values.items() if k not in (KEYS, KEY_FILE)}, {})
     if file.problems or problems:
         raise ConfigError(file.problems + problems)
-    config = _compose(settings, KeyRing({}))
-    return database_path(config.database, config.data_directory, development=config.development)
+    return _compose(settings, KeyRing({}))
 
 
 def _merge(*sources: Mapping[str, object]) -> Values:
