@@ -22,7 +22,7 @@ from google.protobuf.message_factory import GetMessageClass
 from auth.keys import KeyRing
 from hubbub.api.access import Caller, PermissionsDenied, caller
 from hubbub.api.errors import ERRORS, Code, code_of
-from hubbub.api.twirp.codec import JSON, PROTOBUF, Malformed, decode, encode
+from hubbub.api.twirp.codec import JSON, PROTOBUF, Malformed, decode, encode_in_turns
 
 LARGE_BODY_BYTES = 64 * 1024
 """A longer body is decoded aside, and only for somebody who may do something with a service."""
@@ -94,7 +94,8 @@ class TwirpServer:
         answer = handler(by, message)
         if inspect.isawaitable(answer):
             answer = await _within(_timeout_s(request), answer)
-        return web.Response(body=encode(answer, media_type), headers={"Content-Type": media_type})
+        written = await encode_in_turns(answer, media_type)
+        return web.Response(body=written, headers={"Content-Type": media_type})
 
 
 class Unimplemented:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from livekit.protocol import models, room
 
-from hubbub.api.twirp.codec import JSON, PROTOBUF, Malformed, decode, encode, to_json
+from hubbub.api.twirp.codec import JSON, PROTOBUF, Malformed, decode, encode
+from hubbub.api.twirp.json_writer import to_json
 
 
 def test_json_has_everything_in_the_order_of_the_declaration() -> None:
