@@ -4,7 +4,7 @@ Every door that administers rooms calls these: Twirp, REST, the command line. No
 All of it is synchronous, and what was done is seen by whoever asks next. Raises ``rooms.errors``.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from livekit.protocol import models, rtc
@@ -80,9 +80,13 @@ class Administration:
 
     def list_rooms(self, names: Collection[str] = ()) -> list[models.Room]:
         """Those of these names that exist, or all."""
-        if names:
-            return [room.info() for name in dict.fromkeys(names) if (room := self._rooms.room(name))]
-        return [room.info() for room in self._rooms.rooms()]
+        return list(self.each_room(names))
+
+    def each_room(self, names: Collection[str] = ()) -> Iterator[models.Room]:
+        """The same one by one, each as it is then, for whoever pauses in between."""
+        for name in dict.fromkeys(names) or [room.name for room in self._rooms.rooms()]:
+            if room := self._rooms.room(name):
+                yield room.info()
 
     def delete_room(self, name: str) -> None:
         """End a room for everybody. Raises RoomNotFound."""
@@ -113,8 +117,14 @@ class Administration:
 
     def list_participants(self, room_name: str) -> list[models.ParticipantInfo]:
         """Everybody in a room, hidden people included; nobody where there is no room."""
+        return list(self.each_participant(room_name))
+
+    def each_participant(self, room_name: str) -> Iterator[models.ParticipantInfo]:
+        """The same one by one, each as it is then, for whoever pauses in between."""
         room = self._rooms.room(room_name)
-        return [] if room is None else [session.info() for session in room.sessions.values()]
+        for identity, session in list(room.sessions.items()) if room else ():
+            if room and room.sessions.get(identity) is session:
+                yield session.info()
 
     def participant(self, room_name: str, identity: str) -> models.ParticipantInfo:
         """One of them. Raises RoomNotFound or ParticipantNotFound."""

@@ -3,11 +3,12 @@
 Out: see ``json_writer``. In: snake_case or camelCase, enums by name or number, unknown names dropped.
 """
 
-import asyncio
 from typing import TypeVar
 
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError, Message
+
+from hubbub.api.turns import in_turns
 
 from .json_writer import pieces
 
@@ -17,8 +18,6 @@ MAX_DEPTH = 20
 """Nesting of messages in a JSON body; the deepest real request has seven."""
 LARGE_BYTES = 4096
 """Messages whose JSON is longer than about twice that are written in turns with the rest of the server."""
-PIECES_PER_TURN = 20
-"""0.3 ms of work, with rooms and participants as they usually are."""
 
 M = TypeVar("M", bound=Message)
 
@@ -56,9 +55,4 @@ async def encode_in_turns(message: Message, media_type: str) -> bytes:
     """The same, letting others have a turn while a long list is written: media doesn't wait."""
     if media_type == PROTOBUF or message.ByteSize() < LARGE_BYTES:
         return encode(message, media_type)
-    written = []
-    for number, piece in enumerate(pieces(message), 1):
-        written.append(piece)
-        if number % PIECES_PER_TURN == 0:
-            await asyncio.sleep(0)
-    return "".join(written).encode()
+    return "".join([piece async for piece in in_turns(pieces(message))]).encode()

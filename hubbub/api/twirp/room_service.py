@@ -5,6 +5,7 @@ from livekit.protocol import room as messages
 
 from hubbub.api.access import Caller
 from hubbub.api.rpc import perform_rpc
+from hubbub.api.turns import in_turns
 from rooms.administration import Administration, ProfileChange
 from rooms.rpc import DEFAULT_TIMEOUT_S
 
@@ -21,10 +22,13 @@ class RoomService:
         key = by.require_token().issuer
         return self._rooms.create_room(request.name, configuration(request), request.room_preset, key)
 
-    def list_rooms(self, by: Caller, request: messages.ListRoomsRequest) -> messages.ListRoomsResponse:
+    async def list_rooms(self, by: Caller, request: messages.ListRoomsRequest) -> messages.ListRoomsResponse:
         """Needs roomList."""
         by.require_room_list()
-        return messages.ListRoomsResponse(rooms=self._rooms.list_rooms(request.names))
+        response = messages.ListRoomsResponse()
+        async for room in in_turns(self._rooms.each_room(request.names)):
+            response.rooms.append(room)
+        return response
 
     def delete_room(self, by: Caller, request: messages.DeleteRoomRequest) -> messages.DeleteRoomResponse:
         """Needs roomCreate, not roomAdmin."""
@@ -37,12 +41,15 @@ class RoomService:
         by.require_room_admin(request.room)
         return self._rooms.update_room_metadata(request.room, request.metadata)
 
-    def list_participants(
+    async def list_participants(
         self, by: Caller, request: messages.ListParticipantsRequest
     ) -> messages.ListParticipantsResponse:
         """An absent room has no participants."""
         by.require_room_admin(request.room)
-        return messages.ListParticipantsResponse(participants=self._rooms.list_participants(request.room))
+        response = messages.ListParticipantsResponse()
+        async for participant in in_turns(self._rooms.each_participant(request.room)):
+            response.participants.append(participant)
+        return response
 
     def get_participant(
         self, by: Caller, request: messages.RoomParticipantIdentity
