@@ -16,6 +16,7 @@ from . import metadata, moderation, moving, presence, subscribing
 from .data import Destinations
 from .errors import InvalidRequest, LimitExceeded, NotNow, ParticipantNotFound, RoomNotFound
 from .permissions import grant_of
+from .roles import ROLE, Role
 from .room import Room
 from .rpc import Outcome, RpcCall
 from .service import RoomService
@@ -149,9 +150,16 @@ class Administration:
     def update_participant(
         self, room_name: str, identity: str, change: ProfileChange
     ) -> models.ParticipantInfo:
-        """Change what somebody is called or may do. Raises RoomNotFound, ParticipantNotFound or LimitExceeded."""
+        """Change what somebody is called or may do; the attribute ``hubbub.role`` changes their role.
+
+        Raises RoomNotFound, ParticipantNotFound, LimitExceeded or InvalidRequest (no such role).
+        """
         session = self._own_session(room_name, identity)
-        metadata.change(session, change.name, change.metadata, change.attributes)
+        role = self._role(change.attributes[ROLE]) if change.attributes.get(ROLE) else None
+        attributes = {key: text for key, text in change.attributes.items() if key != ROLE or not text}
+        metadata.change(session, change.name, change.metadata, attributes)
+        if role is not None:
+            moderation.change_role(session, role)
         if change.permission is not None and change.permission != session.participant.permission:
             moderation.change_grant(session, grant_of(change.permission, session.participant.grant))
         return session.info()
@@ -160,6 +168,12 @@ class Administration:
         """Change fields of somebody's grant; the others stay. Raises RoomNotFound or ParticipantNotFound."""
         session = self._own_session(room_name, identity)
         moderation.change_grant(session, replace(session.participant.grant, **rights))  # type: ignore[arg-type]
+
+    def change_role(self, room_name: str, identity: str, role: str) -> models.ParticipantInfo:
+        """Give somebody another role. Raises RoomNotFound, ParticipantNotFound or InvalidRequest (no such role)."""
+        session = self._own_session(room_name, identity)
+        moderation.change_role(session, self._role(role))
+        return session.info()
 
     def move_participant(self, room_name: str, identity: str, destination: str) -> None:
         """Take somebody to another room, over the connection that they have.
@@ -253,6 +267,12 @@ class Administration:
             raise RoomNotFound
         self.create_room(name, room_messages.RoomConfiguration())
         return self.room(name)
+
+    def _role(self, name: str) -> Role:
+        role = self._config.role(name)
+        if role is None:
+            raise InvalidRequest(f"there is no role {name}")
+        return role
 
     def _check_metadata(self, text: str) -> None:
         limit = self._config.max_metadata_bytes

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from .limits import KeyLimits, Limits
+from .roles import PREDEFINED, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,14 @@ class RoomConfig:
     limits: Limits = field(default_factory=Limits)
     key_limits: tuple[KeyLimits, ...] = ()
     """Other limits for single API keys, each {key, key_rooms, …}; what it leaves out is as in this section."""
+
+    roles: tuple[Role, ...] = ()
+    """Roles that tokens may name beside host, speaker and attendee, or other rights for these, by name, such as
+    moderator: {room_admin: true, can_publish: false}."""
+
+    def role(self, name: str) -> Role | None:
+        """The role of this name."""
+        return next((role for role in (*self.roles, *PREDEFINED) if role.name == name), None)
 
     def limits_of(self, key: str) -> Limits:
         """What an API key's rooms and participants may have."""

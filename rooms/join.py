@@ -9,6 +9,9 @@ from auth.grants import Claims, VideoGrant
 
 from .config import RoomConfig
 from .errors import InvalidJoin, LimitExceeded, NotAllowed
+from .roles import ROLE, takes_liberties
+
+_SHOWN_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,14 @@ def admitted_claims(request: JoinRequest, config: RoomConfig) -> Claims:
 
     The request's metadata replaces the token's and its attributes are laid over them; an empty value is no
     deletion here. A companion has the identity ``<identity>#<publish>`` and may not subscribe.
-    Raises InvalidJoin, NotAllowed or LimitExceeded.
+    A role that the token names is what it grants. Raises InvalidJoin, NotAllowed or LimitExceeded.
     """
-    claims, grant = request.claims, request.grant
-    if not claims.identity:
+    if not request.claims.identity:
         raise InvalidJoin("identity cannot be empty")
+    claims = _with_role(request.claims, request.grant, config)
+    grant = claims.video or request.grant
+    if takes_liberties(request.attributes, claims.attributes):
+        raise NotAllowed("attributes that begin with hubbub. are the server's")
     if (request.metadata or request.attributes) and not grant.can_update_own_metadata:
         raise NotAllowed("the token does not allow metadata of one's own")
     if request.publish:
@@ -79,6 +85,16 @@ def admitted_claims(request: JoinRequest, config: RoomConfig) -> Claims:
     )
     check_limits(claims.name, claims.metadata, claims.attributes, config)
     return claims
+
+
+def _with_role(claims: Claims, grant: VideoGrant, config: RoomConfig) -> Claims:
+    name = claims.attributes.get(ROLE, "")
+    if not name:
+        return claims
+    role = config.role(name)
+    if role is None:
+        raise NotAllowed(f"there is no role {name[:_SHOWN_CHARS]}")
+    return replace(claims, video=role.applied(grant))
 
 
 def check_limits(name: str, metadata: str, attributes: Mapping[str, str], config: RoomConfig) -> None:

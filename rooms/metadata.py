@@ -7,6 +7,7 @@ from livekit.protocol import rtc
 
 from .errors import LimitExceeded
 from .join import check_limits
+from .roles import takes_liberties
 from .updates import announce
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ def update_metadata(session: "Session", request: rtc.UpdateParticipantMetadata) 
     reason, message = rtc.RequestResponse.OK, ""
     if not session.participant.permission.can_update_metadata:
         reason, message = rtc.RequestResponse.NOT_ALLOWED, "does not have permission to update own metadata"
+    elif takes_liberties(request.attributes, session.participant.attributes):
+        reason, message = (
+            rtc.RequestResponse.NOT_ALLOWED,
+            "attributes that begin with hubbub. are the server's",
+        )
     else:
         try:
             change(session, request.name, request.metadata, request.attributes)

@@ -8,6 +8,7 @@ from auth.grants import VideoGrant
 
 from . import data_tracks, publishing
 from .permissions import may_publish
+from .roles import ROLE, Role
 from .updates import announce, announce_departure, announce_room
 
 if TYPE_CHECKING:
@@ -18,12 +19,14 @@ def change_grant(session: "Session", grant: VideoGrant) -> None:
     """Let a participant do more or less than its token said, from now on.
 
     What it may no longer publish ends at once. Somebody who becomes hidden leaves, as far as the others can see.
+    Whoever may do something else than their role says has no role any more.
     """
     participant = session.participant
     was_recorder = participant.permission.recorder
     if grant.hidden and not participant.hidden:
         announce_departure(session, everyone=True)
     participant.allow(grant)
+    _give_up_role_that_does_not_hold(session)
     announce(session)
     _end_forbidden(session)
     session.subscriptions.reconcile_all()
@@ -36,6 +39,19 @@ def change_grant(session: "Session", grant: VideoGrant) -> None:
         announce_room(session.room)
     session.room.counts_changed()
     session.refresh_token()
+
+
+def change_role(session: "Session", role: Role) -> None:
+    """Let a participant do what this role says, and show everybody that it has it."""
+    session.participant.attributes[ROLE] = role.name
+    change_grant(session, role.applied(session.participant.grant))
+
+
+def _give_up_role_that_does_not_hold(session: "Session") -> None:
+    participant = session.participant
+    role = session.context.config.role(participant.attributes.get(ROLE, ""))
+    if role is not None and not role.describes(participant.grant):
+        del participant.attributes[ROLE]
 
 
 def _end_forbidden(session: "Session") -> None:

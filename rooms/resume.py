@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from livekit.protocol import models, rtc
 
-from auth.grants import VideoGrant
+from auth.grants import Claims, VideoGrant
 
 from . import moderation
 from .join import JoinRequest
@@ -17,8 +17,13 @@ if TYPE_CHECKING:
     from .session import Session
 
 
-def resume(session: "Session | None", request: JoinRequest, sink: SignalSink) -> "Session | None":
-    """Go on with a session over another connection, or tell the client how else to go on."""
+def resume(
+    session: "Session | None", request: JoinRequest, claims: Claims, sink: SignalSink
+) -> "Session | None":
+    """Go on with a session over another connection, or tell the client how else to go on.
+
+    ``claims`` are those admitted with the request.
+    """
     if session is None or session.ended or session.forwarded or session.legs.single != request.single_pc:
         Signal(sink).leave(models.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
         return None
@@ -35,7 +40,7 @@ def resume(session: "Session | None", request: JoinRequest, sink: SignalSink) ->
     send_missed(session)
     send_everybody(session)
     session.signal.send(rtc.SignalResponse(room_update=rtc.RoomUpdate(room=session.room.info())))
-    _lose_rights(session, request.grant)
+    _lose_rights(session, claims.video or request.grant)
     session.refresh_token()
     _catch_up(session)
     if session.simulation.drops_after_resume(session.context.clock.now()):

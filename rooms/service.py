@@ -112,7 +112,7 @@ class RoomService:
         claims = admitted_claims(request, self.config)
         room = self.room(request.room_name)
         session = room.sessions.get(claims.identity) if room is not None else None
-        return resume.resume(session, request, sink)
+        return resume.resume(session, request, claims, sink)
 
     # --- media and time ---
 

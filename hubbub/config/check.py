@@ -4,7 +4,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any, get_origin
+from typing import Annotated, Any, Literal, get_origin
 from urllib.parse import urlsplit
 
 import yaml
@@ -20,6 +20,7 @@ from pydantic import (
 
 from hubbub.webhooks.config import EVENTS, WebhookTarget
 from rooms.limits import KeyLimits
+from rooms.roles import Role
 
 from .options import MAY_BE_ZERO, NO_LIMIT, UNLIMITED_AT_ZERO, Option, options
 
@@ -194,7 +195,39 @@ def _key_limits(keys: list[_KeyLimits]) -> tuple[KeyLimits, ...]:
     )
 
 
+class _Role(BaseModel):
+    """A role as written in the file; see ``rooms.roles.Role``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    room_admin: bool = False
+    can_publish: bool = True
+    can_publish_sources: list[Literal["camera", "microphone", "screen_share", "screen_share_audio"]] = []
+    can_subscribe: bool = True
+    can_publish_data: bool | None = None
+    can_update_own_metadata: bool = False
+    can_subscribe_metrics: bool = False
+    can_manage_agent_session: bool = False
+    hidden: bool = False
+    recorder: bool = False
+
+
+def _by_name(value: object) -> object:
+    """None at all may be an empty list, too, as the reference file has it."""
+    return _parsed(value) or {}
+
+
+def _roles(roles: dict[str, _Role]) -> tuple[Role, ...]:
+    return tuple(
+        Role(name, **role.model_dump() | {"can_publish_sources": tuple(role.can_publish_sources)})
+        for name, role in roles.items()
+    )
+
+
+_RoleName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+
 _CUSTOM: dict[str, Any] = {
+    "roles": Annotated[dict[_RoleName, _Role], BeforeValidator(_by_name), AfterValidator(_roles)],
     "token_endpoint.path": Annotated[str, Field(strict=True, pattern=r"^(/[A-Za-z0-9._~-]+)*$")],
     **{
         f"limit.{whose}_{what}_per_s": _PerSecond

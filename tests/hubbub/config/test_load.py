@@ -10,6 +10,7 @@ from auth.keys import KeyRing
 from hubbub.config import DEV_KEY, DEV_SECRET, Config, load, load_keys
 from hubbub.errors import ConfigError
 from rooms.limits import Limits
+from rooms.roles import Role
 
 SECRET = "0123456789abcdef0123456789abcdef"
 KEYS = f"keys:\n  api: {SECRET}\n"
@@ -318,3 +319,32 @@ def test_each_limit_can_be_set_for_a_key() -> None:
 def test_old_places_of_limits_are_read() -> None:
     config, _ = load("room: {max_rooms: 7, max_tracks: 3}", flags={"development": True})
     assert (config.rooms.max_rooms, config.rooms.max_tracks) == (7, 3)
+
+
+def test_roles_are_sets_of_grants() -> None:
+    config, _ = load(
+        "development: true\nroles:\n  singer: {can_publish_sources: [microphone]}\n"
+        "  host: {room_admin: true, can_publish: false}\n"
+    )
+    assert config.rooms.roles == (
+        Role("singer", can_publish_sources=("microphone",)),
+        Role("host", room_admin=True, can_publish=False),
+    )
+    variable, _ = load("development: true", env={"HUBBUB_ROLES": "{quiet: {can_publish: false}}"})
+    assert variable.rooms.roles == (Role("quiet", can_publish=False),)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("singer: {can_sing: true}", "roles, singer, can_sing: Extra inputs are not permitted"),
+        ("singer: {can_publish: 'yes'}", "roles, singer, can_publish: should be a valid boolean"),
+        ("singer: {can_publish_sources: [stage]}", "roles, singer, can_publish_sources, item 1: should be"),
+        ("'my singer': {}", "roles, my singer"),
+        ("singer: true", "roles, singer: "),
+    ],
+)
+def test_roles_with_problems(text: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(f"development: true\nroles:\n  {text}\n")
+    assert problem in str(caught.value)
