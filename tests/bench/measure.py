@@ -158,7 +158,7 @@ class Saturation:
         return self.scene.play(tape, self.window)
 
     def _floor_us(self, copies: int) -> float:
-        deaf = Deaf(self.scene.socket, self.scene.engine.received)
+        deaf = Deaf(self.scene.sink)
         sent, cpu_s = self.scene.engine.run_floor(copies, self.window, lambda: rest_if_none(deaf.drain()))
         while deaf.drain():
             pass
