@@ -32,6 +32,8 @@ from hubbub.api.rest.service import Rest
 from hubbub.api.token_endpoint import TokenEndpoint
 from hubbub.api.twirp.services import twirp
 from hubbub.banner import banner
+from hubbub.bans import store as bans
+from hubbub.bans.keeper import StoredBans
 from hubbub.config import Config
 from hubbub.database import Database, database_path
 from hubbub.embedded import Event, Events, Rooms
@@ -104,6 +106,7 @@ class Server:
             ping_interval_s=config.signaling.ping_interval_s,
             ping_timeout_s=config.signaling.ping_timeout_s,
         )
+        self._stored_bans = StoredBans(self.database, clock.wall)
         service = RoomService(
             config.rooms,
             self._pool,
@@ -112,6 +115,7 @@ class Server:
             ids,
             observer=observers,
             gate=self._hooks,
+            ban_keeper=self._stored_bans,
             ice_servers=StunServers(config.media.stun_servers),
             server=self._identity,
         )
@@ -131,9 +135,10 @@ class Server:
 
     async def start(self) -> None:
         """Open every port. Raises StartError, and leaves nothing open then."""
-        await self.database.open([api_keys.SCHEMA, webhooks.SCHEMA, history.SCHEMA])
+        await self.database.open([api_keys.SCHEMA, webhooks.SCHEMA, history.SCHEMA, bans.SCHEMA])
         try:
             await self._key_watch.start()
+            await self._stored_bans.restore(self.administration.bans)
             await self.history.start()
             await self.webhooks.start()
             await self._start_media()

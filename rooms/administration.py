@@ -13,6 +13,7 @@ from livekit.protocol import room as room_messages
 from sfu.control import LOSSY, RELIABLE
 
 from . import metadata, moderation, moving, presence, subscribing
+from .bans import Ban
 from .data import Destinations
 from .errors import InvalidRequest, LimitExceeded, NotNow, ParticipantNotFound, RoomNotFound
 from .permissions import grant_of
@@ -54,6 +55,8 @@ class Administration:
     def __init__(self, rooms: RoomService) -> None:
         self._rooms = rooms
         self._config = rooms.config
+        self.bans = rooms.bans
+        """Lists and lifts bans; :meth:`ban` adds them."""
 
     # --- rooms ---
 
@@ -131,9 +134,13 @@ class Administration:
         """One of them. Raises RoomNotFound or ParticipantNotFound."""
         return self.session(room_name, identity).info()
 
-    def remove_participant(self, room_name: str, identity: str) -> None:
-        """Put somebody out. Raises RoomNotFound or ParticipantNotFound."""
-        moderation.remove(self.session(room_name, identity))
+    def remove_participant(self, room_name: str, identity: str, revoke_before: float | None = None) -> None:
+        """Put somebody out, and refuse their tokens for this room.
+
+        Those are tokens issued before now, or before ``revoke_before`` (seconds since the epoch).
+        Raises RoomNotFound or ParticipantNotFound.
+        """
+        moderation.expel(self.session(room_name, identity), revoke_before)
 
     def mute_track(
         self, room_name: str, identity: str, track_sid: str, muted: bool
@@ -194,6 +201,28 @@ class Administration:
     def update_subscriptions(self, room_name: str, identity: str, wish: rtc.UpdateSubscription) -> None:
         """Subscribe somebody to tracks, or no longer. Raises RoomNotFound or ParticipantNotFound."""
         subscribing.update_subscription(self._own_session(room_name, identity), wish)
+
+    # --- bans ---
+
+    def ban(
+        self,
+        *,
+        room: str = "",
+        identity: str = "",
+        network: str = "",
+        reason: str = "",
+        duration_s: float | None = None,
+    ) -> Ban:
+        """Keep an identity or the addresses of a network out of one room or all, and put them out of it.
+
+        Raises InvalidRequest or LimitExceeded.
+        """
+        ban = self.bans.add(
+            room=room, identity=identity, network=network, reason=reason, duration_s=duration_s
+        )
+        for place in self._rooms.rooms():
+            moderation.remove_banned(place, ban)
+        return ban
 
     # --- data ---
 

@@ -7,6 +7,7 @@ from livekit.protocol import models
 
 from sfu.control import RouterId, TrackId, TransportId
 
+from .bans import Bans
 from .config import RoomConfig
 from .gate import Gate, OpenGate
 from .ids import Ids
@@ -68,6 +69,7 @@ class Context:
     ice_servers: IceServers
     clock: Clock
     ids: Ids
+    bans: Bans
     gate: Gate = field(default_factory=OpenGate)
     timers: Timers = field(default_factory=Timers)
     directory: Directory = field(default_factory=Directory)

@@ -7,6 +7,8 @@
     │   ├── InvalidJoin       no identity, no room, or a grant that is missing altogether
     │   ├── NotAllowed        asks for something that the token does not grant
     │   ├── LimitExceeded     metadata, attributes or a name too large
+    │   ├── Revoked           the token's holder was removed from the room since it was issued
+    │   ├── Banned            the identity or the address is banned
     │   ├── RoomNotFound      the room does not exist (and may not be created by a join)
     │   ├── RoomFull          no place left: max_participants or max_rooms reached
     │   │   └── KeyExhausted  the API key has as many rooms or participants as it may
@@ -14,6 +16,7 @@
     └── OperationRefused
         ├── ParticipantNotFound
         ├── DispatchNotFound
+        ├── BanNotFound
         ├── InvalidRequest    the request makes no sense, whatever the state of the room
         ├── NotNow            the configuration or the state of the room forbids it
         └── RpcError          a remote procedure call failed; with the SDKs' error code
@@ -41,6 +44,14 @@ class InvalidJoin(JoinRefused):
 
 class NotAllowed(JoinRefused):
     """The token does not grant what the request asks for."""
+
+
+class Revoked(JoinRefused):
+    """The token is from before its holder was removed from the room."""
+
+
+class Banned(JoinRefused):
+    """Whoever comes is not wanted, whatever their token says."""
 
 
 class LimitExceeded(JoinRefused):
@@ -82,6 +93,13 @@ class DispatchNotFound(OperationRefused):
 
     def __init__(self) -> None:
         super().__init__("dispatch ID not found")
+
+
+class BanNotFound(OperationRefused):
+    """There is no ban of this id."""
+
+    def __init__(self) -> None:
+        super().__init__("there is no such ban")
 
 
 class InvalidRequest(OperationRefused):

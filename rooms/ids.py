@@ -17,6 +17,7 @@ DATA_TRACK = "DTR_"
 WORKER = "AW_"
 JOB = "AJ_"
 DISPATCH = "AD_"
+BAN = "BN_"
 
 
 class Ids:

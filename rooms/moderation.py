@@ -12,6 +12,8 @@ from .roles import ROLE, Role
 from .updates import announce, announce_departure, announce_room
 
 if TYPE_CHECKING:
+    from .bans import Ban
+    from .room import Room
     from .session import Session
 
 
@@ -78,3 +80,22 @@ def mute_track(session: "Session", track_sid: str, muted: bool) -> models.TrackI
 def remove(session: "Session") -> None:
     """Put a participant out of the room."""
     session.leave(models.PARTICIPANT_REMOVED)
+
+
+def expel(session: "Session", revoke_before: float | None = None) -> None:
+    """Put a participant out for good: only a token that is issued later lets them in again.
+
+    Where somebody is only shown, from another room, they come with no token.
+    """
+    if not session.forwarded:
+        session.context.bans.revoke(session.room.name, session.participant.identity, revoke_before)
+    remove(session)
+
+
+def remove_banned(room: "Room", ban: "Ban") -> None:
+    """Put out whom a new ban is for."""
+    now = room.context.clock.wall()
+    for session in list(room.sessions.values()):
+        participant = session.participant
+        if ban.concerns(room.name, participant.identity, participant.client.address, now):
+            remove(session)

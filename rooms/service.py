@@ -8,6 +8,7 @@ from auth.grants import Claims
 from sfu.control import Event
 
 from . import departure, media_events, resume
+from .bans import BanKeeper, Bans
 from .config import RoomConfig
 from .context import Context, ServerIdentity
 from .errors import RoomFull, RoomNotFound, ShuttingDown
@@ -47,10 +48,13 @@ class RoomService:
         *,
         observer: RoomObserver | None = None,
         gate: Gate | None = None,
+        ban_keeper: BanKeeper | None = None,
         ice_servers: IceServers | None = None,
         server: ServerIdentity | None = None,
     ) -> None:
         self.config = config
+        self.bans = Bans(clock, ids, ban_keeper)
+        """Whom no room, or one, takes in."""
         self._context = Context(
             config=config,
             server=server or ServerIdentity(),
@@ -60,6 +64,7 @@ class RoomService:
             ice_servers=ice_servers or NoIceServers(),
             clock=clock,
             ids=ids,
+            bans=self.bans,
             gate=gate or OpenGate(),
         )
         self._rooms: dict[str, Room] = {}
@@ -90,7 +95,7 @@ class RoomService:
         """The claims to join with. Raises JoinRefused."""
         self._check_running()
         config = self.config
-        claims = admitted_claims(request, config)
+        claims = self._checked_claims(request)
         room = self.room(request.room_name)
         newcomer = Participant("", claims, request.client, 0.0)
         if not newcomer.dependent and (room is None or claims.identity not in room.sessions):
@@ -103,13 +108,18 @@ class RoomService:
             self.check_new_room(claims.issuer)
         return claims
 
+    def _checked_claims(self, request: JoinRequest) -> Claims:
+        claims = admitted_claims(request, self.config)
+        self.bans.check(request.room_name, request.claims, claims.identity, request.client.address)
+        return claims
+
     def resume(self, request: JoinRequest, sink: SignalSink) -> Session | None:
         """Go on with the session of an identity whose signal connection was lost.
 
         None means that there is nothing to go on with; the sink has been told how to proceed, and closed.
-        Raises InvalidJoin when the token names no room.
+        Raises InvalidJoin when the token names no room, and what else a token is refused for.
         """
-        claims = admitted_claims(request, self.config)
+        claims = self._checked_claims(request)
         room = self.room(request.room_name)
         session = room.sessions.get(claims.identity) if room is not None else None
         return resume.resume(session, request, claims, sink)

@@ -16,6 +16,8 @@ from hubbub.database import DatabaseError
 from hubbub.history.errors import NoSuchRoom
 from hubbub.webhooks.errors import NoSuchDelivery, NoSuchTarget
 from rooms.errors import (
+    Banned,
+    BanNotFound,
     DispatchNotFound,
     InvalidJoin,
     InvalidRequest,
@@ -24,6 +26,7 @@ from rooms.errors import (
     NotAllowed,
     NotNow,
     ParticipantNotFound,
+    Revoked,
     RoomFull,
     RoomNotFound,
     RpcFailed,
@@ -75,6 +78,9 @@ CODES: tuple[tuple[type[Exception], Code], ...] = (
     (NoSuchDelivery, Code.NOT_FOUND),
     (NoSuchTarget, Code.NOT_FOUND),
     (DatabaseError, Code.UNAVAILABLE),
+    (BanNotFound, Code.NOT_FOUND),
+    (Revoked, Code.UNAUTHENTICATED),
+    (Banned, Code.PERMISSION_DENIED),
     (NotAllowed, Code.UNAUTHENTICATED),
     (InvalidJoin, Code.INVALID_ARGUMENT),
     (InvalidRequest, Code.INVALID_ARGUMENT),

@@ -61,9 +61,10 @@ class RoomService:
     def remove_participant(
         self, by: Caller, request: messages.RoomParticipantIdentity
     ) -> messages.RemoveParticipantResponse:
-        """Put a participant out."""
+        """Put a participant out and revoke their tokens: those before ``revoke_token_ts`` (seconds), or all so far."""
         by.require_room_admin(request.room)
-        self._rooms.remove_participant(request.room, request.identity)
+        before = float(request.revoke_token_ts) if request.revoke_token_ts > 0 else None
+        self._rooms.remove_participant(request.room, request.identity, before)
         return messages.RemoveParticipantResponse()
 
     def mute_published_track(
