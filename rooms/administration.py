@@ -12,7 +12,7 @@ from livekit.protocol import room as room_messages
 
 from sfu.control import LOSSY, RELIABLE
 
-from . import metadata, moderation, moving, presence, subscribing
+from . import hosting, metadata, moderation, moving, presence, subscribing
 from .bans import Ban
 from .data import Destinations
 from .errors import InvalidRequest, LimitExceeded, NotNow, ParticipantNotFound, RoomNotFound
@@ -95,6 +95,18 @@ class Administration:
     def delete_room(self, name: str) -> None:
         """End a room for everybody. Raises RoomNotFound."""
         self.room(name).close(models.ROOM_DELETED)
+
+    def lock_room(self, name: str) -> None:
+        """Let nobody new in; whoever is in may come back. Raises RoomNotFound."""
+        hosting.lock(self.room(name))
+
+    def unlock_room(self, name: str) -> None:
+        """Let everybody in again. Raises RoomNotFound."""
+        hosting.unlock(self.room(name))
+
+    def mute_all(self, name: str) -> list[str]:
+        """Mute everybody's audio; sids of the tracks that were heard. Raises RoomNotFound."""
+        return hosting.mute_all(self.room(name))
 
     def update_room_metadata(self, name: str, text: str) -> models.Room:
         """Replace a room's metadata. Raises RoomNotFound or LimitExceeded."""

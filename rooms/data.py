@@ -15,7 +15,8 @@ from livekit.protocol import models, rtc
 
 from sfu.control import DATA_TRACK, LOSSY, RELIABLE, ChannelOpened, DataReceived, SendData, TransportId
 
-from . import data_tracks
+from . import control, data_tracks
+from .hosting import TOPIC
 from .rate import DataRate
 
 if TYPE_CHECKING:
@@ -104,6 +105,11 @@ class DataRelay:
         else:
             self._send_to((session for session in addressed if session.participant.active), label, payload)
 
+    def say(self, topic: str, payload: bytes, destinations: Destinations | None = None) -> None:
+        """Send something of the server's own, to everybody unless told otherwise."""
+        packet = models.DataPacket(user=models.UserPacket(payload=payload, topic=topic))
+        self.send(packet, RELIABLE, None, destinations or Destinations())
+
     def send_once(self, packet: models.DataPacket, label: str, destinations: Destinations) -> None:
         """Send a user packet of the server's own, unless one with its nonce was sent already."""
         if self._is_new(packet.user.nonce):
@@ -152,6 +158,9 @@ class DataRelay:
             if packet.sequence <= sender.data.last_sequence:
                 return
             sender.data.last_sequence = packet.sequence
+        if packet.user.topic == TOPIC:
+            self._answer(sender, packet)
+            return
         if self._room.rpc.receive(sender, packet) or not self._acceptable(sender, packet):
             return
         _sign(sender, packet)
@@ -159,6 +168,12 @@ class DataRelay:
             self._send_metrics(sender, packet, label)
         else:
             self._send_if_allowed(sender, packet, label)
+
+    def _answer(self, sender: "Session", request: models.DataPacket) -> None:
+        """A host's request, which is for the server alone."""
+        payload = control.answer(sender, request.user.payload)
+        if payload is not None:
+            self.say(TOPIC, payload, Destinations(sids=frozenset((sender.participant.sid,))))
 
     def _send_if_allowed(self, sender: "Session", packet: models.DataPacket, label: str) -> None:
         def decided(objection: str | None) -> None:

@@ -9,6 +9,7 @@
     │   ├── LimitExceeded     metadata, attributes or a name too large
     │   ├── Revoked           the token's holder was removed from the room since it was issued
     │   ├── Banned            the identity or the address is banned
+    │   ├── RoomLocked        a host lets nobody new in
     │   ├── RoomNotFound      the room does not exist (and may not be created by a join)
     │   ├── RoomFull          no place left: max_participants or max_rooms reached
     │   │   └── KeyExhausted  the API key has as many rooms or participants as it may
@@ -17,6 +18,7 @@
         ├── ParticipantNotFound
         ├── DispatchNotFound
         ├── BanNotFound
+        ├── NotHost           only who may administer the room may ask for this
         ├── InvalidRequest    the request makes no sense, whatever the state of the room
         ├── NotNow            the configuration or the state of the room forbids it
         └── RpcError          a remote procedure call failed; with the SDKs' error code
@@ -52,6 +54,10 @@ class Revoked(JoinRefused):
 
 class Banned(JoinRefused):
     """Whoever comes is not wanted, whatever their token says."""
+
+
+class RoomLocked(JoinRefused):
+    """Only who was in the room when it was locked comes in."""
 
 
 class LimitExceeded(JoinRefused):
@@ -100,6 +106,13 @@ class BanNotFound(OperationRefused):
 
     def __init__(self) -> None:
         super().__init__("there is no such ban")
+
+
+class NotHost(OperationRefused):
+    """Whoever asks may not administer the room."""
+
+    def __init__(self) -> None:
+        super().__init__("only a host may do this")
 
 
 class InvalidRequest(OperationRefused):

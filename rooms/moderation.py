@@ -79,6 +79,7 @@ def mute_track(session: "Session", track_sid: str, muted: bool) -> models.TrackI
 
 def remove(session: "Session") -> None:
     """Put a participant out of the room."""
+    session.room.lock.forget(session.participant.identity)
     session.leave(models.PARTICIPANT_REMOVED)
 
 

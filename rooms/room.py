@@ -14,6 +14,7 @@ from .data_tracks import DataTrackHandles
 from .errors import RoomFull
 from .ids import ROOM
 from .limits import smallest
+from .lock import RoomLock
 from .news import News
 from .publication import Publication
 from .quality import QualityBoard
@@ -61,6 +62,7 @@ class Room:
         self.rpc = RpcCalls(self)
         self.force_tcp: set[str] = set()
         """Identities whose next join offers TCP alone (``simulate``)."""
+        self.lock = RoomLock()
         self.closed = False
         self._ever_joined = False
         self._empty_timer: Timer | None = None

@@ -101,6 +101,8 @@ class RoomService:
         if not newcomer.dependent and (room is None or claims.identity not in room.sessions):
             self._context.usage.check_participant(claims.issuer, config.limits_of(claims.issuer))
         if room is not None:
+            if not newcomer.dependent:
+                room.lock.check(claims.identity)
             room.check_capacity(claims.identity, newcomer.dependent)
         elif not (config.auto_create or request.grant.room_create):
             raise RoomNotFound
