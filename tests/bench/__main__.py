@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sfu.config import MediaConfig
-from tests.bench import broadcast, fairness, memory, overload, report
+from tests.bench import api_costs, broadcast, fairness, memory, overload, report
 from tests.bench.engine_process import become_generator
 from tests.bench.latency import Delays, in_real_time
 from tests.bench.loads import LOADS, SMALL_LOADS, TWO_PEOPLE, Load
@@ -128,6 +128,7 @@ _OTHERS: dict[str, tuple[str, Callable[[MediaConfig, Progress], Any]]] = {
     "memory": ("memory", memory.measure),
     "broadcast": ("1 camera to 3,000", broadcast.measure),
     "overload": ("overload", overload.measure),
+    "api": ("server API", api_costs.measure),
 }
 
 

@@ -46,7 +46,7 @@ def inserted(page: str, tables: str) -> str:
 def text(document: Document, before: Document | None = None) -> str:
     """Everything that a result says."""
     parts = [head(document), targets(document), loads(document), delays(document), garbage(document)]
-    parts += [part(document) for part in (memory, fairness, broadcast, overload)]
+    parts += [part(document) for part in (memory, fairness, broadcast, overload, api)]
     parts.append(stages(document, before))
     parts += ["\n".join(f"- {line}" for line in complaints(document))]
     return "\n\n".join(part for part in parts if part)
@@ -208,6 +208,34 @@ def overload(document: Document) -> str:
         f"in its socket; memory grew by {one['rss_growth_bytes'] / 1e6:.1f} MB. Longest delay "
         f"{one['delay_ms']:.0f} ms, audio p99 {one['audio_p99_ms']:.0f} ms; in time again after "
         f"{one['recovery_s']:.2f} s, {one['lost_at_last']:.2%} lost in the last second."
+    )
+
+
+def api(document: Document) -> str:
+    one = document.get("api")
+    if not one:
+        return ""
+    rows = [
+        ("token check", f"{one['token_check_us']:.0f} µs"),
+        ("CreateRoom", f"{one['create_room_us']:.0f} µs"),
+        ("ListRooms, 1,000", f"{one['list_rooms_ms']:.1f} ms, JSON {one['list_rooms_json_ms']:.1f} ms"),
+        (
+            "ListParticipants, 1,000",
+            f"{one['list_participants_ms']:.1f} ms, JSON {one['list_participants_json_ms']:.1f} ms",
+        ),
+        ("longest stall by these lists", f"{one['lists_stall_ms']:.1f} ms"),
+        (
+            "webhooks to disk",
+            f"{one['webhooks_per_s']:,.0f}/s, longest stall {one['webhooks_stall_ms']:.1f} ms",
+        ),
+    ]
+    return markdown(("server API", "CPU time, HTTP included"), rows) + (
+        f"\n\n{one['calls_per_s']:.0f} API calls/s beside a room of {one['subscribers']} subscribers: longest stall "
+        f"{one['stall_ms']:.1f} ms (CPU {one['stall_busy_ms']:.1f} ms; {one['stalls_over_5_ms']} over 5 ms), without "
+        f"calls {one['stall_alone_ms']:.1f} ms (CPU {one['stall_alone_busy_ms']:.1f} ms). Longest gap in sound "
+        f"{one['gap_ms']:.0f} ms, without calls {one['gap_alone_ms']:.0f} ms. Server {one['server_cpu']:.0%} of its "
+        f"core, without calls {one['server_cpu_alone']:.0%}; callers waited {one['calls_p99_ms']:.0f} ms at p99; "
+        f"{one['lost']} packets lost."
     )
 
 
