@@ -35,7 +35,7 @@ _FOR_SETUP = (
 _SETTLE_S = 0.02
 _PRIORITY = -20
 _AUTOGROUP = Path("/proc/self/autogroup")
-_OF_SENDING = ("packets", "octets", "calls")
+_OF_SENDING = ("packets", "octets", "calls", "kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Stats:
     rejected: int
     strangers: int
     drops: dict[str, int]
-    """Every counter of the egress that is not about what was sent."""
+    """What was not sent: counters of the egress, and incoming video packets that were left out on purpose."""
     rss_bytes: int
     others_s: float
     """CPU time that others have had on the engine's core: processes, interrupts, and the hypervisor."""
@@ -121,7 +121,7 @@ class EngineProcess:
             counters.calls,
             engine.tick.rejected,
             engine.mux.strangers,
-            _drops(counters),
+            _drops(counters) | {"left_out": engine.tick.shedder.packets},
             _rss_bytes(),
             _core_s(min(os.sched_getaffinity(0))) - usage.ru_utime - usage.ru_stime,
             time.monotonic(),
