@@ -183,11 +183,8 @@ class Tick:
             if status:
                 self.rejected += 1
                 continue
-            ingress = transport.ingress
-            if head[4] not in ingress.heard:
-                self._heard(transport, head[4])
             active.add(transport)
-            ingress.receive(memory, at, length, head, arrival_us, now)
+            transport.ingress.receive(memory, at, length, head, arrival_us, now)
 
     def _others(self, others: list[tuple[Transport, int, int, int]], port: UdpPort, rows: list[Any]) -> None:
         """Take a batch's RTCP and DTLS."""
@@ -207,7 +204,7 @@ class Tick:
         if pair is None or len(data) < _SHORTEST_RTCP or srtp.unprotect_rtcp(pair.rx_ptr, pointer, size):
             self.rejected += 1
             return
-        self._heard(transport, ssrc)
+        transport.ingress.authenticated(ssrc)
         self.feedback[transport].receive(bytes(data[: size[0]]), self._now, self._unix_now, self.resend)
 
     def _tcp_media(self, transport: Transport, data: bytes) -> None:
@@ -228,12 +225,6 @@ class Tick:
         media.pointers.append(pointer)
         media.sizes.append(len(data))
         self._media(media, memoryview(row))
-
-    def _heard(self, transport: Transport, ssrc: int) -> None:
-        """Bound what SRTP keeps of a client."""
-        forgotten = transport.ingress.authenticated(ssrc)
-        if forgotten is not None and transport.srtp is not None:
-            transport.srtp.forget_received(forgotten)
 
     def _pointers(self, port: UdpPort) -> list[Any]:
         """libsrtp wants a C pointer to each row; they are made once per port."""

@@ -40,23 +40,30 @@ class InStream:
         "audio",
         "frame_timestamp",
         "layer",
+        "layout",
         "meter",
         "nacks",
+        "payload_type",
         "reader",
-        "slots",
+        "slot",
+        "started",
         "stats",
-        "tick_ms",
         "track",
     )
 
-    def __init__(self, layer: Layer, binding: Binding, meter: LevelMeter | None) -> None:
+    def __init__(self, layer: Layer, binding: Binding, meter: LevelMeter | None, layout: Layout) -> None:
         self.layer = layer
+        self.layout = layout
+        """Of the newest packet."""
+        self.payload_type = -1
+        self.slot = 0
+        """The codec slot of that payload type, the newest packet's."""
+        self.started = False
+        """Its first packet has been delivered."""
         self.track = binding.track
         self.audio = binding.track.kind is MediaKind.AUDIO
-        self.slots = binding.track.slots
         self.meter = meter
         self.stats = ReceiveStream(binding.track.clock_rate)
-        self.tick_ms = 1000.0 / binding.track.clock_rate
         self.frame_timestamp = -1
         self.reader: Reader = reader_for(binding.track.main.mime)
         self.nacks = NackRegister(tries=AUDIO_TRIES if self.audio else TRIES) if binding.nack else None
@@ -81,10 +88,12 @@ class Streams:
         self._speech = speech
         self._make_source = source
         self._bindings: dict[str, Binding] = {}
-        self._set_extensions({})
         self.streams: dict[int, InStream] = {}
+        self._set_extensions({})
         self.repairs: dict[int, Repair] = {}
-        self.heard: dict[int, None] = {}
+        self.forget: Callable[[int], None] = _nothing
+        """Drops what SRTP keeps of an SSRC; set once there are keys."""
+        self._heard: dict[int, None] = {}
         """SSRCs that SRTP keeps state for, oldest first."""
         self._replaced: dict[int, None] = {}
         """SSRCs that others took the place of, oldest first."""
@@ -132,26 +141,29 @@ class Streams:
 
     def _set_extensions(self, extensions: Mapping[int, str]) -> None:
         self._source = self._make_source(extensions)
+        for stream in self.streams.values():
+            stream.layout = self._source.none
         self.layouts: dict[int, Layout] = {}
         """The latest layout of each shape of packet."""
         self._mid_id = self._source.id_of(ExtensionUri.MID)
         self._rid_id = self._source.id_of(ExtensionUri.RID)
         self._repaired_id = self._source.id_of(ExtensionUri.REPAIRED_RID)
 
-    def authenticated(self, ssrc: int) -> int | None:
-        """Note the SSRC of a packet, RTP or RTCP, that was authentic.
+    def authenticated(self, ssrc: int) -> None:
+        """Note the SSRC of a packet, RTP or RTCP, that was authentic; SRTP may have to forget another for it.
 
-        Returns another that SRTP should forget for it. There is no limit to those of a long session, in which tracks
-        come and go; and those of forged packets don't count, or forgers would use up the client's share.
+        There is no limit to those of a long session, in which tracks come and go; and those of forged packets don't
+        count, or forgers would use up the client's share.
         """
-        if ssrc in self.heard:
-            return None
-        self.heard[ssrc] = None
-        if len(self.heard) <= MAX_SSRCS:
-            return None
-        forgotten = next(one for one in self.heard if one not in self.streams and one not in self.repairs)
-        del self.heard[forgotten]
-        return forgotten
+        if ssrc in self._heard:
+            return
+        self._heard[ssrc] = None
+        if len(self._heard) > MAX_SSRCS:
+            forgotten = next(
+                one for one in self._heard if one not in self.streams and one not in self.repairs
+            )
+            del self._heard[forgotten]
+            self.forget(forgotten)
 
     # --- binding of SSRCs that the SDP did not declare (RFC 8843 section 9.2, RFC 8852) ---
 
@@ -191,7 +203,9 @@ class Streams:
             self._replace(layer)
         layer.ssrc = ssrc
         self._replaced.pop(ssrc, None)
-        stream = self.streams[ssrc] = InStream(layer, binding, self.levels.get(binding.track))
+        stream = self.streams[ssrc] = InStream(
+            layer, binding, self.levels.get(binding.track), self._source.none
+        )
         if stream.nacks is not None:
             stream.nacks.attention = self.attention
         self.attention.ring()  # who waits for the layer can be served now
@@ -238,3 +252,7 @@ def _layer(binding: Binding, index: int, rid: str) -> Layer:
 
 def _text(value: bytes | None) -> str:
     return value.decode("ascii", "replace") if value else ""
+
+
+def _nothing(ssrc: int) -> None:
+    pass

@@ -14,6 +14,8 @@ from sfu.streams.speakers import SpeechSettings
 
 _SHAPES = 64
 """Kinds of packets (by what their first bytes say) whose extension layout one transport remembers."""
+_AUDIO_CLOCK = 8
+"""One in so many packets of audio is enough to know how its timestamps relate to real time."""
 _AUDIO_LEVEL_MASK = 0x7F
 _TIMESTAMP_MASK = 0xFFFFFFFF
 
@@ -50,6 +52,9 @@ class Ingress(Streams):
         ``head`` is what FIXED_HEAD reads of it.
         """
         first, second, _, _, ssrc, _, words = head
+        stream = self.streams.get(ssrc)
+        if stream is None or stream.stats.highest < 0:
+            self.authenticated(ssrc)
         end = at + length
         extension_at = start = at + FIXED_LENGTH
         if first & 0xEF != 0x80:
@@ -59,54 +64,40 @@ class Ingress(Streams):
         if start > end:
             self.malformed += 1
             return
-        layout, block = self._source.none, 0
-        if start > extension_at:
-            block = int.from_bytes(memory[extension_at:start], "big")
-            shape = start - extension_at << 8 | second
-            known = self.layouts.get(shape)
-            if known is None or block & known.mask != known.pattern:
-                known = self._learn(shape, memory[extension_at:start])
-                if known is None:
-                    return
-            layout = known
-            if layout.twcc >= 0:
-                self.arrivals.record(block >> layout.twcc & 0xFFFF, arrival_us)
-        stream = self.streams.get(ssrc)
+        block = int.from_bytes(memory[extension_at:start], "big")
+        layout = self._source.none if stream is None else stream.layout
+        if block & layout.mask != layout.pattern:
+            fitting = self._fitting(second, block, memory[extension_at:start])
+            if fitting is None:
+                return
+            layout = fitting
+        if layout.twcc >= 0:
+            self.arrivals.record(block >> layout.twcc & 0xFFFF, arrival_us)
         if stream is None:
-            self._other(head, length, memory[start:end], layout, block, now)
+            self._other(head, memory[start:end], layout, block, now)
         else:
-            self._media(stream, head, length, memory[start:end], layout, block, now)
+            stream.layout = layout
+            self._media(stream, head, memory[start:end], layout, block, now)
 
-    def _other(
-        self, head: RtpHead, length: int, payload: memoryview, layout: Layout, block: int, now: float
-    ) -> None:
+    def _other(self, head: RtpHead, payload: memoryview, layout: Layout, block: int, now: float) -> None:
         """A packet of an SSRC that is no media stream, or not yet."""
         repair = self.repairs.get(head[4])
         if repair is not None:
-            self._repair(repair, head, length, payload, layout, block, now)
+            self._repair(repair, head, payload, layout, block, now)
             return
         stream = self.bind_unknown(head[4], head[1] & 0x7F, layout, block)
         if stream is not None:
-            self._media(stream, head, length, payload, layout, block, now)
+            self._media(stream, head, payload, layout, block, now)
 
     def _media(
-        self,
-        stream: InStream,
-        head: RtpHead,
-        length: int,
-        payload: memoryview,
-        layout: Layout,
-        block: int,
-        now: float,
+        self, stream: InStream, head: RtpHead, payload: memoryview, layout: Layout, block: int, now: float
     ) -> None:
         _, second, sequence, timestamp, *_ = head
-        slot = stream.slots.get(second & 0x7F)
-        if slot is None:
-            self.unknown += 1
+        if second & 0x7F != stream.payload_type and not self._use_payload_type(stream, second & 0x7F):
             return
         stats = stream.stats
         before = stats.timestamp
-        extended = stats.receive(sequence, timestamp, length, now)
+        extended = stats.receive(sequence, timestamp, now)
         if extended < 0:
             self.ignored += 1
             return
@@ -121,9 +112,19 @@ class Ingress(Streams):
         if media_time & _TIMESTAMP_MASK != timestamp:
             media_time = stats.extend_timestamp(timestamp)
         if stream.meter is not None and layout.level >= 0:
-            level = block >> layout.level & _AUDIO_LEVEL_MASK
-            stream.meter.observe(level, (media_time - before) * stream.tick_ms, now)
-        self._deliver(stream, extended, media_time, second & 0x80, payload, layout, block, slot, now)
+            duration_ms = (media_time - before) * 1000 // stats.clock_rate
+            stream.meter.observe(block >> layout.level & _AUDIO_LEVEL_MASK, duration_ms, now)
+        deliver = self._sound if stream.audio else self._picture
+        deliver(stream, extended, media_time, second & 0x80, stream.slot, payload, layout, block, now)
+
+    def _use_payload_type(self, stream: InStream, payload_type: int) -> bool:
+        """The client sends another codec of the track from now on; False if it has none of that number."""
+        slot = stream.track.slots.get(payload_type)
+        if slot is None:
+            self.unknown += 1
+            return False
+        stream.payload_type, stream.slot = payload_type, slot
+        return True
 
     def _bounds(self, memory: memoryview, at: int, end: int) -> tuple[int, int, int]:
         """Where extension block and payload begin and the payload ends, in a packet with CSRCs or padding.
@@ -137,10 +138,19 @@ class Ingress(Streams):
         extension_at = at + FIXED_LENGTH + 4 * (memory[at] & 0x0F)
         return extension_at, at + header.payload_start, at + header.payload_end
 
-    def _learn(self, shape: int, block: memoryview) -> Layout | None:
-        """Read a block that the layout known for its shape does not fit."""
+    def _fitting(self, second: int, block: int, raw: memoryview) -> Layout | None:
+        """The layout of a block that is laid out otherwise than the packet before; None if it makes no sense.
+
+        Packets alike in size, marker and payload type mostly share one.
+        """
+        if not block:
+            return self._source.none
+        shape = len(raw) << 8 | second
+        known = self.layouts.get(shape)
+        if known is not None and block & known.mask == known.pattern:
+            return known
         try:
-            layout = self._source.layout(block)
+            layout = self._source.layout(raw)
         except RtpError:
             self.malformed += 1
             return None
@@ -150,18 +160,11 @@ class Ingress(Streams):
         return layout
 
     def _repair(
-        self,
-        repair: Repair,
-        head: RtpHead,
-        length: int,
-        payload: memoryview,
-        layout: Layout,
-        block: int,
-        now: float,
+        self, repair: Repair, head: RtpHead, payload: memoryview, layout: Layout, block: int, now: float
     ) -> None:
         """Turn a retransmission back into the packet that it repeats."""
         _, second, sequence, timestamp, *_ = head
-        if repair.stats.receive(sequence, timestamp, length, now) < 0:
+        if repair.stats.receive(sequence, timestamp, now) < 0:
             self.ignored += 1
             return
         if len(payload) <= 2:
@@ -175,39 +178,54 @@ class Ingress(Streams):
         if stream.nacks is not None:
             stream.nacks.received(extended, now)
         media_time = stream.stats.extend_timestamp(timestamp)
-        self._deliver(stream, extended, media_time, second & 0x80, payload[2:], layout, block, 0, now)
+        deliver = self._sound if stream.audio else self._picture
+        deliver(stream, extended, media_time, second & 0x80, 0, payload[2:], layout, block, now)
 
-    def _deliver(
+    def _sound(
         self,
         stream: InStream,
         sequence: int,
         timestamp: int,
         marker: int,
+        slot: int,
         payload: memoryview,
         layout: Layout,
         block: int,
-        slot: int,
         now: float,
     ) -> None:
+        """A packet of audio, where every one may be the first for somebody."""
+        layer = stream.layer
+        layer.last_packet_at = now
+        if sequence % _AUDIO_CLOCK == 0 or not stream.started:
+            layer.clock.observe(timestamp, now)
+        if not stream.started:
+            stream.started = True
+            if layer.liveness.keyframe(now):
+                self._sink.layer_started(layer)
+        if layer.renditions:
+            packet = stream.reader.read(payload, timestamp, marker, slot, layout, block)
+            self._sink.media(layer, sequence, packet)
+
+    def _picture(
+        self,
+        stream: InStream,
+        sequence: int,
+        timestamp: int,
+        marker: int,
+        slot: int,
+        payload: memoryview,
+        layout: Layout,
+        block: int,
+        now: float,
+    ) -> None:
+        """A packet of video; its payload is kept where it may have to be sent again."""
         layer = stream.layer
         layer.last_packet_at = now
         if timestamp != stream.frame_timestamp:
             stream.frame_timestamp = timestamp
             layer.frame(timestamp, now)
-        if stream.audio:
-            if not layer.liveness.live and layer.liveness.keyframe(now):
-                self._sink.layer_started(layer)
-            if not layer.renditions:
-                return
-        packet = stream.reader.read(
-            bytes(payload) if layer.history_packets else payload, timestamp, marker, slot, layout, block
-        )
-        if not stream.audio:
-            self._picture(layer, packet, now)
-        self._sink.media(layer, sequence, packet)
-
-    def _picture(self, layer: Layer, packet: MediaPacket, now: float) -> None:
-        """Note what a packet of video says of its layer."""
+        kept = bytes(payload) if layer.history_packets else payload
+        packet = stream.reader.read(kept, timestamp, marker, slot, layout, block)
         if packet.temporal > layer.top_temporal:
             layer.top_temporal = packet.temporal
         if packet.keyframe:
@@ -217,3 +235,4 @@ class Ingress(Streams):
             layer.keyframes.keyframe(now)
         elif not layer.liveness.live:
             layer.keyframes.request(now)
+        self._sink.media(layer, sequence, packet)

@@ -26,7 +26,7 @@ class Layout:
     ) -> None:
         self.source = source
         self.mask = mask
-        """Bits that are the same in all blocks of the layout ..."""
+        """Bits that are the same in all blocks of the layout, zeros in front included ..."""
         self.pattern = pattern
         """... and what they are."""
         self.elements = elements
@@ -54,7 +54,7 @@ class SourceExtensions:
         self.twcc_id = self.id_of(ExtensionUri.TRANSPORT_CC)
         self.level_id = self.id_of(ExtensionUri.AUDIO_LEVEL)
         self._known: dict[tuple[int, int], Layout] = {}
-        self.none = Layout(self, 0, 0, ())
+        self.none = Layout(self, -1, 0, ())
         """The layout of packets without extensions; their block is 0."""
 
     def id_of(self, uri: str) -> int:
@@ -75,12 +75,10 @@ class SourceExtensions:
             (id_, 8 * (size - at - length), 8 * length)
             for id_, at, length in walk(block, profile, HEAD_BYTES, size)
         )
-        if profile == ONE_BYTE_PROFILE or profile & TWO_BYTE_MASK == TWO_BYTE_PROFILE:
-            mask = (1 << 8 * size) - 1
-            for _, shift, bits in elements:
-                mask ^= (1 << bits) - 1 << shift
-        else:
-            mask = (1 << 8 * HEAD_BYTES) - 1 << 8 * (size - HEAD_BYTES)
+        known = profile == ONE_BYTE_PROFILE or profile & TWO_BYTE_MASK == TWO_BYTE_PROFILE
+        mask = -1 if known else -1 << 8 * (size - HEAD_BYTES)
+        for _, shift, bits in elements:
+            mask ^= (1 << bits) - 1 << shift
         pattern = int.from_bytes(block, "big") & mask
         found = self._known.get((mask, pattern))
         if found is None:

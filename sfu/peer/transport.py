@@ -234,6 +234,7 @@ class Transport:
         """Start media and data under these keys. Raises SrtpError."""
         self.srtp = SrtpPair(keys.profile, keys.rx_key, keys.tx_key)
         self._context.peers.srtp[self.row] = self.srtp.tx_ptr
+        self.ingress.forget = self.srtp.forget_received
         self.connected = True
         self._start_sctp()
         self._context.emit(control.TransportConnected(self.id))

@@ -45,6 +45,7 @@ class ReceiveStream:
     """Receiving state of one SSRC. The caller gives 16- and 32-bit wire numbers and a monotonic ``now``."""
 
     __slots__ = (
+        "_absent",
         "_base",
         "_expected_prior",
         "_odd",
@@ -57,8 +58,6 @@ class ReceiveStream:
         "duplicates",
         "highest",
         "jitter",
-        "octets",
-        "packets",
         "recovered",
         "rejected",
         "restarts",
@@ -72,8 +71,6 @@ class ReceiveStream:
         """Extended sequence number of the newest packet; -1 before the first."""
         self.timestamp = 0
         """Extended timestamp of the newest packet."""
-        self.packets = 0
-        self.octets = 0
         self.jitter = 0.0
         """Clock ticks."""
         self.recovered = 0
@@ -85,6 +82,7 @@ class ReceiveStream:
         self.restarts = 0
         """Confirmed jumps. After one, what was forwarded before has no numeric relation to what follows."""
         self.sender_clock: SenderReport | None = None
+        self._absent = 0  # expected, less those that came
         self._base = 0
         self._start = 0  # the number that the stream began (again) with
         self._odd: set[int] = set()  # numbers since then that have not arrived, and those before that have
@@ -94,31 +92,30 @@ class ReceiveStream:
         self._expected_prior = 0
         self._packets_prior = 0
 
-    def receive(self, seq16: int, timestamp32: int, size: int, now: float) -> int:
-        """Count one packet of ``size`` bytes and return its extended sequence number.
+    def receive(self, seq16: int, timestamp32: int, now: float) -> int:
+        """Count one packet and return its extended sequence number.
 
         -1 for a packet that must not be forwarded: a duplicate, one too old, or an unconfirmed jump.
         """
         highest = self.highest
         delta = (seq16 - highest) & 0xFFFF
         if highest < 0:
-            return self._begin(seq16, timestamp32, size, now)
+            return self._begin(seq16, timestamp32, now)
         if delta == 1:
             self.highest = extended = highest + 1
         elif 0 < delta <= MAX_DROPOUT:
             self.highest = extended = highest + delta
+            self._absent += delta - 1
             self._skip(max(highest + 1, extended - WINDOW + 1), extended)
         else:
             behind = -delta & 0xFFFF
             if behind >= WINDOW:
-                return self._jump(seq16, timestamp32, size, now)
-            return self._late(highest - behind, size)
+                return self._jump(seq16, timestamp32, now)
+            return self._late(highest - behind)
         step = (timestamp32 - self.timestamp) & 0xFFFFFFFF
         if step:  # the first packet of a frame: the rest of it says only how it was paced
             self._clock(step if step < 0x80000000 else step - 0x100000000, now)
         self._suspect = -1
-        self.packets += 1
-        self.octets += size
         return extended
 
     def recover(self, seq16: int) -> int:
@@ -147,7 +144,12 @@ class ReceiveStream:
     @property
     def lost(self) -> int:
         """Packets that never came (retransmissions don't heal it), never negative."""
-        return max(0, self._expected - self.packets)
+        return max(0, self._absent)
+
+    @property
+    def packets(self) -> int:
+        """Packets that came, retransmissions left out."""
+        return self._expected - self._absent
 
     def sender_report(self, ntp64: int, rtp: int, now: float) -> bool:
         """Keep a publisher's sender report. False for one without a clock, or older than the one kept."""
@@ -181,13 +183,11 @@ class ReceiveStream:
     def _expected(self) -> int:
         return self.highest - self._base + 1 if self.highest >= 0 else 0
 
-    def _begin(self, seq16: int, timestamp32: int, size: int, now: float) -> int:
+    def _begin(self, seq16: int, timestamp32: int, now: float) -> int:
         self.highest = self._base = _FIRST_CYCLE + seq16
         self.timestamp = (1 << 32) + timestamp32
         self._timestamp_at = now
         self._start = self.highest
-        self.packets = 1
-        self.octets = size
         return self.highest
 
     def _skip(self, first: int, end: int) -> None:
@@ -210,20 +210,18 @@ class ReceiveStream:
         odd.add(extended)
         return True
 
-    def _late(self, extended: int, size: int) -> int:
+    def _late(self, extended: int) -> int:
         if not self._arrive(extended):
             self.duplicates += 1
             if extended in self._repaired:  # it was only late after all
                 self._repaired.discard(extended)
-                self.packets += 1
-                self.octets += size
+                self._absent -= 1
             return -1
         self._suspect = -1
-        self.packets += 1
-        self.octets += size
+        self._absent -= 1
         return extended
 
-    def _jump(self, seq16: int, timestamp32: int, size: int, now: float) -> int:
+    def _jump(self, seq16: int, timestamp32: int, now: float) -> int:
         if seq16 != self._suspect:
             self._suspect = (seq16 + 1) & 0xFFFF
             self.rejected += 1
@@ -237,8 +235,6 @@ class ReceiveStream:
         self.timestamp = self.extend_timestamp(timestamp32)
         self._timestamp_at = now
         self.restarts += 1
-        self.packets += 1
-        self.octets += size
         return self.highest
 
     def _clock(self, step: int, now: float) -> None:

@@ -11,7 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 STALE_S = 0.8
 """Silence after so long without packets (muted, DTX, gone)."""
 STEPS = 8
-MAX_PACKET_MS = 120.0
+MAX_PACKET_MS = 120
 """The longest Opus packet; a longer timestamp step is a pause, not speech."""
 
 _SILENCE = 127
@@ -47,29 +47,31 @@ _DEFAULT = SpeechSettings()
 class LevelMeter:
     """Smoothed linear level of one audio stream."""
 
-    __slots__ = ("_active_ms", "_loudest", "_observed_ms", "_seen_at", "_settings", "_smoothed", "_window_ms")
+    __slots__ = ("_active_ms", "_loudest", "_observed_ms", "_seen_at", "_settings", "_smoothed")
 
     def __init__(self, settings: SpeechSettings = _DEFAULT) -> None:
         self._settings = settings
-        self._window_ms = 1000 * settings.window_s
-        self._observed_ms = 0.0
-        self._active_ms = 0.0
+        # Whole numbers, and small ones: Python makes a new object of every other number that is stored.
+        self._observed_ms = 0
+        self._active_ms = 0
         self._loudest = _SILENCE
         self._smoothed = 0.0
         self._seen_at = -inf
 
-    def observe(self, level: int, duration_ms: float, now: float) -> None:
+    def observe(self, level: int, duration_ms: int, now: float) -> None:
         """Take one packet's level, 0 (loudest) to 127 (silence), and how much audio it holds."""
         self._seen_at = now
         if duration_ms <= 0:
             return
-        duration_ms = min(duration_ms, MAX_PACKET_MS)
+        if duration_ms > MAX_PACKET_MS:
+            duration_ms = MAX_PACKET_MS
         self._observed_ms += duration_ms
-        if level <= self._settings.active_level:
+        settings = self._settings
+        if level <= settings.active_level:
             self._active_ms += duration_ms
             if level < self._loudest:
                 self._loudest = level
-        if self._observed_ms >= self._window_ms:
+        if self._observed_ms >= 1000 * settings.window_s:
             self._close_window()
 
     def level(self, now: float) -> float:
@@ -80,16 +82,17 @@ class LevelMeter:
         return self._smoothed
 
     def _close_window(self) -> None:
-        active_ms = min(self._active_ms, self._window_ms)
-        if active_ms >= self._settings.active_share * self._window_ms:
-            decibels = max(0, self._loudest) - 20 * log10(active_ms / self._window_ms)
+        window_ms = 1000 * self._settings.window_s
+        active_ms = min(self._active_ms, window_ms)
+        if active_ms >= self._settings.active_share * window_ms:
+            decibels = max(0, self._loudest) - 20 * log10(active_ms / window_ms)
             self._smoothed += (10 ** (-decibels / 20) - self._smoothed) * self._settings.smoothing
         else:
             self._smoothed = 0.0
         self._reset()
 
     def _reset(self) -> None:
-        self._observed_ms = self._active_ms = 0.0
+        self._observed_ms = self._active_ms = 0
         self._loudest = _SILENCE
 
 

@@ -175,8 +175,8 @@ async def test_the_ssrcs_of_a_client_are_bounded_but_not_for_life(
     for data in _flood(speaker, kind):
         _put(lab, speaker, data)
     ingress = lab.engine.transports[speaker.peer.id].ingress
-    assert len(ingress.heard) == MAX_SSRCS
-    assert 1 in ingress.heard  # it is in use
+    assert len(ingress._heard) == MAX_SSRCS
+    assert 1 in ingress._heard  # it is in use
     repeated = speaker.peer.srtp.protect(_rtp(2, payload=b"again"))
     rejected = lab.engine.tick.rejected
     _put(lab, speaker, repeated, repeated)
@@ -186,7 +186,7 @@ async def test_the_ssrcs_of_a_client_are_bounded_but_not_for_life(
 
 async def test_forgers_use_up_nobodys_share(lab: Lab, speaker: LabClient, listener: LabClient) -> None:
     _put(lab, speaker, *(_rtp(1, ssrc) + bytes(16) for ssrc in range(1000, 1000 + 60)))
-    assert not lab.engine.transports[speaker.peer.id].ingress.heard
+    assert not lab.engine.transports[speaker.peer.id].ingress._heard
     _put(lab, speaker, speaker.peer.srtp.protect(_rtp(1, payload=b"hello")))
     assert _heard(lab, listener) == [b"hello"]
 

@@ -151,10 +151,22 @@ class TestBinding:
     def test_of_too_many_ssrcs_the_oldest_unused_is_forgotten(self, client: Client):
         client.bind(video_track(), ssrcs=(0,))
         client.send(0, 1)
+        forgotten: list[int] = []
+        client.ingress.forget = forgotten.append
         for ssrc in range(MAX_SSRCS):
-            assert client.ingress.authenticated(ssrc) is None
-        assert client.ingress.authenticated(MAX_SSRCS) == 1
-        assert client.ingress.authenticated(MAX_SSRCS) is None
+            client.ingress.authenticated(ssrc)
+        assert forgotten == []
+        client.ingress.authenticated(MAX_SSRCS)
+        client.ingress.authenticated(MAX_SSRCS)
+        assert forgotten == [1], "0 is in use"
+
+    def test_packets_that_make_no_sense_count_too(self, client: Client):
+        forgotten: list[int] = []
+        client.ingress.forget = forgotten.append
+        for ssrc in range(MAX_SSRCS + 5):
+            receive(client.ingress, b"\x9f\x60" + bytes(6) + ssrc.to_bytes(4, "big"), 1.0)
+        assert forgotten == list(range(5))
+        assert client.ingress.malformed == MAX_SSRCS + 5
 
 
 class TestReplacedSsrc:
@@ -323,6 +335,22 @@ class TestExtensions:
         client.send(77, 1, payload_type=50, twcc=b"\x00\x06")
         arrivals, _ = client.ingress.arrivals.take(client.now)
         assert [number & 0xFFFF for number in arrivals.sequences] == [5, 6]
+
+    def test_after_a_new_offer_ids_mean_what_it_says(self, client: Client):
+        track = video_track()
+        client.bind(track, ssrcs=(9,))
+        client.send(9, 1, twcc=b"\x00\x05")
+        client.ingress.bind(Binding(track, mid="0", ssrcs=(9,)), {5: ExtensionUri.MID})
+        client.send(9, 2, twcc=b"\x00\x06")
+        assert [number & 0xFFFF for number in client.ingress.arrivals.take(client.now)[0].sequences] == [5]
+
+    def test_layouts_that_take_turns(self, client: Client):
+        client.bind(video_track(), ssrcs=(9,))
+        for sequence in range(12):
+            values = {"twcc": bytes([1, sequence])} | ({"mid": b"0"} if sequence % 3 else {})
+            client.send(9, sequence, **values)
+        arrivals, _ = client.ingress.arrivals.take(client.now)
+        assert [number & 0xFFFF for number in arrivals.sequences] == [0x100 + n for n in range(12)]
 
     def test_elements_go_along_for_the_profiles(self, client: Client):
         client.bind(video_track(), ssrcs=(9,))

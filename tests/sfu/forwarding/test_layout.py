@@ -65,6 +65,13 @@ def test_a_layout_fits_only_what_reads_alike(block: bytes, changes: list[tuple[i
         assert shifted(layout, bytes(other)) == walked(bytes(other))
 
 
+@given(blocks, blocks)
+def test_a_layout_fits_no_block_of_another_size(block: bytes, other: bytes):
+    if walked(block) is not None and len(other) != len(block):
+        layout = SourceExtensions(SOURCE).layout(block)
+        assert number(other) & layout.mask != layout.pattern
+
+
 def test_where_the_numbers_are_that_every_packet_is_read_for():
     block = encode([(1, b"0"), (TWCC, b"\x12\x34"), (LEVEL, b"\x85")])
     layout = SourceExtensions(SOURCE).layout(block)

@@ -75,7 +75,7 @@ class Call:
                 number = self.stream.recover(int.from_bytes(payload[:2], "big"))
             else:
                 timestamp = int.from_bytes(data[4:8], "big")
-                number = self.stream.receive(sequence, timestamp, len(payload), self.now)
+                number = self.stream.receive(sequence, timestamp, self.now)
             if number >= 0:
                 assert number & 0xFFFF not in self.got, "given out twice"
                 self.got[number & 0xFFFF] = self.now

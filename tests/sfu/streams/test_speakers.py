@@ -64,9 +64,9 @@ def test_without_packets_it_falls_silent():
 
 def test_a_pause_in_the_timestamps_is_not_speech():
     meter = LevelMeter()
-    meter.observe(0, 3_600_000.0, 0.0)
+    meter.observe(0, 3_600_000, 0.0)
     assert meter.level(0.0) == 0.0
-    meter.observe(0, -5.0, 0.0)
+    meter.observe(0, -5, 0.0)
     assert meter.level(0.0) == 0.0
 
 
