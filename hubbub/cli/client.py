@@ -43,14 +43,28 @@ class Client:
 
     def room_service(self, method: str, grant: "VideoGrant", **body: object) -> Any:
         """Call a method of RoomService with a token of this grant; returns its JSON."""
+        return self._ask("POST", f"/twirp/livekit.RoomService/{method}", self._bearer(grant), body)
+
+    def rest(
+        self,
+        method: str,
+        path: str,
+        grant: "VideoGrant",
+        *,
+        body: Mapping[str, object] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Make a request below ``/api`` with a token of this grant; returns its JSON."""
+        return self._ask(method, f"/api/{path}", self._bearer(grant), body, query)
+
+    def _bearer(self, grant: "VideoGrant") -> str:
         import time
 
         from auth.grants import Claims
         from auth.tokens import mint
 
         claims = Claims(identity="hubbub-cli", video=grant)
-        token = mint(claims, self._key, self._secret, ttl_s=TOKEN_TTL_S, now=time.time())
-        return self._ask("POST", f"/twirp/livekit.RoomService/{method}", f"Bearer {token}", body)
+        return f"Bearer {mint(claims, self._key, self._secret, ttl_s=TOKEN_TTL_S, now=time.time())}"
 
     def _ask(
         self,

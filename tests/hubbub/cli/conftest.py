@@ -46,3 +46,9 @@ class Terminal:
 @pytest.fixture
 def terminal(hubbub: HubbubServer) -> Terminal:
     return Terminal(hubbub)
+
+
+@pytest.fixture
+def terminal_for() -> type[Terminal]:
+    """For tests that start their own server."""
+    return Terminal
