@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .errors import ShadowedPackage
 
-PACKAGES = ("auth", "rooms", "sfu", "signaling")
+PACKAGES = ("auth", "media", "rooms", "sfu", "signaling")
 HOME = Path(__file__).resolve().parent.parent
 """The directory that holds all of our packages."""
 

@@ -37,6 +37,7 @@ from hubbub.bans.keeper import StoredBans
 from hubbub.config import Config
 from hubbub.database import Database, database_path
 from hubbub.embedded import Event, Events, Rooms
+from hubbub.embedded.entrance import Entrance
 from hubbub.errors import StartError
 from hubbub.history import store as history
 from hubbub.history.service import History
@@ -125,7 +126,7 @@ class Server:
         self._rooms = TimedRooms(service, clock, self._hooks.join)
         self.administration = Administration(service)
         """What can be done with rooms and the people in them."""
-        self.rooms = Rooms(self.administration, config.keys)
+        self.rooms = Rooms(self.administration, config.keys, Entrance(self._rooms, self._pool))
         """The rooms as Python objects."""
         self._runner: web.AppRunner | None = None
         self.port = config.port

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sfu import control, gc_policy
 from sfu.announce import announced_addresses
@@ -192,6 +192,15 @@ class Engine:
 
     def _new_ssrc(self) -> int:
         return 1 + secrets.randbelow(_MAX_SSRC)
+
+    def feed(self, transport: Transport, packets: Sequence[bytes], rtcp: Sequence[bytes] = ()) -> None:
+        """Take packets of a client in our own process, as if they had just been received. Not from within a tick."""
+        self.tick.begin(time.monotonic(), time.time())
+        for packet in rtcp:
+            self.tick.plain_rtcp(transport, packet)
+        for packet in packets:
+            self.tick.plain(transport, packet)
+        self.tick.finish()
 
     # --- commands ---
 

@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Callable
 
 from sfu.config import MediaConfig
-from sfu.control import Command, Event
+from sfu.control import Command, Event, TransportId
 from sfu.engine import Engine
+from sfu.tap import Tap, TapListener
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +38,11 @@ class LocalPool:
     def execute(self, command: Command) -> None:
         """Carry out a command; what it leads to comes as events."""
         self._engine.execute(command)
+
+    def tap(self, transport_id: TransportId, listener: TapListener) -> Tap | None:
+        """Be the client of a transport that was just opened; None when it could not be. See ``sfu.tap``."""
+        transport = self._engine.transports.get(transport_id)
+        return None if transport is None else Tap(self._engine, transport, listener)
 
     async def close(self) -> None:
         await self._engine.close()

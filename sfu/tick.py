@@ -132,6 +132,17 @@ class Tick:
         elif 20 <= data[0] <= 63:
             transport.dtls_record(data)
 
+    def plain(self, transport: Transport, packet: bytes) -> None:
+        """Take one well-formed RTP packet of a client in our own process, as if it had just been decrypted."""
+        head = FIXED_HEAD.unpack_from(packet)
+        arrival_us = int(self._unix_now * 1e6)
+        self.active.add(transport)
+        transport.ingress.receive(memoryview(packet), 0, len(packet), head, arrival_us, self._now)
+
+    def plain_rtcp(self, transport: Transport, packet: bytes) -> None:
+        """Take RTCP of a client in our own process."""
+        self.feedback[transport].receive(packet, self._now, self._unix_now, self.resend)
+
     def finish(self) -> None:
         """Write all copies and send them."""
         self._forwarder.expand()

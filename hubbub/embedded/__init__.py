@@ -10,6 +10,21 @@
 """
 
 from .events import Event, EventKind, Events
+from .local_participant import LocalParticipant
+from .local_tracks import LocalAudioTrack, LocalVideoTrack
+from .resident import Data
 from .rooms import Participant, Room, Rooms, Track
 
-__all__ = ["Event", "EventKind", "Events", "Participant", "Room", "Rooms", "Track"]
+__all__ = [
+    "Data",
+    "Event",
+    "EventKind",
+    "Events",
+    "LocalAudioTrack",
+    "LocalParticipant",
+    "LocalVideoTrack",
+    "Participant",
+    "Room",
+    "Rooms",
+    "Track",
+]

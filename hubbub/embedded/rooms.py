@@ -17,6 +17,9 @@ from auth.tokens import mint
 from rooms.administration import Administration, ProfileChange
 from rooms.errors import ParticipantNotFound, RoomNotFound
 
+from .entrance import Entrance
+from .local_participant import LocalParticipant
+
 
 @dataclass(frozen=True, slots=True)
 class Track:
@@ -118,9 +121,10 @@ class Participant:
 class Room:
     """A room, by name."""
 
-    def __init__(self, administration: Administration, keys: KeyRing, name: str) -> None:
+    def __init__(self, administration: Administration, keys: KeyRing, entrance: Entrance, name: str) -> None:
         self._administration = administration
         self._keys = keys
+        self._entrance = entrance
         self.name = name
 
     def __repr__(self) -> str:
@@ -178,6 +182,37 @@ class Room:
         key, secret = self._keys.first()
         return mint(claims, key, secret, ttl_s=ttl_s, now=time.time())
 
+    async def join(
+        self,
+        identity: str,
+        *,
+        name: str = "",
+        metadata: str = "",
+        attributes: Mapping[str, str] | None = None,
+        kind: str = "agent",
+        **grants: Any,
+    ) -> LocalParticipant:
+        """Join it from within this process, without WebRTC.
+
+        ``kind`` is ``agent``, or ``standard`` for somebody who counts as everybody else and keeps the room alive;
+        ``grants`` are fields of the video grant, such as ``hidden=True``. Raises RoomNotFound where the room has
+        ended, another JoinRefused, or NotJoined.
+        """
+        if not self._administration.list_rooms([self.name]):
+            raise RoomNotFound
+        key, _ = self._keys.first()
+        video = replace(VideoGrant(room_join=True, room=self.name), **grants)
+        claims = Claims(
+            issuer=key,
+            identity=identity,
+            name=name,
+            kind=kind,
+            metadata=metadata,
+            attributes=dict(attributes or {}),
+            video=video,
+        )
+        return await self._entrance.join(claims)
+
     def close(self) -> None:
         """End it for everybody."""
         self._administration.delete_room(self.name)
@@ -186,9 +221,10 @@ class Room:
 class Rooms:
     """All rooms of a server: a collection by name."""
 
-    def __init__(self, administration: Administration, keys: KeyRing) -> None:
+    def __init__(self, administration: Administration, keys: KeyRing, entrance: Entrance) -> None:
         self._administration = administration
         self._keys = keys
+        self._entrance = entrance
 
     def create(
         self,
@@ -207,24 +243,27 @@ class Rooms:
             max_participants=max_participants,
         )
         self._administration.create_room(name, wish)
-        return Room(self._administration, self._keys, name)
+        return self._room(name)
 
     def get(self, name: str) -> Room | None:
         """The room of this name, if there is one now."""
         found = self._administration.list_rooms([name])
-        return Room(self._administration, self._keys, name) if found else None
+        return self._room(name) if found else None
 
     def __getitem__(self, name: str) -> Room:
         if name not in self:
             raise KeyError(name)
-        return Room(self._administration, self._keys, name)
+        return self._room(name)
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and bool(self._administration.list_rooms([name]))
 
     def __iter__(self) -> Iterator[Room]:
         for info in self._administration.list_rooms():
-            yield Room(self._administration, self._keys, info.name)
+            yield self._room(info.name)
+
+    def _room(self, name: str) -> Room:
+        return Room(self._administration, self._keys, self._entrance, name)
 
     def __len__(self) -> int:
         return len(self._administration.list_rooms())

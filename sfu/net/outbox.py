@@ -36,7 +36,7 @@ class Outbox:
         self._to: list[int] = []
         self._lengths: list[int] = []
         self.packets = 0
-        """Handed to the kernel, or to TCP connections."""
+        """Handed to the kernel, to TCP connections, or to taps."""
         self.dropped = 0
         """Without keys or an address, too long, or refused by the kernel or libsrtp."""
 
@@ -60,10 +60,12 @@ class Outbox:
         to, lengths = self._to, self._lengths
         self._to, self._lengths = [], []
         count = len(to)
+        sent = self.packets
         self._sizes[:count] = lengths
         rows = list(range(count))
         sessions = [self._peers.srtp[peer] for peer in to]
         if None in sessions:
+            self._into_taps(to)
             rows = [row for row in rows if sessions[row] is not None]
             sessions = [sessions[row] for row in rows]
         pointers, sizes = self._row_pointers, self._size_pointers
@@ -74,12 +76,19 @@ class Outbox:
             results = list(map(srtp.protect_rtcp, sessions, *columns))
         if any(results):
             rows = [row for row, result in zip(rows, results, strict=True) if not result]
-        sent = self.packets
         if self._peers.tcp_count:
             rows = self._over_tcp(rows, to)
         if rows:
             self._over_udp(np.array(rows, np.int64), np.array([to[row] for row in rows], np.int64))
         self.dropped += count - (self.packets - sent)
+
+    def _into_taps(self, to: list[int]) -> None:
+        """Hand out what is for peers in our own process, unencrypted."""
+        for row, peer in enumerate(to):
+            tap = self._peers.taps.get(peer)
+            if tap is not None:
+                tap.rtcp(bytes(self._packet(row)))
+                self.packets += 1
 
     def _over_udp(self, rows: Int64s, peers: Int64s) -> None:
         ports = self._peers.port[peers]

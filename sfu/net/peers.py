@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 _IPV4 = struct.Struct("!H4s")
 _FAMILY = struct.Struct("=H")
+
+
+class TapPort(Protocol):
+    """Takes what would else be encrypted and sent to a peer. Called in the midst of a tick: it may only take notes."""
+
+    def rtp(self, packet: bytes) -> None: ...
+
+    def rtcp(self, packet: bytes) -> None: ...
 
 
 class PeerTable:
@@ -30,6 +38,8 @@ class PeerTable:
         """Next transport-wide sequence number."""
         self.srtp: list[Any] = [None] * capacity
         """libsrtp session for sending; None until DTLS is done."""
+        self.taps: dict[int, TapPort] = {}
+        """By row: peers in our own process, without a session or an address."""
         self.tcp: list[TcpPeer | None] = [None] * capacity
         self.tcp_count = 0
         self._free = list(range(capacity - 1, -1, -1))
@@ -50,6 +60,7 @@ class PeerTable:
         """Give a row back; its session must not be used any more."""
         self.forget_address(row)
         self.srtp[row] = None
+        self.taps.pop(row, None)
         self._free.append(row)
 
     def use_udp(self, row: int, port: int, raw_address: bytes) -> None:

@@ -266,7 +266,7 @@ class Feedback:
         )
 
     def _rtcp(self, packet: bytes) -> None:
-        if self._transport.srtp is not None:
+        if self._transport.connected:
             self._put(self._transport.row, packet)
 
 

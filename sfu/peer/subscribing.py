@@ -41,8 +41,8 @@ class Subscribing:
         self._cname = cname
         self._playout_delay = b""
         self.tell_playout_delay(delay_ms)
+        self._connected = False
         self._srtp: SrtpPair | None = None
-        """None before the transport can carry media."""
         self.down_tracks: dict[TrackId, DownTrack] = {}
         self.by_ssrc: dict[int, DownTrack] = {}
         self.keyframe_limits: dict[TrackId, RequestLimiter] = {}
@@ -144,14 +144,14 @@ class Subscribing:
         """One name for all streams of a publisher, so that the subscriber plays them in step."""
         return down.stream_id.partition("|")[0] or self._cname
 
-    def connected(self, srtp: SrtpPair) -> None:
-        """The transport can carry media now."""
-        self._srtp = srtp
+    def connected(self, srtp: SrtpPair | None) -> None:
+        """The transport can carry media now; None where nothing is encrypted."""
+        self._connected, self._srtp = True, srtp
         self.bind_negotiated()
 
     def bind_negotiated(self) -> None:
         """Start what has an m-line, once the transport is connected."""
-        if self._srtp is None:
+        if not self._connected:
             return
         for down in list(self.down_tracks.values()):
             if down.negotiated and not down.bound:
@@ -173,7 +173,7 @@ class Subscribing:
 
     def close(self) -> None:
         """Drop all down tracks."""
-        self._srtp = None
+        self._connected, self._srtp = False, None
         for track_id in list(self.down_tracks):
             self.unsubscribe(track_id)
 

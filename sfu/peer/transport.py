@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
-from typing import Literal
+from typing import Literal, Protocol
 
 from sfu import control
 from sfu.control import TransportRole
@@ -12,6 +12,7 @@ from sfu.net.credentials import new_credentials
 from sfu.net.dtls import Certificate, DtlsTransport, Role
 from sfu.net.errors import DtlsError, SrtpError
 from sfu.net.ice import IceLite, IceState
+from sfu.net.peers import TapPort
 from sfu.net.sctp import SctpAssociation
 from sfu.net.srtp import SrtpKeys, SrtpPair
 from sfu.peer.answerer import Answerer
@@ -34,6 +35,16 @@ _CHANNELS = (
     (control.LOSSY, False, 0),
     (control.DATA_TRACK, False, 0),
 )
+
+
+class Resident(TapPort, Protocol):
+    """The client of a transport, where it lives in our own process."""
+
+    def data(self, label: str, payload: bytes) -> None:
+        """One message of a data channel."""
+
+    def closed(self) -> None:
+        """The transport is closed."""
 
 
 class Transport:
@@ -71,6 +82,7 @@ class Transport:
         self._failure = ""
         self.srtp: SrtpPair | None = None
         self.sctp: SctpAssociation | None = None
+        self._resident: Resident | None = None
         self._remote_ufrag = ""
         self._sctp_port: int | None = None
         self._max_message_size = 0
@@ -198,7 +210,18 @@ class Transport:
 
     # --- connection ---
 
+    def house(self, resident: Resident) -> None:
+        """Connect a client of our own process: there will be no ICE, no DTLS and no SRTP, and nothing to wait for."""
+        self._resident = self._context.peers.taps[self.row] = resident
+        self.connected = True
+        self._context.emit(control.TransportConnected(self.id))
+        self.subscribing.connected(None)
+        for label, *_ in _CHANNELS:
+            self.channel_opened(label)
+
     def _start_dtls(self, remote: Description) -> None:
+        if self._resident is not None:
+            return
         if self.connected:
             self._start_sctp()
         if self._dtls is not None or self.connected:
@@ -264,7 +287,7 @@ class Transport:
 
     def failed(self, now: float) -> str:
         """Why the transport is beyond hope, or an empty string; whoever asks tells it (once)."""
-        if self._failure:
+        if self._failure or self._resident is not None:
             return self._failure
         if self.ice.state(now) is IceState.FAILED:
             return "ICE: the peer is silent"
@@ -289,6 +312,9 @@ class Transport:
 
     def send_data(self, label: str, payload: bytes) -> None:
         """Send a message, unless the receiver is too slow for it."""
+        if self._resident is not None:
+            self._resident.data(label, payload)
+            return
         if self.sctp is None:
             return
         backlog = self.sctp.buffered(label) + len(payload)
@@ -307,6 +333,8 @@ class Transport:
         if self.closed:
             return
         self.closed = True
+        if self._resident is not None:
+            self._resident.closed()
         if self._timer is not None:
             self._timer.cancel()
         self.publishing.close()

@@ -14,6 +14,7 @@ ELSEWHERE = {
     "hubbub/api/rest/endpoint.py": "tests/hubbub/api/rest/test_rooms.py",
     "hubbub/api/rest/": "tests/hubbub/api/rest/test_openapi.py",
     "hubbub/embedded/rooms.py": "tests/test_hubbub.py",
+    "hubbub/embedded/": "tests/interop/embedded/test_bots_meet_people.py",
     "hubbub/hooks/hooks.py": "tests/hubbub/hooks/test_runner.py",
     "hubbub/keys/errors.py": "tests/hubbub/keys/test_table.py",
     "auth/errors.py": "tests/auth/test_tokens.py",
@@ -66,6 +67,7 @@ ELSEWHERE = {
     "sfu/sdp/stream_lines.py": "tests/sfu/sdp/test_parse.py",
     "sfu/sdp/transport_lines.py": "tests/sfu/sdp/test_parse.py",
     "sfu/sdp/write.py": "tests/sfu/sdp/test_answer.py",
+    "sfu/tap/": "tests/interop/embedded/test_bots_meet_people.py",
     "signaling/app.py": "tests/hubbub/api/test_http_table.py",
 }
 """Where modules, or all of a folder, are tested that have no test file of their own: they are parts of what that

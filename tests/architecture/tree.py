@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("auth", "hubbub", "rooms", "sfu", "signaling")
+PACKAGES = ("auth", "hubbub", "media", "rooms", "sfu", "signaling")
 _NOT_OURS = frozenset({"__pycache__", "node_modules", "static", "dist", "build"})
 _HIDDEN_BUT_OURS = frozenset({".ci", ".github"})
 
