@@ -6,11 +6,19 @@ from aiohttp import web
 from pydantic import BaseModel, ValidationError
 
 from hubbub.api.errors import Code, code_of
-from rooms.errors import InvalidRequest
+from rooms.errors import InvalidRequest, RoomNotFound
 
 
 class InvalidField(InvalidRequest):
     """A value that can't be, and where it stands."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NamesNothing(RoomNotFound):
+    """A part of the path that can't be anything's name."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)

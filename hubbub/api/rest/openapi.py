@@ -15,8 +15,8 @@ from .errors import ErrorBody
 _REF = "#/components/schemas/{model}"
 _INTRODUCTION = (
     "Rooms, participants and tokens over plain JSON. Authenticate with an access token "
-    "(`Authorization: Bearer`) that grants what a call needs, or with API key and secret as name and password "
-    "(`Authorization: Basic`), which may do everything."
+    "(Authorization: Bearer) that grants what a call needs, or with API key and secret as name and password "
+    "(Authorization: Basic), which may do everything."
 )
 
 
@@ -107,6 +107,8 @@ def _responses(endpoint: Endpoint, schemas: _Schemas) -> dict[str, Any]:
             }
         }
     codes = [Code.INVALID_ARGUMENT, *endpoint.errors]
+    if endpoint.parameters:
+        codes.append(Code.NOT_FOUND)
     if endpoint.needs:
         codes += [Code.UNAUTHENTICATED, Code.UNAVAILABLE]
     for code in codes:

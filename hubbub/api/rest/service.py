@@ -16,6 +16,7 @@ from .data import DataEndpoints
 from .endpoint import Endpoint, routes
 from .history import HistoryEndpoints
 from .invitations import Inviter
+from .moderation import ModerationEndpoints
 from .openapi import document
 from .participants import ParticipantEndpoints
 from .rooms import RoomEndpoints
@@ -41,6 +42,7 @@ class Rest:
             *RoomEndpoints(administration).endpoints(),
             *ParticipantEndpoints(administration, inviter).endpoints(),
             *inviter.endpoints(),
+            *ModerationEndpoints(administration).endpoints(),
             *DataEndpoints(administration).endpoints(),
             *HistoryEndpoints(history).endpoints(),
             *WebhookEndpoints(webhooks).endpoints(),

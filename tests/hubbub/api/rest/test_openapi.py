@@ -12,7 +12,7 @@ from hubbub import Server
 from hubbub.api.rest.service import Rest
 from hubbub.testing import HubbubServer
 
-SECONDS = 30
+SECONDS = 20
 
 
 async def test_every_route_is_in_the_document(api: aiohttp.ClientSession, server: Server) -> None:

@@ -1,0 +1,190 @@
+"""Running a call from outside: lock, mute all, roles; and ``/api/bans``."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from hubbub.api.errors import Code
+from rooms.administration import Administration
+from rooms.bans import Ban
+
+from . import models
+from .endpoint import Call, Endpoint, Model, Query
+
+_TAG = "Moderation"
+
+
+class Muted(BaseModel):
+    """Sids of the tracks that were heard until now."""
+
+    muted: list[str]
+
+
+class RoleChange(Model):
+    """The role that a participant has from now on."""
+
+    role: models.Name
+
+
+_OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_NETWORK_SCHEMA = {
+    "type": "string",
+    "anyOf": [
+        {"format": "ipv4"},
+        {"format": "ipv6"},
+        {"pattern": rf"^({_OCTET}\.){{3}}{_OCTET}/(3[0-2]|[12]?[0-9])$"},
+    ],
+}
+
+
+def _one_of_both(schema: dict[str, Any]) -> None:
+    """Say in the schema that either is needed, and never null."""
+    properties = schema["properties"]
+    properties["identity"] = properties["identity"]["anyOf"][0]
+    properties["network"] = _NETWORK_SCHEMA
+    schema["oneOf"] = [{"required": ["identity"]}, {"required": ["network"]}]
+
+
+class NewBan(Model):
+    """Whom to keep out: an identity, or addresses."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_one_of_both)
+
+    identity: models.Name | None = None
+    network: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    """One address, or a network such as 203.0.113.0/24."""
+    room: models.Name | None = None
+    """Left out: every room."""
+    reason: Annotated[str, StringConstraints(max_length=200)] = ""
+    duration_s: Annotated[int, Field(ge=1, le=models.MAX_TTL_S), BeforeValidator(models.whole)] | None = None
+    """Left out: for good."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "NewBan":
+        given = {"identity", "network"} & self.model_fields_set
+        if len(given) != 1 or getattr(self, next(iter(given))) is None:
+            raise ValueError("give either identity or network")
+        return self
+
+
+class BanModel(BaseModel):
+    """Somebody who is kept out."""
+
+    id: str
+    room: str
+    identity: str
+    network: str
+    reason: str
+    created_at: datetime
+    expires_at: datetime | None
+
+    @classmethod
+    def of(cls, ban: Ban) -> "BanModel":
+        """From the rooms' own."""
+        expires_at = None if ban.expires_at is None else datetime.fromtimestamp(ban.expires_at, UTC)
+        return cls(
+            id=ban.id,
+            room=ban.room,
+            identity=ban.identity,
+            network=ban.network,
+            reason=ban.reason,
+            created_at=datetime.fromtimestamp(ban.created_at, UTC),
+            expires_at=expires_at,
+        )
+
+
+class BanList(BaseModel):
+    """The bans that hold, the oldest first."""
+
+    bans: list[BanModel]
+
+
+class BanQuery(Query):
+    """Which bans."""
+
+    room: Annotated[str, StringConstraints(max_length=256)] | None = None
+
+
+class ModerationEndpoints:
+    """In a room they need roomAdmin; bans need roomCreate, the right over all rooms."""
+
+    def __init__(self, administration: Administration) -> None:
+        self._administration = administration
+
+    def endpoints(self) -> list[Endpoint]:
+        """In the order of the document."""
+        room, absent = "/api/rooms/{room}", (Code.NOT_FOUND,)
+        return [
+            Endpoint(
+                "POST", f"{room}/lock", "Let nobody new in", _TAG, self.lock, needs="roomAdmin", errors=absent
+            ),
+            Endpoint(
+                "POST", f"{room}/unlock", "Let people in again", _TAG, self.unlock, needs="roomAdmin",
+                errors=absent,
+            ),
+            Endpoint(
+                "POST", f"{room}/mute-all", "Mute everybody's audio", _TAG, self.mute_all, Muted,
+                needs="roomAdmin", errors=absent,
+            ),
+            Endpoint(
+                "PUT", f"{room}/participants/{{identity}}/role", "Give a participant another role", _TAG,
+                self.set_role, models.Participant, RoleChange, needs="roomAdmin", errors=absent,
+            ),
+            Endpoint(
+                "GET", "/api/bans", "List bans", _TAG, self.list_bans, BanList, query=BanQuery,
+                needs="roomCreate",
+            ),
+            Endpoint(
+                "POST", "/api/bans", "Ban an identity or addresses; whoever is there is put out", _TAG,
+                self.ban, BanModel, NewBan, status=201, needs="roomCreate",
+            ),
+            Endpoint(
+                "DELETE", "/api/bans/{ban}", "Lift a ban", _TAG, self.unban, needs="roomCreate", errors=absent
+            ),
+        ]  # fmt: skip
+
+    def lock(self, call: Call) -> None:
+        """Whoever is in may come back."""
+        self._administration.lock_room(_room(call))
+
+    def unlock(self, call: Call) -> None:
+        """Everybody again."""
+        self._administration.unlock_room(_room(call))
+
+    def mute_all(self, call: Call) -> Muted:
+        """Nobody is unmuted from afar."""
+        return Muted(muted=self._administration.mute_all(_room(call)))
+
+    def set_role(self, call: Call) -> models.Participant:
+        """What the new role doesn't allow ends at once."""
+        room, identity = _room(call), call.path["identity"]
+        return models.Participant.of(self._administration.change_role(room, identity, call.body.role))
+
+    def list_bans(self, call: Call) -> BanList:
+        """Of a room, or all."""
+        call.by.require_room_create()
+        return BanList(bans=[BanModel.of(ban) for ban in self._administration.bans.all(call.query.room)])
+
+    def ban(self, call: Call) -> BanModel:
+        """From now on."""
+        call.by.require_room_create()
+        body: NewBan = call.body
+        ban = self._administration.ban(
+            room=body.room or "",
+            identity=body.identity or "",
+            network=body.network or "",
+            reason=body.reason,
+            duration_s=body.duration_s,
+        )
+        return BanModel.of(ban)
+
+    def unban(self, call: Call) -> None:
+        """Tokens that a removal revoked stay so."""
+        call.by.require_room_create()
+        self._administration.bans.remove(call.path["ban"])
+
+
+def _room(call: Call) -> str:
+    call.by.require_room_admin(call.path["room"])
+    return call.path["room"]

@@ -1,0 +1,73 @@
+"""Running a call over REST."""
+
+import aiohttp
+import pytest
+from livekit import rtc
+
+from hubbub import Server
+from tests.harness.eventually import eventually
+
+
+def url(server: Server) -> str:
+    return server.url.replace("http", "ws").rstrip("/")
+
+
+async def post(api: aiohttp.ClientSession, path: str, body: object = None) -> int:
+    async with api.post(path, json=body) as answer:
+        return answer.status
+
+
+async def test_a_locked_room_takes_nobody_in(api: aiohttp.ClientSession, server: Server) -> None:
+    room = server.rooms.create("kitchen")
+    assert await post(api, "/api/rooms/kitchen/lock") == 204
+    ann = rtc.Room()
+    with pytest.raises(rtc.ConnectError):
+        await ann.connect(url(server), room.token("ann"))
+    assert await post(api, "/api/rooms/kitchen/unlock") == 204
+    await ann.connect(url(server), room.token("ann"))
+    await ann.disconnect()
+    assert await post(api, "/api/rooms/attic/lock") == 404
+
+
+async def test_roles_and_muting_all(api: aiohttp.ClientSession, server: Server) -> None:
+    room = server.rooms.create("kitchen")
+    ann = rtc.Room()
+    await ann.connect(url(server), room.token("ann"))
+    source = rtc.AudioSource(48_000, 1)
+    await ann.local_participant.publish_track(rtc.LocalAudioTrack.create_audio_track("mic", source))
+    here = room.participants["ann"]
+    await eventually(lambda: here.tracks)
+    async with api.post("/api/rooms/kitchen/mute-all") as answer:
+        assert (await answer.json())["muted"] == [here.tracks[0].sid]
+    assert here.tracks[0].muted
+    role = "/api/rooms/kitchen/participants/ann/role"
+    async with api.put(role, json={"role": "attendee"}) as answer:
+        person = await answer.json()
+    assert (person["permissions"]["can_publish"], person["tracks"]) == (False, [])
+    async with api.put(role, json={"role": "emperor"}) as answer:
+        assert answer.status == 400
+    await ann.disconnect()
+
+
+async def test_a_ban_keeps_somebody_out_until_it_is_lifted(
+    api: aiohttp.ClientSession, server: Server
+) -> None:
+    room = server.rooms.create("kitchen")
+    ann = rtc.Room()
+    gone: list[object] = []
+    ann.on("disconnected", gone.append)
+    await ann.connect(url(server), room.token("ann"))
+    async with api.post("/api/bans", json={"identity": "ann", "reason": "noise"}) as answer:
+        assert answer.status == 201
+        ban = await answer.json()
+    await eventually(lambda: gone)
+    with pytest.raises(rtc.ConnectError):
+        await rtc.Room().connect(url(server), room.token("ann"))
+    async with api.get("/api/bans") as answer:
+        assert (await answer.json())["bans"] == [ban]
+    async with api.delete(f"/api/bans/{ban['id']}") as answer:
+        assert answer.status == 204
+    async with api.delete(f"/api/bans/{ban['id']}") as answer:
+        assert answer.status == 404
+    for body in ({}, {"identity": "a", "network": "10.0.0.0/8"}, {"network": "nowhere"}):
+        assert await post(api, "/api/bans", body) == 400
