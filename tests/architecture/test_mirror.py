@@ -67,7 +67,6 @@ ELSEWHERE = {
     "sfu/sdp/stream_lines.py": "tests/sfu/sdp/test_parse.py",
     "sfu/sdp/transport_lines.py": "tests/sfu/sdp/test_parse.py",
     "sfu/sdp/write.py": "tests/sfu/sdp/test_answer.py",
-    "sfu/tap/": "tests/interop/embedded/test_bots_meet_people.py",
     "signaling/app.py": "tests/hubbub/api/test_http_table.py",
 }
 """Where modules, or all of a folder, are tested that have no test file of their own: they are parts of what that

@@ -315,3 +315,30 @@ class TestAFullBuffer:
         assert served == list(range(len(served)))
         jammed.send(frame(2))
         assert _ssrcs(narrow.drain())[0] == len(served)
+
+
+class Tap:
+    def __init__(self) -> None:
+        self.packets: list[bytes] = []
+
+    def rtp(self, packet: bytes) -> None:
+        self.packets.append(packet)
+
+    def rtcp(self, packet: bytes) -> None:
+        raise AssertionError
+
+
+def test_peers_of_our_own_process_get_theirs_in_the_clear(
+    table: PeerTable, ports: list[UdpPort], egress: Egress
+) -> None:
+    peer, tap, nobody = Peer(table, ports[0]), Tap(), table.allocate()
+    row = table.allocate()
+    table.taps[row] = tap
+    packets = [_rtp(number, 60 + number) for number in range(4)]
+    egress.send(_arena(*((to, packet) for packet in packets for to in (row, peer.row, nobody))))
+    assert tap.packets == packets
+    assert peer.received() == packets
+    assert (egress.counters.packets, egress.counters.dropped) == (4, 4)
+    table.release(row)
+    egress.send(_arena((row, packets[0])))
+    assert len(tap.packets) == 4

@@ -151,3 +151,28 @@ def test_more_than_there_is_room_for(table: PeerTable, ports: list[UdpPort], out
     assert peer.received() == [_report(number) for number in range(ROWS)]
     outbox.flush()
     assert peer.received() == [_report(number) for number in range(ROWS, ROWS + 5)]
+
+
+class Tap:
+    def __init__(self) -> None:
+        self.packets: list[bytes] = []
+
+    def rtp(self, packet: bytes) -> None:
+        raise AssertionError
+
+    def rtcp(self, packet: bytes) -> None:
+        self.packets.append(packet)
+
+
+def test_peers_of_our_own_process_get_theirs_in_the_clear(
+    table: PeerTable, ports: list[UdpPort], outbox: Outbox
+) -> None:
+    peer, tap, nobody = Peer(table, ports[0]), Tap(), table.allocate()
+    row = table.allocate()
+    table.taps[row] = tap
+    for number in range(3):
+        for to in (row, nobody, peer.row):
+            outbox.put(to, _report(number, number))
+    outbox.flush()
+    assert tap.packets == peer.received() == [_report(number, number) for number in range(3)]
+    assert (outbox.packets, outbox.dropped) == (6, 3)
