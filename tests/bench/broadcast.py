@@ -33,8 +33,10 @@ def measure(config: MediaConfig, progress: Progress) -> Broadcast:
     """Everything is really sent and received; if that takes longer than the media lasts, media time is stretched."""
     with Scene(BROADCAST_3000, config, progress) as scene:
         saturation = Saturation(scene)
-        saturation.calibrate()
+        saturation.calibrate(one_burst=True)
         progress("measuring")
+        # One picture at a time: two take longer than an engine may be behind before it leaves video out.
+        saturation.window = saturation.largest_burst
         one = saturation.play(MEDIA_S)
     progress("done")
     return Broadcast(

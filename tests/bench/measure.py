@@ -98,7 +98,8 @@ class Saturation:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.window = FIRST_WINDOW
-        self._largest_burst = 0
+        self.largest_burst = 0
+        """Copies of what arrives in one go, at most."""
         self.speed = 0.0
         """Media seconds that the engine does in a CPU second."""
 
@@ -112,7 +113,7 @@ class Saturation:
             scene.engine.record()
             scene.play(studio.record(slice_s * self.speed / 4, feedback=True), self.window)
             result.per_batch, result.per_message = scene.engine.prepare_floor()
-        result.window, result.largest_burst = self.window, self._largest_burst
+        result.window, result.largest_burst = self.window, self.largest_burst
         result.media_s = slice_s * self.speed
         for number in range(slices):
             scene.progress(f"slice {number + 1} of {slices}")
@@ -128,17 +129,18 @@ class Saturation:
         result.kernel_drops = scene.engine.waiting.drops
         return result
 
-    def calibrate(self) -> None:
-        """Find out how fast the engine is and what backlog keeps it busy."""
+    def calibrate(self, *, one_burst: bool = False) -> None:
+        """Find out how fast the engine is and what backlog keeps it busy, or go by single bursts."""
         self.scene.progress("calibrating")
         media_s, cpu_s = CALIBRATION_S / 4, 0.0
         while cpu_s < CALIBRATION_S:
             media_s *= min(8.0, max(2.0, 1.2 * CALIBRATION_S / cpu_s)) if cpu_s else 1.0
             tape = self.scene.studio.record(media_s, feedback=True)
-            self.window = max(self.window, _window(tape, media_s, 0.0))
+            burst = largest_burst(tape)
+            self.window = burst if one_burst else max(self.window, _window(tape, media_s, 0.0))
             one = self.scene.play(tape, self.window)
             cpu_s = one.cpu_s
-            self._largest_burst = max(self._largest_burst, largest_burst(tape))
+            self.largest_burst = max(self.largest_burst, burst)
             self.window = _window(tape, media_s, one.packets / cpu_s)
         self.speed = media_s / cpu_s
 

@@ -6,9 +6,11 @@ which says when its picture or sound was sent, whatever was dropped around it.
 
 import time
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from sfu.config import MediaConfig
 from sfu.control import MediaKind
@@ -19,12 +21,14 @@ from tests.bench.scene import Progress, Scene
 from tests.bench.sockets import Floats, Ints
 from tests.bench.tape import Tape
 
-BEFORE_S, DURING_S, AFTER_S = 1.0, 4.0, 3.0
+BEFORE_S, DURING_S, AFTER_S = 1.0, 4.0, 6.0
 CALM, TOO_FAST = 0.5, 2.0
 """Of the speed at saturation."""
 WELL_MS = 50.0
 """Delay up to which a copy counts as in time."""
 STEADY_S, STEP_S = 0.5, 0.05
+WHOLE = 0.99
+_STEPS = round(AFTER_S / STEP_S)
 KEYFRAME_S = 1.0
 """Media time between key frames: cameras of real calls send one when they are asked."""
 LAST_S = 1.0
@@ -54,6 +58,8 @@ class Overload:
     """99th percentile of the delay of audio that came during the overload."""
     recovery_s: float
     """From the end of the overload until copies were in time, 95 of 100 at least, for STEADY_S; AFTER_S if never."""
+    whole_again_s: float
+    """The same until WHOLE of the copies due came, sound and pictures; AFTER_S if never."""
     lost_at_last: float
     """Share of the copies due in the last second that never came."""
 
@@ -133,6 +139,7 @@ def _judge(scene: Scene, tape: Tape, watcher: Stopwatch) -> dict[str, float]:
     came: dict[tuple[MediaKind, str], int] = defaultdict(int)
     delays_s: list[Floats] = []
     sent_at: list[Floats] = []
+    went_at: list[Floats] = []
     audio_s: list[Floats] = []
     order = np.argsort(streams, kind="stable")
     bounds = np.searchsorted(streams[order], np.arange(len(scene.sink.sources) + 1))
@@ -142,6 +149,7 @@ def _judge(scene: Scene, tape: Tape, watcher: Stopwatch) -> dict[str, float]:
         sent = sent_times(
             tape.timestamps[packets], watcher.sent_at[packets], timestamps[mine], arrivals[mine]
         )
+        went_at.append(watcher.sent_at[packets])
         kind = kinds[source]
         for name, start, stop in (("overload", *overload), ("last", last_from, np.inf)):
             went = watcher.sent_at[packets]
@@ -159,6 +167,7 @@ def _judge(scene: Scene, tape: Tape, watcher: Stopwatch) -> dict[str, float]:
         "delay_ms": 1000 * float(delay_s.max()),
         "audio_p99_ms": 1000 * float(np.percentile(np.concatenate(audio_s), 99)),
         "recovery_s": recovery_s(sent - overload[1], delay_s),
+        "whole_again_s": whole_again_s(np.concatenate(went_at) - overload[1], sent - overload[1]),
         "lost_at_last": 1
         - sum(came[kind, "last"] for kind in MediaKind)
         / max(1, sum(due[kind, "last"] for kind in MediaKind)),
@@ -167,15 +176,26 @@ def _judge(scene: Scene, tape: Tape, watcher: Stopwatch) -> dict[str, float]:
 
 def recovery_s(sent_s: Floats, delay_s: Floats) -> float:
     """When delays became well, by when copies were sent, 0 being the overload's end; AFTER_S if they never did."""
-    steady_since = None
-    for step in range(round(AFTER_S / STEP_S)):
-        mine = delay_s[(sent_s >= step * STEP_S) & (sent_s < (step + 1) * STEP_S)]
-        if not len(mine) or np.percentile(mine, 95) > WELL_MS / 1000:
-            steady_since = None
-        elif steady_since is None:
-            steady_since = step
-        elif (step - steady_since) * STEP_S >= STEADY_S:
-            return steady_since * STEP_S
+    parts = (delay_s[_in_step(sent_s, step)] for step in range(_STEPS))
+    return _steady_from([len(part) > 0 and np.percentile(part, 95) <= WELL_MS / 1000 for part in parts])
+
+
+def whole_again_s(due_s: Floats, came_s: Floats) -> float:
+    """When what was due came again, both by when it was sent, 0 being the overload's end; AFTER_S if it never did."""
+    counts = ((_in_step(due_s, step).sum(), _in_step(came_s, step).sum()) for step in range(_STEPS))
+    return _steady_from([due > 0 and came >= WHOLE * due for due, came in counts])
+
+
+def _in_step(times_s: Floats, step: int) -> npt.NDArray[np.bool_]:
+    return (times_s >= step * STEP_S) & (times_s < (step + 1) * STEP_S)
+
+
+def _steady_from(well: Sequence[bool]) -> float:
+    """Start of the first STEADY_S in which all steps are well."""
+    wanted = round(STEADY_S / STEP_S)
+    for step in range(len(well) - wanted + 1):
+        if all(well[step : step + wanted]):
+            return step * STEP_S
     return AFTER_S
 
 

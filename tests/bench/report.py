@@ -206,8 +206,9 @@ def overload(document: Document) -> str:
         f"{one['audio_lost']:.1%} not delivered; {one['drops']:,} datagrams dropped before the engine, dropped "
         f"by it: {counted}. At most {one['waiting_bytes'] / 1e6:.1f} MB of {one['limit_bytes'] / 1e6:.1f} waited "
         f"in its socket; memory grew by {one['rss_growth_bytes'] / 1e6:.1f} MB. Longest delay "
-        f"{one['delay_ms']:.0f} ms, audio p99 {one['audio_p99_ms']:.0f} ms; in time again after "
-        f"{one['recovery_s']:.2f} s, {one['lost_at_last']:.2%} lost in the last second."
+        f"{one['delay_ms']:.0f} ms, audio p99 {one['audio_p99_ms']:.0f} ms. What came was in time again after "
+        f"{one['recovery_s']:.2f} s; all came again after {one['whole_again_s']:.2f} s, "
+        f"{one['lost_at_last']:.2%} lost in the last second."
     )
 
 

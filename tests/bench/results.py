@@ -96,6 +96,15 @@ def complaints(document: Mapping[str, Any]) -> list[str]:
         for key, what in named.items()
         if load[key]
     ]
+    others = {
+        "two people": document.get("two_people"),
+        "two people beside 1 to 500": document.get("fairness", {}).get("beside"),
+        "1 camera to 3,000": document.get("broadcast"),
+        **{f"{load['title']}, 70 %": load["delays"] for load in document["loads"].values()},
+    }
+    found += [
+        f"{title}: {one['lost']:,} copies were lost" for title, one in others.items() if one and one["lost"]
+    ]
     return found + [
         f"{load['title']}: others took {load['others']:.0%} of the engine's core"
         for load in document["loads"].values()

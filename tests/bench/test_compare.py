@@ -117,7 +117,7 @@ def test_other_circumstances_are_named() -> None:
 def test_the_ratio_comes_first() -> None:
     pair = _document(x=_load(300_000, 0.8)), _document(x=_load(330_000, 0.8))
     names = [(change.name, change.judged) for change in changes(*pair)]
-    assert names == [("x.ratio_to_floor", True), ("x.packets_per_core_s", False)]
+    assert names == [("x.ratio_to_floor", True), ("x.packets_per_core_s", False), ("x.lost", True)]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +168,20 @@ def test_a_target_is_met_from_its_goal_on() -> None:
     assert target.met({"a": {"b": 10.1}}) is False
     assert target.met({"a": {}}) is None
     assert target.met({"a": {"b": None}}) is None
+
+
+def test_who_loses_packets_has_reached_nothing() -> None:
+    target = Target("", "broadcast.engine", 2, at_most=True)
+    assert target.met({"broadcast": {"engine": 1.0, "lost": 0}}) is True
+    assert target.met({"broadcast": {"engine": 1.0, "lost": 3}}) is False
+    nested = Target("", "loads.x.delays.p99_ms", 5, at_most=True)
+    assert nested.met({"loads": {"x": {"lost": 0, "delays": {"p99_ms": 1, "lost": 0}}}}) is True
+    assert nested.met({"loads": {"x": {"lost": 2, "delays": {"p99_ms": 1, "lost": 0}}}}) is False
+
+
+def test_loss_is_a_regression(files: Any) -> None:
+    lossy = _load(400_000, 0.9) | {"lost": 1}
+    assert main(files(_document(x=_load(300_000, 0.8)), _document(x=lossy))) == 1
 
 
 def test_targets_are_about_loads_that_exist() -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.bench.overload import AFTER_S, _schedule, recovery_s, sent_times
+from tests.bench.overload import AFTER_S, _schedule, recovery_s, sent_times, whole_again_s
 
 
 def test_copies_are_matched_by_timestamp_despite_losses_and_wrapping() -> None:
@@ -30,6 +30,14 @@ def test_what_never_recovers_says_so() -> None:
     sent_s = np.arange(0, AFTER_S, 0.001)
     assert recovery_s(sent_s, np.full(len(sent_s), 0.5)) == AFTER_S
     assert recovery_s(np.zeros(0), np.zeros(0)) == AFTER_S
+
+
+def test_short_delays_of_little_are_not_all() -> None:
+    due_s = np.arange(0, AFTER_S, 0.001)
+    came_s = due_s[(due_s > 2.0) | (np.arange(len(due_s)) % 4 == 0)]
+    assert recovery_s(came_s, np.full(len(came_s), 0.001)) == 0
+    assert 1.95 <= whole_again_s(due_s, came_s) <= 2.1
+    assert whole_again_s(due_s, came_s[::2]) == AFTER_S
 
 
 def test_the_schedule_is_calm_then_fast_then_calm() -> None:
