@@ -68,6 +68,9 @@ class ApiCosts:
     """How long callers waited for an answer, large lists included."""
     subscribers: int
     stall_ms: float
+    media_waited_ms: float
+    """The longest stall but for what media itself did in it."""
+    media_waited_alone_ms: float
     stall_busy_ms: float
     """The most CPU time between two turns: a stall without it is the machine's."""
     stalls_over_5_ms: int
@@ -245,6 +248,8 @@ async def _beside_media(server: ApiServer, progress: Progress) -> dict[str, Any]
         "calls_p99_ms": 1e3 * sorted(waited_s)[int(0.99 * len(waited_s))],
         "subscribers": summary.joined - 1,
         "stall_ms": beside.longest_ms,
+        "media_waited_ms": beside.others_ms,
+        "media_waited_alone_ms": alone.others_ms,
         "stall_busy_ms": beside.longest_busy_ms,
         "stalls_over_5_ms": beside.over_5_ms,
         "stall_alone_ms": alone.longest_ms,

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import resource
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -17,6 +18,7 @@ from hubbub.config import DEV_KEY, configure
 from hubbub.server import Server
 from rooms.join import JoinRequest
 from sfu import gc_policy
+from sfu.engine import Engine
 from tests.bench.engine_process import take_core
 
 MANY = 5_000
@@ -33,6 +35,8 @@ class Stalls:
     """Between two turns of the event loop that were to be a millisecond apart."""
     longest_busy_ms: float
     """CPU time of the loop between two such turns: what of a stall is its own doing."""
+    others_ms: float
+    """The longest stall but for what the engine itself did in it: how long media waited for something else."""
     over_5_ms: int
     turns: int
     cpu_s: float
@@ -43,14 +47,17 @@ class Stalls:
 class StallMeter:
     """Wants to be called every millisecond, and notes how late that is."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine_s: list[float]) -> None:
+        """``engine_s`` has the seconds that the engine took so far."""
         self._loop = asyncio.get_running_loop()
+        self._engine_s = engine_s
         self._forget()
         self._tick()
 
     def _forget(self) -> None:
         self._last, self._last_busy = time.perf_counter(), time.thread_time()
-        self._longest_s = self._longest_busy_s = 0.0
+        self._last_engine_s = self._engine_s[0]
+        self._longest_s = self._longest_busy_s = self._longest_others_s = 0.0
         self._over = self._turns = 0
 
     def _tick(self) -> None:
@@ -58,9 +65,12 @@ class StallMeter:
         late_s = now - self._last - TICK_S
         self._longest_s = max(self._longest_s, late_s)
         self._longest_busy_s = max(self._longest_busy_s, busy - self._last_busy)
+        self._longest_others_s = max(
+            self._longest_others_s, late_s - (self._engine_s[0] - self._last_engine_s)
+        )
         self._over += late_s > 0.005
         self._turns += 1
-        self._last, self._last_busy = now, busy
+        self._last, self._last_busy, self._last_engine_s = now, busy, self._engine_s[0]
         self._loop.call_later(TICK_S, self._tick)
 
     def take(self) -> Stalls:
@@ -70,6 +80,7 @@ class StallMeter:
         taken = Stalls(
             1e3 * self._longest_s,
             1e3 * self._longest_busy_s,
+            1e3 * self._longest_others_s,
             self._over,
             self._turns,
             cpu_s,
@@ -88,9 +99,10 @@ class _Nobody:
 
 
 async def _serve(connection: Connection, options: dict[str, object]) -> None:
+    engine_s = _timed_engine()
     async with Server(configure(options)) as server:
         gc_policy.settle()
-        meter = StallMeter()
+        meter = StallMeter(engine_s)
         readable = asyncio.Event()
         asyncio.get_running_loop().add_reader(connection.fileno(), readable.set)
         connection.send((server.port, os.getpid()))
@@ -104,6 +116,25 @@ async def _serve(connection: Connection, options: dict[str, object]) -> None:
                 if name == "fill":
                     await _fill(server, *arguments)
                 connection.send(meter.take())
+
+
+def _timed_engine() -> list[float]:
+    """Let every engine made from now on add up its time: what it does when datagrams come, and by its timer."""
+    spent_s = [0.0]
+
+    def timed(work: Callable[..., None]) -> Callable[..., None]:
+        def measured(*arguments: Any) -> None:
+            started_at = time.perf_counter()
+            try:
+                work(*arguments)
+            finally:
+                spent_s[0] += time.perf_counter() - started_at
+
+        return measured
+
+    for name in ("_on_readable", "_on_timer"):
+        setattr(Engine, name, timed(getattr(Engine, name)))
+    return spent_s
 
 
 async def _fill(server: Server, rooms: int, people: int) -> None:

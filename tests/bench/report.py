@@ -231,7 +231,9 @@ def api(document: Document) -> str:
         ),
     ]
     return markdown(("server API", "CPU time, HTTP included"), rows) + (
-        f"\n\n{one['calls_per_s']:.0f} API calls/s beside a room of {one['subscribers']} subscribers: longest stall "
+        f"\n\n{one['calls_per_s']:.0f} API calls/s beside a room of {one['subscribers']} subscribers: media waited "
+        f"at most {one['media_waited_ms']:.1f} ms for other work, without calls {one['media_waited_alone_ms']:.1f} ms. "
+        f"With the work of media itself, the longest stall was "
         f"{one['stall_ms']:.1f} ms (CPU {one['stall_busy_ms']:.1f} ms; {one['stalls_over_5_ms']} over 5 ms), without "
         f"calls {one['stall_alone_ms']:.1f} ms (CPU {one['stall_alone_busy_ms']:.1f} ms). Longest gap in sound "
         f"{one['gap_ms']:.0f} ms, without calls {one['gap_alone_ms']:.0f} ms. Server {one['server_cpu']:.0%} of its "
