@@ -39,7 +39,10 @@ class Reorder(Generic[T]):
             return []
         if distance and not self._held:
             self._gap_since = now
-        return self._take(self._next + distance, packet) + self.due(now)
+        ready = self._take(self._next + distance, packet)
+        if ready:
+            self._gap_since = now
+        return ready + self.due(now)
 
     def due(self, now: float) -> list[tuple[int, T]]:
         """What has waited long enough for those before it."""

@@ -31,9 +31,7 @@ class LocalParticipant:
 
     def __init__(self, resident: Resident) -> None:
         self._resident = resident
-        participant = resident.session.participant
-        self.sid = participant.sid
-        self.identity = participant.identity
+        self.identity = resident.session.participant.identity
 
     def __repr__(self) -> str:
         return f"<LocalParticipant {self.identity!r}>"
@@ -45,6 +43,16 @@ class LocalParticipant:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.leave()
+
+    @property
+    def sid(self) -> str:
+        """Its id in the room that it is in now."""
+        return self._resident.session.participant.sid
+
+    @property
+    def room_name(self) -> str:
+        """The room that it is in, or was last: it may be moved to another."""
+        return self._resident.session.room.name
 
     @property
     def present(self) -> bool:

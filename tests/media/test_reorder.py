@@ -34,6 +34,14 @@ def test_each_gap_has_its_own_wait() -> None:
     assert pushed(order, 7, now=0.22) == [5, 6, 7]
 
 
+def test_a_gap_behind_one_that_was_filled_has_its_own_wait() -> None:
+    order: Reorder[str] = Reorder(0.1)
+    assert pushed(order, 1, 3, 5) == [1]
+    assert pushed(order, 2, now=0.09) == [2, 3]
+    assert pushed(order, 6, now=0.11) == []
+    assert pushed(order, 4, now=0.12) == [4, 5, 6]
+
+
 def test_duplicates_are_dropped() -> None:
     order: Reorder[str] = Reorder(0.1)
     assert pushed(order, 1, 1, 3, 3, 2) == [1, 2, 3]

@@ -10,11 +10,12 @@ import av
 import numpy as np
 import pytest
 
-from hubbub import Config, Server, configure
+from hubbub import Config, Hooks, Refuse, Server, configure
 from hubbub.embedded import Data, LocalAudioTrack, LocalVideoTrack, Room
 from hubbub.embedded.errors import NotPublished, TrackClosed, Unreceivable
+from hubbub.hooks import JoinAttempt, PublishAttempt
 from media.errors import BadFrame
-from rooms.errors import RoomNotFound
+from rooms.errors import NotAllowed, RoomNotFound
 from tests.harness.clients import SdkClient
 from tests.harness.eventually import eventually
 from tests.harness.media import SAMPLE_RATE_HZ, SHADE_TOLERANCE, Ear, Tone, picture, shade_of
@@ -247,3 +248,41 @@ async def test_a_reader_that_pauses_catches_up() -> None:
             last = await anext(frames)
         assert last.pts > first.pts
         filming.cancel()
+
+
+async def test_a_bot_that_is_moved_goes_on_in_the_other_room() -> None:
+    async with Server(config()) as server:
+        kitchen, hall = server.rooms.create("kitchen"), server.rooms.create("hall")
+        async with await kitchen.join("bot") as bot, await hall.join("guest", kind="standard") as guest:
+            humming = asyncio.create_task(hum(await bot.publish_audio(), 440))
+            ear = Ear()
+            listening = asyncio.create_task(listen(guest.audio("bot"), ear))
+            server.administration.move_participant("kitchen", "bot", "hall")
+            await eventually(lambda: ear.hears(440))
+            assert (bot.room_name, bot.sid) == ("hall", hall.participants["bot"].info.sid)
+            await bot.leave()
+            await listening
+            humming.cancel()
+
+
+class Butler(Hooks):
+    async def on_join(self, join: JoinAttempt) -> None:
+        if join.identity == "mallory":
+            raise Refuse("the house knows you")
+
+    async def on_publish(self, publish: PublishAttempt) -> None:
+        await asyncio.sleep(0.05)
+        if publish.kind == "video":
+            raise Refuse("no cameras here")
+
+
+async def test_hooks_are_asked_about_bots_too() -> None:
+    async with Server(config(), hooks=Butler()) as server:
+        room = server.rooms.create("kitchen")
+        with pytest.raises(NotAllowed, match="the house knows you"):
+            await room.join("mallory")
+        async with await room.join("bot") as bot:
+            assert (await bot.publish_audio()).sid
+            with pytest.raises(NotPublished, match="no cameras here"):
+                await bot.publish_video(320, 180)
+            assert (await bot.publish_audio(name="another")).sid
