@@ -15,6 +15,7 @@ from auth.grants import Claims, VideoGrant
 from auth.keys import KeyRing
 from auth.tokens import mint
 from hubbub.api.errors import Code
+from hubbub.api.turns import in_turns
 from rooms.administration import Administration, RoomChange
 from rooms.config import RoomConfig
 from rooms.errors import RoomNotFound
@@ -240,10 +241,11 @@ class ControllerEndpoints:
         )
         return ControllerRoom.of(self._administration.create_room(body.name, wish, api_key=key_of(call.by)))
 
-    def list(self, call: Call) -> ControllerRooms:
+    async def list(self, call: Call) -> ControllerRooms:
         """Needs roomList."""
         call.by.require_room_list()
-        return ControllerRooms(rooms=[ControllerRoom.of(room) for room in self._administration.list_rooms()])
+        found = in_turns(self._administration.each_room())
+        return ControllerRooms(rooms=[ControllerRoom.of(room) async for room in found])
 
     def get(self, call: Call) -> ControllerRoom:
         """Needs roomAdmin of the room."""
@@ -263,13 +265,14 @@ class ControllerEndpoints:
         call.by.require_room_create()
         self._administration.delete_room(call.path["room"])
 
-    def participants(self, call: Call) -> ControllerParticipants:
+    async def participants(self, call: Call) -> ControllerParticipants:
         """Needs roomAdmin of the room."""
         room = _room(call)
         if not self._administration.list_rooms([room]):
             raise RoomNotFound
-        found = self._administration.list_participants(room)
-        return ControllerParticipants(participants=[ControllerParticipant.of(info) for info in found])
+        found = in_turns(self._administration.each_participant(room))
+        people = [ControllerParticipant.of(info) async for info in found]
+        return ControllerParticipants(participants=people)
 
     def remove(self, call: Call) -> None:
         """Needs roomAdmin of the room."""

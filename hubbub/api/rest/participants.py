@@ -1,6 +1,7 @@
 """``/api/rooms/{room}/participants``."""
 
 from hubbub.api.errors import Code
+from hubbub.api.turns import in_turns
 from rooms.administration import Administration, ProfileChange
 from rooms.errors import RoomNotFound
 
@@ -50,13 +51,13 @@ class ParticipantEndpoints:
             ),
         ]  # fmt: skip
 
-    def list(self, call: Call) -> models.ParticipantList:
+    async def list(self, call: Call) -> models.ParticipantList:
         """Who is in the room."""
         room = _room(call)
         if not self._administration.list_rooms([room]):
             raise RoomNotFound
-        found = self._administration.list_participants(room)
-        return models.ParticipantList(participants=[models.Participant.of(info) for info in found])
+        found = in_turns(self._administration.each_participant(room))
+        return models.ParticipantList(participants=[models.Participant.of(info) async for info in found])
 
     def add(self, call: Call) -> models.Invitation:
         """A token to join with."""

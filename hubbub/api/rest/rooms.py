@@ -3,6 +3,7 @@
 from livekit.protocol import room as messages
 
 from hubbub.api.errors import Code
+from hubbub.api.turns import in_turns
 from rooms.administration import Administration, RoomChange
 from rooms.errors import RoomNotFound
 
@@ -58,7 +59,7 @@ class RoomEndpoints:
         )
         return models.Room.of(self._administration.create_room(body.name, wish, api_key=key_of(call.by)))
 
-    def list(self, call: Call) -> models.RoomList:
+    async def list(self, call: Call) -> models.RoomList:
         """Needs roomList."""
         call.by.require_room_list()
         query: models.RoomListQuery = call.query
@@ -68,9 +69,8 @@ class RoomEndpoints:
         )
         shown = found[: query.limit]
         more = len(found) > len(shown)
-        return models.RoomList(
-            rooms=[models.Room.of(room) for room in shown], next_after=shown[-1].name if more else None
-        )
+        rooms = [models.Room.of(room) async for room in in_turns(shown)]
+        return models.RoomList(rooms=rooms, next_after=shown[-1].name if more else None)
 
     def get(self, call: Call) -> models.Room:
         """Needs roomAdmin of the room."""
