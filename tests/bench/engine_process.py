@@ -15,7 +15,7 @@ from typing import Any
 
 import uvloop
 
-from sfu import control
+from sfu import control, gc_policy
 from sfu.config import MediaConfig
 from sfu.control import Event
 from sfu.net.srtp import SrtpKeys
@@ -75,6 +75,7 @@ class EngineProcess:
 
     async def run(self) -> None:
         await self._pool.start()
+        gc_policy.settle()  # as `hubbub serve` does
         port = self._pool.engine.ports[0]
         self._connection.send(port.port)
         reduction.send_handle(self._connection, port.fileno, os.getppid())
