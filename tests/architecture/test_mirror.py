@@ -11,6 +11,9 @@ import pytest
 from tests.architecture.tree import ROOT, modules, relative
 
 ELSEWHERE = {
+    "hubbub/bans/store.py": "tests/hubbub/bans/test_keeper.py",
+    "rooms/hosting.py": "tests/rooms/test_control.py",
+    "rooms/lock.py": "tests/rooms/test_control.py",
     "hubbub/api/rest/endpoint.py": "tests/hubbub/api/rest/test_rooms.py",
     "hubbub/api/rest/": "tests/hubbub/api/rest/test_openapi.py",
     "hubbub/embedded/rooms.py": "tests/test_hubbub.py",
