@@ -62,6 +62,7 @@ from sfu.errors import MediaStartError
 from sfu.pool import LocalPool
 from signaling.agents import AgentDoor
 from signaling.app import Door
+from signaling.jsonws.door import JsonDoor
 
 log = structlog.get_logger(__name__)
 
@@ -199,8 +200,10 @@ class Server:
             log.warning("the page is not built: run `python -m hubbub.web.build`")
         door = Door(self._rooms, config.keys, config.signaling)
         agent_door = AgentDoor(self._worker, config.keys, config.agents, config.signaling)
+        json_door = JsonDoor(self._rooms, config.keys, config.signaling)
         routes = [
             *door.routes(),
+            *json_door.routes(),
             *agent_door.routes(),
             *twirp(self.administration, config.keys, self.agents).routes(),
             *Rest(self.administration, config.keys, config.rooms, self.history, self.webhooks).routes(),
@@ -214,7 +217,9 @@ class Server:
             middlewares=[self._key_watch.ask],
             cors_origins=config.cors_origins,
         )
-        app.on_shutdown.extend((door.connections.shutdown, agent_door.connections.shutdown))
+        app.on_shutdown.extend(
+            (door.connections.shutdown, json_door.connections.shutdown, agent_door.connections.shutdown)
+        )
         return app
 
     async def _listen(self, runner: web.AppRunner) -> None:

@@ -5,7 +5,7 @@ the sender and are never touched: receivers drop what they have seen.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -39,8 +39,15 @@ class DataInbox:
     """Highest sequence number received on the reliable channel; told on resume."""
     reliable_open: bool = False
     """Whether reliable data can be sent to it."""
+    sink: Callable[[bytes], None] | None = None
+    """Takes packets for a client that has no channels."""
     told_of_excess_at: float = float("-inf")
     """When it was last told that it sends too much."""
+
+    def deliver_to(self, sink: Callable[[bytes], None]) -> None:
+        """Hand packets to somebody who takes them over another way than a data channel, from now on."""
+        self.sink = sink
+        self.reliable_open = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +221,9 @@ class DataRelay:
             self.send(packet, label, sender, Destinations(sids=listeners))
 
     def _send_to(self, sessions: "Iterable[Session]", label: str, payload: bytes) -> None:
-        legs: Collection[TransportId] = tuple(session.legs.primary for session in sessions)
+        legs: Collection[TransportId] = tuple(
+            session.legs.primary for session in sessions if not _delivered(session, payload)
+        )
         if legs:
             self._room.context.media.execute(SendData(tuple(legs), label, payload))
 
@@ -229,6 +238,13 @@ class DataRelay:
         oldest = self._room.context.clock.now() - config.reliable_cache_s
         while self._kept and (self._kept[0].at < oldest or self._kept_bytes > config.reliable_cache_bytes):
             self._kept_bytes -= len(self._kept.popleft().payload)
+
+
+def _delivered(session: "Session", payload: bytes) -> bool:
+    if session.data.sink is None:
+        return False
+    session.data.sink(payload)
+    return True
 
 
 def _sign(sender: "Session", packet: models.DataPacket) -> None:

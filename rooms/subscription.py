@@ -47,6 +47,8 @@ class Subscriptions:
         self._session = session
         self._auto = auto
         self._default = TrackSettings(quality=models.LOW if adaptive else models.HIGH)
+        self._best: int = models.HIGH
+        """The best quality that the participant may have, whatever it asks for; OFF for no video."""
         self.active: dict[str, Publication] = {}
         """By track sid."""
         self._wishes: dict[str, bool] = {}
@@ -130,6 +132,12 @@ class Subscriptions:
         self._session.context.media.execute(command)
         publication.dynacast.update()
 
+    def limit(self, quality: int) -> None:
+        """Have no better video than this VideoQuality from now on; models.OFF for none."""
+        self._best = OFF if quality == models.OFF else quality
+        for publication in list(self.active.values()):
+            self.apply_settings(publication)
+
     def forget(self, publication: "Publication") -> None:
         """The track is gone."""
         self._end(publication)
@@ -201,6 +209,8 @@ class Subscriptions:
         settings = self.settings(publication.sid)
         quality = wanted_quality(publication.info, settings)
         video = publication.info.type == models.VIDEO
+        if video:
+            quality = min(quality, self._best)
         return Subscription(
             enabled=quality != OFF,
             spatial=spatial_layer(publication.info, quality),

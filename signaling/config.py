@@ -23,5 +23,11 @@ class SignalingConfig:
     """Messages waiting for one client; one that falls further behind is disconnected."""
     send_queue_bytes: int = 4 * 1024 * 1024
     """Bytes waiting for one client."""
+    json_max_message_bytes: int = 1024 * 1024
+    """Longest message of a client of the JSON door (/ws)."""
+    json_max_rooms: int = 10
+    """Rooms that a client of the JSON door may be in over one connection."""
+    json_max_tracks: int = 16
+    """Tracks that a client of the JSON door may publish over one connection, in all its rooms."""
     region: str = ""
     """Name of the place that this server is in, as clients are told."""

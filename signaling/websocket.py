@@ -11,10 +11,9 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import structlog
-from google.protobuf.message import Message
 from livekit.protocol import rtc
 
 from signaling.config import SignalingConfig
@@ -30,12 +29,13 @@ from signaling.frames import (
     frame,
     text_of,
 )
-from signaling.framing import Framing, MessageFraming, SharedFrames
+from signaling.framing import Framing, SharedFrames
 from signaling.ports import Session
 
 log = structlog.get_logger(__name__)
 
-M = TypeVar("M", bound=Message)
+M = TypeVar("M")
+M_co = TypeVar("M_co", covariant=True)
 
 CLOSE_TIMEOUT_S = 2.0
 """How long the client may take to answer a close frame."""
@@ -45,13 +45,23 @@ MAX_FRAMES_PER_TURN = 64
 """Frames of one client handled before others have their turn."""
 
 
+class Codec(Protocol[M_co]):
+    """Messages to frames and back."""
+
+    def decode(self, frame: bytes | str) -> M_co:
+        """A message of the peer. Raises BadFrame."""
+
+    def encode(self, message: Any) -> bytes:
+        """The frame of a message to the peer."""
+
+
 class MessageSocket(asyncio.Protocol, Generic[M]):
     """A connected peer, and its SignalSink (or WorkerSink). Queues until :meth:`connection_made`."""
 
     BAD_FRAME_CODE: int = CloseCode.NORMAL
     """What a connection is closed with that sends something else than its messages (as LiveKit does)."""
 
-    def __init__(self, config: SignalingConfig, framing: MessageFraming[M], remote: str) -> None:
+    def __init__(self, config: SignalingConfig, framing: Codec[M], remote: str) -> None:
         self._config = config
         self._remote = remote
         self.on_end: Callable[[MessageSocket[M]], None] = lambda _: None
@@ -89,7 +99,7 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
 
     # --- the sink ---
 
-    def send(self, response: Message) -> None:
+    def send(self, response: Any) -> None:
         """Queue one message; ignored when closing or when too much is waiting already."""
         if self._close_code is None and not self._over:
             self._enqueue(self._framing.encode(response))
