@@ -11,6 +11,7 @@ import pytest
 from tests.architecture.tree import ROOT, modules, relative
 
 ELSEWHERE = {
+    "signaling/jsonws/": "tests/signaling/jsonws/test_door.py",
     "hubbub/bans/store.py": "tests/hubbub/bans/test_keeper.py",
     "rooms/hosting.py": "tests/rooms/test_control.py",
     "rooms/lock.py": "tests/rooms/test_control.py",
