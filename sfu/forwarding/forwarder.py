@@ -31,9 +31,9 @@ class Forwarder:
                 self._admit(rendition, sequence, packet, now)
         for rendition in layer.renditions:
             taken = rendition.take(sequence, packet)
-            if taken is not None and rendition.members:
+            if taken is not None:
                 number, numbered = taken
-                late = number < rendition.numbering.last
+                late = sequence < rendition.numbering.highest
                 self._add(rendition, number, numbered, abs_send_time, late)
 
     def expand(self) -> None:

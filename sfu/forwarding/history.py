@@ -5,7 +5,6 @@ collector would look at again and again, and which are slow to let go of when th
 """
 
 import struct
-from array import array
 
 from sfu.forwarding.layout import Layout
 from sfu.forwarding.packet import MediaPacket, packet_of
@@ -13,26 +12,25 @@ from sfu.forwarding.packet import MediaPacket, packet_of
 SLOTS = 1024
 """About three seconds of a 3 Mbps layer; as deep as the window of a received stream."""
 
-_NEVER = -1
-_RECORD = struct.Struct("=qBB??B?qHqHBH")
-"""The fields of a packet but for payload and extensions."""
+_NUMBER = struct.Struct("=q")
+_RECORD = struct.Struct("=qqBB??B?qHqHBH")
+"""The number of a packet, and its fields but for payload and extensions."""
+_OBJECTS = 3
+"""Payload, layout and block."""
 
 
 class History:
     """A ring of packets by extended sequence number."""
 
-    __slots__ = ("_blocks", "_layouts", "_mask", "_numbers", "_payloads", "_records")
+    __slots__ = ("_mask", "_objects", "_records")
 
     def __init__(self, size: int = SLOTS) -> None:
         """``size`` must be a power of two."""
         if size < 1 or size & (size - 1):
             raise ValueError(f"{size} is no power of two")
         self._mask = size - 1
-        self._numbers = array("q", [_NEVER]) * size
         self._records = bytearray(size * _RECORD.size)
-        self._payloads: list[bytes] = [b""] * size
-        self._layouts: list[Layout | None] = [None] * size
-        self._blocks = [0] * size
+        self._objects: list[bytes | Layout | int | None] = [None] * (_OBJECTS * size)
 
     def store(self, ext_seq: int, packet: MediaPacket) -> None:
         """Keep a packet, whose payload is bytes, in the place of the one a ring's length older.
@@ -40,22 +38,22 @@ class History:
         One too old to have a place is dropped.
         """
         at = ext_seq & self._mask
-        if self._numbers[at] > ext_seq:
+        record, first = at * _RECORD.size, at * _OBJECTS
+        objects = self._objects
+        if _NUMBER.unpack_from(self._records, record)[0] > ext_seq and objects[first] is not None:
             return
-        self._numbers[at] = ext_seq
         payload, timestamp, marker, slot, layout, block = packet[:6]
         assert isinstance(payload, bytes)
-        self._payloads[at] = payload
-        self._layouts[at] = layout
-        self._blocks[at] = block
-        _RECORD.pack_into(self._records, at * _RECORD.size, timestamp, marker, slot, *packet[6:])
+        objects[first] = payload
+        objects[first + 1] = layout
+        objects[first + 2] = block
+        _RECORD.pack_into(self._records, record, ext_seq, timestamp, marker, slot, *packet[6:])
 
     def find(self, ext_seq: int) -> MediaPacket | None:
         """The packet of this number, None if it never came or was overwritten."""
         at = ext_seq & self._mask
-        layout = self._layouts[at]
-        if self._numbers[at] != ext_seq or layout is None:
+        payload, layout, block = self._objects[at * _OBJECTS : (at + 1) * _OBJECTS]
+        number, timestamp, marker, slot, *rest = _RECORD.unpack_from(self._records, at * _RECORD.size)
+        if number != ext_seq or payload is None:
             return None
-        timestamp, marker, slot, *rest = _RECORD.unpack_from(self._records, at * _RECORD.size)
-        payload, block = self._payloads[at], self._blocks[at]
         return packet_of((payload, timestamp, marker, slot, layout, block, *rest))
