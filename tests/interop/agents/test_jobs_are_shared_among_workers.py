@@ -60,12 +60,12 @@ async def test_a_killed_worker_is_replaced(
         await alice.publish_tone(440)
         await dispatch(client, room)
         await eventually(
-            lambda: any(worker.told("joined") for worker in two_workers), "an agent", within_s=20
+            lambda: any(worker.told("joined", room=room) for worker in two_workers), "an agent", within_s=20
         )
-        dying, other = sorted(two_workers, key=lambda worker: not worker.told("joined"))
-        await alice.sees(dying.told("joined")[0]["identity"])
+        dying, other = sorted(two_workers, key=lambda worker: not worker.told("joined", room=room))
+        await alice.sees(dying.told("joined", room=room)[0]["identity"])
         dying.kill()
-        again = await other.tells("joined", within_s=40)
+        again = await other.tells("joined", room=room, within_s=40)
         await other.tells("heard", room=room)
         await (await alice.audio_of(again["identity"], within_s=20)).hears(880)
         lost, running = (await client.agent_dispatch.list_dispatch(room))[-1].state.jobs
