@@ -1,7 +1,7 @@
 from typing import Any
 
 import pytest
-from livekit.protocol.models import TrackSource, TrackType
+from livekit.protocol.models import DisconnectReason, TrackSource, TrackType
 from livekit.protocol.rtc import RequestResponse
 
 from tests.harness.raw_signal import signalling
@@ -49,9 +49,15 @@ async def test_what_needs_no_answer_leaves_the_session_alive(server: Server, roo
     async with signalling(server, server.token(room, "alice")) as alice:
         await alice.send(subscription={"track_sids": ["TR_AMx"], "subscribe": True})
         await alice.send(track_setting={"track_sids": ["TR_VCx"]})
-        await alice.send(offer={"type": "offer", "sdp": "garbage", "id": 3})
         await alice.send(ping=1)
         await alice.hears("pong")
+
+
+async def test_an_offer_that_makes_no_sense_lets_the_client_begin_anew(server: Server, room: str) -> None:
+    async with signalling(server, server.token(room, "alice")) as alice:
+        await alice.send(offer={"type": "offer", "sdp": "garbage", "id": 3})
+        leave = await alice.hears("leave")
+        assert (leave.reason, leave.action) == (DisconnectReason.STATE_MISMATCH, leave.RECONNECT)
 
 
 @pytest.mark.parametrize("request_id", [0, 5])
