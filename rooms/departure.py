@@ -66,7 +66,7 @@ def _end_publications(session: "Session", replaced: bool) -> None:
     tracks = [*session.publications.published.values(), *session.publications.pending.values()]
     gone = [publication for publication in tracks if publishing.forget(publication)]
     data_tracks = session.data_tracks.end_all()
-    announce_departure(session, everyone=not replaced, published=bool(gone or data_tracks))
+    announce_departure(session, everyone=not replaced, at_once=bool(gone or data_tracks))
     for publication in gone:
         publishing.release_subscribers(publication)
     for data_track in data_tracks:

@@ -26,7 +26,7 @@ def change_grant(session: "Session", grant: VideoGrant) -> None:
     participant = session.participant
     was_recorder = participant.permission.recorder
     if grant.hidden and not participant.hidden:
-        announce_departure(session, everyone=True)
+        announce_departure(session, everyone=True, at_once=True)
     participant.allow(grant)
     _give_up_role_that_does_not_hold(session)
     announce(session)

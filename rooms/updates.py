@@ -35,17 +35,18 @@ def announce(session: "Session") -> None:
         presence.mirror()
 
 
-def announce_departure(session: "Session", everyone: bool, *, published: bool = False) -> None:
+def announce_departure(session: "Session", everyone: bool, *, at_once: bool = False) -> None:
     """Tell the others that somebody is gone; without ``everyone`` only those who can't see a replacement.
 
-    ``published`` means that tracks go too: then nobody waits for the news.
+    ``at_once``, large rooms don't wait for the news: because tracks go too, or the participant itself is still here
+    and must not hear it.
     """
     if session.participant.hidden:
         return
     session.participant.version += 1
     info = session.participant.info()
     info.state = models.ParticipantInfo.DISCONNECTED
-    if everyone and not published and session.room.news.may_wait(session):
+    if everyone and not at_once and session.room.news.may_wait(session):
         session.room.news.departed(session, info)
         return
     session.room.news.forget(session)

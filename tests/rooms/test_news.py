@@ -2,6 +2,7 @@
 
 from livekit.protocol import models, rtc
 
+from rooms.administration import Administration
 from rooms.news import DELAY_S, LARGE_ROOM
 from tests.harness.rooms import Guest, House
 
@@ -89,6 +90,15 @@ def test_who_was_away_hears_of_departures() -> None:
     house.advance(DELAY_S)
     guests[5].resume()
     assert [("guest-0", DISCONNECTED)] in told(guests[5])
+
+
+def test_who_becomes_hidden_hears_nothing_of_its_own_departure() -> None:
+    house = House()
+    guests = crowd(house)
+    Administration(house.service).change_rights("room", "guest-0", {"hidden": True})
+    house.advance(DELAY_S)
+    assert told(guests[1]) == [[("guest-0", DISCONNECTED)]]
+    assert [state for update in told(guests[0]) for _, state in update] == [models.ParticipantInfo.JOINED]
 
 
 def test_a_room_that_ends_tells_nothing_more() -> None:
