@@ -10,7 +10,7 @@ class RoomLock:
 
     def __init__(self) -> None:
         self._inside: set[str] | None = None
-        """Identities that were in when it was locked; None while it is open."""
+        """Identities that were in when it was locked, or were taken in since; None while it is open."""
 
     @property
     def locked(self) -> bool:
@@ -24,6 +24,11 @@ class RoomLock:
     def open(self) -> None:
         """Let everybody in again."""
         self._inside = None
+
+    def let_in(self, identity: str) -> None:
+        """Somebody was taken in all the same, and may come back like the others."""
+        if self._inside is not None:
+            self._inside.add(identity)
 
     def forget(self, identity: str) -> None:
         """Somebody was put out, and is as new as anybody else."""

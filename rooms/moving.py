@@ -67,6 +67,7 @@ def _enter(session: "Session", room: "Room") -> None:
     session.room = room
     for leg in session.legs.all():
         context.media.execute(MoveTransport(leg, room.router_id, room.settings.playout_delay_ms))
+    room.lock.let_in(participant.identity)
     room.admit(session)
     session.data_tracks.settle()
     moved = rtc.RoomMovedResponse(

@@ -6,7 +6,7 @@ from livekit.protocol.room import RoomConfiguration
 
 from rooms.administration import Administration
 from rooms.config import RoomConfig
-from rooms.errors import InvalidRequest, NotNow, RoomFull, RoomNotFound
+from rooms.errors import InvalidRequest, NotNow, RoomFull, RoomLocked, RoomNotFound
 from sfu.control import MoveTransport, SendData, Subscribe, Unsubscribe
 from tests.harness.rooms import Guest, House
 
@@ -170,3 +170,14 @@ def test_who_is_not_moved() -> None:
 
 def configured(**fields: object):
     return RoomConfiguration(**fields)
+
+
+def test_who_is_moved_into_a_locked_room_may_come_back() -> None:
+    house = House()
+    alice, _ = house.pair()
+    house.join("carol", "other").connect()
+    Administration(house.service).lock_room("other")
+    moved(alice)
+    assert house.join("alice", "other").last("join").room.name == "other"
+    with pytest.raises(RoomLocked):
+        house.join("bob", "other")
