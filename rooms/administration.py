@@ -15,7 +15,7 @@ from sfu.control import LOSSY, RELIABLE
 from . import hosting, metadata, moderation, moving, presence, subscribing
 from .bans import Ban
 from .data import Destinations
-from .errors import InvalidRequest, LimitExceeded, NotNow, ParticipantNotFound, RoomNotFound
+from .errors import InvalidRequest, LimitExceeded, NotNow, RoomNotFound
 from .permissions import grant_of
 from .roles import ROLE, Role
 from .room import Room
@@ -290,17 +290,11 @@ class Administration:
 
     def session(self, room_name: str, identity: str) -> Session:
         """Raises RoomNotFound or ParticipantNotFound."""
-        session = self.room(room_name).sessions.get(identity)
-        if session is None:
-            raise ParticipantNotFound
-        return session
+        return self.room(room_name).session(identity)
 
     def _own_session(self, room_name: str, identity: str) -> Session:
-        """A session that isn't only the image of one in another room. Raises as :meth:`session`, and NotNow."""
-        session = self.session(room_name, identity)
-        if session.forwarded:
-            raise NotNow("the participant is forwarded from another room")
-        return session
+        """One that isn't only the image of one in another room. Raises as :meth:`session`, and NotNow."""
+        return self.room(room_name).own_session(identity)
 
     def _destination(self, name: str) -> Room:
         """The room to take somebody to; made if a join would make it."""

@@ -16,7 +16,6 @@ from .errors import (
     InvalidRequest,
     LimitExceeded,
     NotHost,
-    NotNow,
     ParticipantNotFound,
     RoomsError,
 )
@@ -137,12 +136,7 @@ ACTIONS: dict[str, Callable[["Session", Json], dict[str, Any]]] = {
 
 def _other(host: "Session", request: Json) -> "Session":
     """Whom it is about."""
-    session = host.room.sessions.get(_text(request, "identity"))
-    if session is None:
-        raise ParticipantNotFound
-    if session.forwarded:
-        raise NotNow("the participant is forwarded from another room")
-    return session
+    return host.room.own_session(_text(request, "identity"))
 
 
 def _parse(payload: bytes) -> Json:

@@ -11,7 +11,7 @@ from sfu.control import CloseRouter, OpenRouter, RouterId, TrackId
 from .context import Context
 from .data import DataRelay
 from .data_tracks import DataTrackHandles
-from .errors import RoomFull
+from .errors import NotNow, ParticipantNotFound, RoomFull
 from .ids import ROOM
 from .limits import smallest
 from .lock import RoomLock
@@ -174,6 +174,20 @@ class Room:
                 session.participant.permission.recorder for session in self.sessions.values()
             ),
         )
+
+    def session(self, identity: str) -> "Session":
+        """Somebody's. Raises ParticipantNotFound."""
+        session = self.sessions.get(identity)
+        if session is None:
+            raise ParticipantNotFound
+        return session
+
+    def own_session(self, identity: str) -> "Session":
+        """One that isn't only the image of one in another room. Raises as :meth:`session`, and NotNow."""
+        session = self.session(identity)
+        if session.forwarded:
+            raise NotNow("the participant is forwarded from another room")
+        return session
 
     def published(self) -> Iterator[Publication]:
         """Every published track."""
