@@ -17,7 +17,7 @@ from .bans import Ban
 from .data import Destinations
 from .errors import InvalidRequest, LimitExceeded, NotNow, RoomNotFound
 from .permissions import grant_of
-from .roles import ROLE, Role
+from .roles import ROLE
 from .room import Room
 from .rpc import Outcome, RpcCall
 from .service import RoomService
@@ -94,7 +94,7 @@ class Administration:
 
     def delete_room(self, name: str) -> None:
         """End a room for everybody. Raises RoomNotFound."""
-        self.room(name).close(models.ROOM_DELETED)
+        hosting.end(self.room(name))
 
     def lock_room(self, name: str) -> None:
         """Let nobody new in; whoever is in may come back. Raises RoomNotFound."""
@@ -174,7 +174,7 @@ class Administration:
         Raises RoomNotFound, ParticipantNotFound, LimitExceeded or InvalidRequest (no such role).
         """
         session = self._own_session(room_name, identity)
-        role = self._role(change.attributes[ROLE]) if change.attributes.get(ROLE) else None
+        role = self._config.known_role(change.attributes[ROLE]) if change.attributes.get(ROLE) else None
         attributes = {key: text for key, text in change.attributes.items() if key != ROLE or not text}
         metadata.change(session, change.name, change.metadata, attributes)
         if role is not None:
@@ -191,7 +191,7 @@ class Administration:
     def change_role(self, room_name: str, identity: str, role: str) -> models.ParticipantInfo:
         """Give somebody another role. Raises RoomNotFound, ParticipantNotFound or InvalidRequest (no such role)."""
         session = self._own_session(room_name, identity)
-        moderation.change_role(session, self._role(role))
+        moderation.change_role(session, self._config.known_role(role))
         return session.info()
 
     def move_participant(self, room_name: str, identity: str, destination: str) -> None:
@@ -302,12 +302,6 @@ class Administration:
             raise RoomNotFound
         self.create_room(name, room_messages.RoomConfiguration())
         return self.room(name)
-
-    def _role(self, name: str) -> Role:
-        role = self._config.role(name)
-        if role is None:
-            raise InvalidRequest(f"there is no role {name}")
-        return role
 
     def _check_metadata(self, text: str) -> None:
         limit = self._config.max_metadata_bytes

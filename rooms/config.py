@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass, field
 
+from .errors import InvalidRequest
 from .limits import KeyLimits, Limits
 from .roles import PREDEFINED, Role
+
+SHOWN_CHARS = 64
+"""How much of a name that means nothing is repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,13 @@ class RoomConfig:
     def role(self, name: str) -> Role | None:
         """The role of this name."""
         return next((role for role in (*self.roles, *PREDEFINED) if role.name == name), None)
+
+    def known_role(self, name: str) -> Role:
+        """The same, for requests. Raises InvalidRequest when there is none."""
+        role = self.role(name)
+        if role is None:
+            raise InvalidRequest(f"there is no role {name[:SHOWN_CHARS]}")
+        return role
 
     def limits_of(self, key: str) -> Limits:
         """What an API key's rooms and participants may have."""

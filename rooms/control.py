@@ -113,11 +113,8 @@ def _pass_host(host: "Session", request: Json) -> dict[str, Any]:
 
 
 def _set_role(host: "Session", request: Json) -> dict[str, Any]:
-    other, name = _other(host, request), _text(request, "role")
-    role = host.context.config.role(name)
-    if role is None:
-        raise InvalidRequest("there is no such role")
-    moderation.change_role(other, role)
+    other = _other(host, request)
+    moderation.change_role(other, host.context.config.known_role(_text(request, "role")))
     return {}
 
 

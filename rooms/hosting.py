@@ -60,13 +60,12 @@ def end(room: "Room") -> None:
 
 
 def pass_host(host: "Session", successor: "Session") -> None:
-    """Make somebody else the host, and the host a speaker. Raises InvalidRequest when there is no such role."""
-    roles = [host.context.config.role(name) for name in (HOST, SPEAKER)]
-    if host is successor or None in roles:
+    """Make somebody else the host, and the host a speaker. Raises InvalidRequest."""
+    if host is successor:
         raise InvalidRequest("somebody else must become the host")
-    for session, role in ((successor, roles[0]), (host, roles[1])):
-        if role is not None:
-            moderation.change_role(session, role)
+    config = host.context.config
+    moderation.change_role(successor, config.known_role(HOST))
+    moderation.change_role(host, config.known_role(SPEAKER))
 
 
 def _tell_of_lock(room: "Room") -> None:

@@ -7,11 +7,9 @@ from livekit.protocol import models, rtc
 
 from auth.grants import Claims, VideoGrant
 
-from .config import RoomConfig
+from .config import SHOWN_CHARS, RoomConfig
 from .errors import InvalidJoin, LimitExceeded, NotAllowed
 from .roles import ROLE, takes_liberties
-
-_SHOWN_CHARS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def _with_role(claims: Claims, grant: VideoGrant, config: RoomConfig) -> Claims:
         return claims
     role = config.role(name)
     if role is None:
-        raise NotAllowed(f"there is no role {name[:_SHOWN_CHARS]}")
+        raise NotAllowed(f"there is no role {name[:SHOWN_CHARS]}")
     return replace(claims, video=role.applied(grant))
 
 
