@@ -1,5 +1,6 @@
 """What everything in a room shares: configuration, ports, timers, and the way from media ids to the model."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from .gate import Gate, OpenGate
 from .ids import Ids
 from .limits import Usage
 from .ports import Clock, IceServers, MediaPlane, RoomObserver, TokenMinter
-from .timers import Timers
+from .timers import Timer, Timers
 
 if TYPE_CHECKING:
     from .publication import Publication
@@ -74,3 +75,7 @@ class Context:
     timers: Timers = field(default_factory=Timers)
     directory: Directory = field(default_factory=Directory)
     usage: Usage = field(default_factory=Usage)
+
+    def later(self, delay_s: float, action: Callable[[], None]) -> Timer:
+        """Have something done after this time."""
+        return self.timers.call_at(self.clock.now() + delay_s, action)

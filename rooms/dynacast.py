@@ -86,7 +86,7 @@ class Dynacast:
     def _later(self, delay_s: float) -> None:
         if self._timer is None:
             context = self._publication.publisher.context
-            self._timer = context.timers.call_at(context.clock.now() + delay_s, self._tell)
+            self._timer = context.later(delay_s, self._tell)
 
     def _cancel(self) -> None:
         if self._timer is not None:

@@ -114,8 +114,7 @@ class Lifetime:
 
     def _wait(self, wait: _Wait, delay_s: float, action: Callable[[], None]) -> None:
         self._clear(wait)
-        context = self._session.context
-        self._waits[wait] = context.timers.call_at(context.clock.now() + delay_s, action)
+        self._waits[wait] = self._session.context.later(delay_s, action)
 
     def _clear(self, wait: _Wait) -> None:
         timer = self._waits.pop(wait, None)

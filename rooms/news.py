@@ -57,8 +57,7 @@ class News:
 
     def _arm(self) -> None:
         if self._timer is None or not self._timer.pending:
-            context = self._room.context
-            self._timer = context.timers.call_at(context.clock.now() + DELAY_S, self._tell)
+            self._timer = self._room.context.later(DELAY_S, self._tell)
 
     def _tell(self) -> None:
         changed, self._changed = self._changed, {}

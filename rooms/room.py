@@ -145,9 +145,7 @@ class Room:
             patience_s = (
                 self.settings.departure_timeout_s if self._ever_joined else self.settings.empty_timeout_s
             )
-            self._empty_timer = self.context.timers.call_at(
-                self.context.clock.now() + patience_s, lambda: self.close(models.ROOM_CLOSED)
-            )
+            self._empty_timer = self.context.later(patience_s, lambda: self.close(models.ROOM_CLOSED))
 
     # --- what there is ---
 
@@ -222,6 +220,4 @@ class Room:
     def counts_changed(self) -> None:
         """Tell everybody of the new counts soon."""
         if self._counts_timer is None or not self._counts_timer.pending:
-            self._counts_timer = self.context.timers.call_at(
-                self.context.clock.now() + _COUNTS_DELAY_S, lambda: announce_room(self)
-            )
+            self._counts_timer = self.context.later(_COUNTS_DELAY_S, lambda: announce_room(self))

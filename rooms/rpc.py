@@ -47,14 +47,9 @@ class RpcCall:
 
     def wait(self, timeout_s: float) -> None:
         """Begin to wait for an acknowledgement and for the response."""
-        context = self.callee.context
-        now = context.clock.now()
-        self._ack = context.timers.call_at(
-            now + ACK_TIMEOUT_S, lambda: self.finish(RpcTimedOut(1501, "Connection timeout"))
-        )
-        self._response = context.timers.call_at(
-            now + timeout_s, lambda: self.finish(RpcTimedOut(1502, "Response timeout"))
-        )
+        later = self.callee.context.later
+        self._ack = later(ACK_TIMEOUT_S, lambda: self.finish(RpcTimedOut(1501, "Connection timeout")))
+        self._response = later(timeout_s, lambda: self.finish(RpcTimedOut(1502, "Response timeout")))
 
     def acknowledged(self) -> None:
         """The callee has the request."""

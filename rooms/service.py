@@ -140,9 +140,9 @@ class RoomService:
         """Have ``on_earlier`` called whenever :meth:`next_timeout` comes to be earlier than it was."""
         self._context.timers.on_earlier = on_earlier
 
-    def call_at(self, at: float, action: Callable[[], None]) -> Timer:
-        """Have something done when the clock's ``now`` has come to ``at``."""
-        return self._context.timers.call_at(at, action)
+    def later(self, delay_s: float, action: Callable[[], None]) -> Timer:
+        """Have something done after this time."""
+        return self._context.later(delay_s, action)
 
     def on_timeout(self, now: float) -> None:
         """Time has passed."""

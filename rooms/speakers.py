@@ -87,12 +87,11 @@ class SpeakerBoard:
 
     def pretend(self, session: "Session", duration_s: float) -> None:
         """Show a participant as speaking to everybody for a while (``simulate``)."""
-        context = self._room.context
         previous = self._pretending.pop(session, None)
         if previous is not None:
             previous.cancel()
-        self._pretending[session] = context.timers.call_at(
-            context.clock.now() + duration_s, lambda: self._stop_pretending(session)
+        self._pretending[session] = self._room.context.later(
+            duration_s, lambda: self._stop_pretending(session)
         )
         self._refresh_all()
 

@@ -266,9 +266,8 @@ class Subscriptions:
             self._wishes.pop(track_sid, None)
             self._respond(track_sid, models.SE_TRACK_NOTFOUND)
             return
-        context = self._session.context
-        self._unknown[track_sid] = context.timers.call_at(
-            context.clock.now() + _NOT_FOUND_S, lambda: self._not_found(track_sid)
+        self._unknown[track_sid] = self._session.context.later(
+            _NOT_FOUND_S, lambda: self._not_found(track_sid)
         )
 
     def _not_found(self, track_sid: str) -> None:

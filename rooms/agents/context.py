@@ -47,9 +47,9 @@ class AgentContext:
     jobs: dict[str, Job] = field(default_factory=dict)
     """All that have not ended, by id."""
 
-    def later(self, delay_s: float) -> Callable[[Callable[[], None]], Timer]:
-        """Sets timers for then."""
-        return lambda action: self.rooms.call_at(self.clock.now() + delay_s, action)
+    def later(self, delay_s: float, action: Callable[[], None]) -> Timer:
+        """Have something done after this time."""
+        return self.rooms.later(delay_s, action)
 
     def session(self, room_name: str, identity: str) -> Session | None:
         """Somebody who is in a room."""

@@ -1,6 +1,5 @@
 """One job: an agent that a room needs, from the wish for it to its end."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -94,12 +93,10 @@ class Job:
             message.attributes.update(self.dispatch.attributes)
         return message
 
-    def wait(
-        self, wait: Wait, call_later: Callable[[Callable[[], None]], Timer], action: Callable[[], None]
-    ) -> None:
-        """Begin to wait; ``action`` is for when it was in vain."""
+    def wait(self, wait: Wait, timer: Timer) -> None:
+        """Begin to wait; the timer does what is to be done when it was in vain."""
         self.clear(wait)
-        self._waits[wait] = call_later(action)
+        self._waits[wait] = timer
 
     def waits(self, wait: Wait) -> bool:
         """Whether it waits for this."""

@@ -43,7 +43,7 @@ class Placement:
             self._waiting.setdefault(job.key, {})[job.id] = job
             job.state.reason = agent.JSR_NO_CAPACITY
             if not job.waits(Wait.WORKER):
-                job.wait(Wait.WORKER, self._context.later(config.job_wait_s), lambda: self._give_up(job))
+                job.wait(Wait.WORKER, self._context.later(config.job_wait_s, lambda: self._give_up(job)))
         else:
             self._give_up(job)
 
@@ -101,9 +101,8 @@ class Placement:
         if room is not None:
             job.room = room.info()
         worker.ask(job)
-        job.wait(
-            Wait.ANSWER, context.later(context.config.availability_timeout_s), lambda: self._unanswered(job)
-        )
+        timeout_s = context.config.availability_timeout_s
+        job.wait(Wait.ANSWER, context.later(timeout_s, lambda: self._unanswered(job)))
         # As LiveKit words it: what is offered is shown as if it had been taken.
         offer = job.message()
         now_ns = int(context.clock.wall() * 1e9)

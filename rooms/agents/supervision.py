@@ -166,10 +166,10 @@ class Supervision:
         self._close_books(job)
         self.on_finished(job, worker)
         if job.assigned:
-            context.later(context.config.leave_grace_s)(lambda: self._put_out(job))
+            context.later(context.config.leave_grace_s, lambda: self._put_out(job))
         if again:
             delay_s = context.config.restart_delay_s * 2.0**job.restarts
-            context.later(delay_s)(lambda: self._restart(job))
+            context.later(delay_s, lambda: self._restart(job))
 
     def _may_restart(self, job: Job) -> bool:
         dispatch = job.dispatch
@@ -195,7 +195,7 @@ class Supervision:
 
     def _await(self, job: Job, wait: Wait, delay_s: float, action: Callable[[], None]) -> None:
         if not job.ended:
-            job.wait(wait, self._context.later(delay_s), action)
+            job.wait(wait, self._context.later(delay_s, action))
 
 
 def _word(reason: models.DisconnectReason) -> agent.JobStatus:

@@ -30,8 +30,9 @@ class WorkerSession:
         self._worker: Worker | None = None
         self._ended = False
         context = service.context
-        self._registering = context.later(service.config.register_timeout_s)(
-            lambda: self.refuse(WorkerRefused("did not register in time"))
+        self._registering = context.later(
+            service.config.register_timeout_s,
+            lambda: self.refuse(WorkerRefused("did not register in time")),
         )
         self._allowance = _BURST_S * service.config.max_messages_per_s
         self._counted_at = context.clock.now()
