@@ -8,7 +8,7 @@ from livekit.protocol import models, rtc
 
 from sfu.control import ReceiverOverflow, TransportConnected, TransportFailed, TransportId
 
-from .timers import Timer
+from .timers import Waits
 from .updates import announce
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Lifetime:
 
     def __init__(self, session: "Session") -> None:
         self._session = session
-        self._waits: dict[_Wait, Timer] = {}
+        self._waits = Waits[_Wait]()
         self.started_at = session.context.clock.now()
         """When the participant joined, by the clock's ``now``."""
 
@@ -46,9 +46,7 @@ class Lifetime:
 
     def stop(self) -> None:
         """The session is over."""
-        for timer in self._waits.values():
-            timer.cancel()
-        self._waits.clear()
+        self._waits.end_all()
 
     def connected(self, transport_id: TransportId) -> None:
         """A transport is up. The primary one makes the participant active."""
@@ -56,7 +54,7 @@ class Lifetime:
         self.answered(transport_id)
         if transport_id != session.legs.primary or session.participant.active:
             return
-        self._clear(_Wait.JOIN)
+        self._waits.end(_Wait.JOIN)
         session.participant.state = models.ParticipantInfo.ACTIVE
         announce(session)
         session.context.observer.participant_joined(session.room.info(), session.info())
@@ -68,14 +66,13 @@ class Lifetime:
         if not session.participant.active:
             session.leave(models.SIGNAL_CLOSE)
             return
-        self._clear(_Wait.ANSWER)
+        self._waits.end(_Wait.ANSWER)
         grace_s = session.context.config.signal_loss_grace_s
         self._wait(_Wait.SIGNAL, grace_s, lambda: session.leave(models.SIGNAL_CLOSE))
 
     def resumed(self) -> None:
         """The client is back. Media that had failed must be negotiated anew before long."""
-        self._clear(_Wait.SIGNAL)
-        self._clear(_Wait.RESUME)
+        self._waits.end(_Wait.SIGNAL, _Wait.RESUME)
         if self._session.legs.failed:
             self._wait(_Wait.RECOVERY, _RECOVERY_S, self._mismatch)
 
@@ -83,11 +80,11 @@ class Lifetime:
         """A transport is lost: have the client resume, and wait a moment for it."""
         session = self._session
         session.legs.failed.add(transport_id)
-        self._clear(_Wait.RECOVERY)
+        self._waits.end(_Wait.RECOVERY)
         if _Wait.RESUME in self._waits:
             return
         session.signal.leave(models.CONNECTION_TIMEOUT, rtc.LeaveRequest.RESUME)
-        self._clear(_Wait.SIGNAL)
+        self._waits.end(_Wait.SIGNAL)
         grace_s = session.context.config.reconnect_grace_s
         self._wait(_Wait.RESUME, grace_s, lambda: session.leave(models.CONNECTION_TIMEOUT))
 
@@ -101,9 +98,9 @@ class Lifetime:
         legs = self._session.legs
         legs.failed.discard(transport_id)
         if transport_id == legs.subscribing:
-            self._clear(_Wait.ANSWER)
+            self._waits.end(_Wait.ANSWER)
         if not legs.failed:
-            self._clear(_Wait.RECOVERY)
+            self._waits.end(_Wait.RECOVERY)
 
     def _mismatch(self) -> None:
         self._session.leave(models.STATE_MISMATCH, rtc.LeaveRequest.RECONNECT)
@@ -113,13 +110,7 @@ class Lifetime:
         self._wait(_Wait.TOKEN, self._session.context.config.token_refresh_s, self._refresh_token)
 
     def _wait(self, wait: _Wait, delay_s: float, action: Callable[[], None]) -> None:
-        self._clear(wait)
-        self._waits[wait] = self._session.context.later(delay_s, action)
-
-    def _clear(self, wait: _Wait) -> None:
-        timer = self._waits.pop(wait, None)
-        if timer is not None:
-            timer.cancel()
+        self._waits.begin(wait, self._session.context.later(delay_s, action))
 
 
 def transport_connected(session: "Session", event: TransportConnected) -> None:

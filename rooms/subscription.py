@@ -13,7 +13,7 @@ from sfu.control import SetLayers, Subscribe, Unsubscribe
 
 from .ids import MAX_CHARS
 from .layers import HIGHEST_TEMPORAL, OFF, TrackSettings, spatial_layer, temporal_layer, wanted_quality
-from .timers import Timer
+from .timers import Waits
 
 if TYPE_CHECKING:
     from .publication import Publication
@@ -53,7 +53,8 @@ class Subscriptions:
         """By track sid."""
         self._wishes: dict[str, bool] = {}
         self._settings: dict[str, TrackSettings] = {}
-        self._unknown: dict[str, Timer] = {}
+        self._unknown = Waits[str]()
+        """Tracks asked for that are not there."""
         self._refused: set[str] = set()
         """Tracks whose codec the client can't take."""
         self._told_forbidden: set[str] = set()
@@ -73,7 +74,7 @@ class Subscriptions:
         elif subscribe:
             self._await(track_sid)
         else:
-            self._forget_unknown(track_sid)
+            self._unknown.end(track_sid)
             self._wishes.pop(track_sid)
 
     def settle(self, track_sid: str, settings: TrackSettings) -> None:
@@ -101,7 +102,7 @@ class Subscriptions:
             self._end(publication)
             return
         sid = publication.sid
-        self._forget_unknown(sid)
+        self._unknown.end(sid)
         wanted = self._wishes.get(sid, self._auto)
         permitted = self._permitted(publication)
         if wanted:
@@ -148,9 +149,7 @@ class Subscriptions:
 
     def end_all(self) -> None:
         """The participant is gone."""
-        for timer in self._unknown.values():
-            timer.cancel()
-        self._unknown.clear()
+        self._unknown.end_all()
         for publication in list(self.active.values()):
             self._end(publication)
 
@@ -266,19 +265,13 @@ class Subscriptions:
             self._wishes.pop(track_sid, None)
             self._respond(track_sid, models.SE_TRACK_NOTFOUND)
             return
-        self._unknown[track_sid] = self._session.context.later(
-            _NOT_FOUND_S, lambda: self._not_found(track_sid)
-        )
+        timer = self._session.context.later(_NOT_FOUND_S, lambda: self._not_found(track_sid))
+        self._unknown.begin(track_sid, timer)
 
     def _not_found(self, track_sid: str) -> None:
-        del self._unknown[track_sid]
+        self._unknown.end(track_sid)
         self._wishes.pop(track_sid, None)
         self._respond(track_sid, models.SE_TRACK_NOTFOUND)
-
-    def _forget_unknown(self, track_sid: str) -> None:
-        timer = self._unknown.pop(track_sid, None)
-        if timer is not None:
-            timer.cancel()
 
     def _respond(self, track_sid: str, error: models.SubscriptionError) -> None:
         response = rtc.SubscriptionResponse(track_sid=track_sid, err=error)

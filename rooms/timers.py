@@ -4,6 +4,9 @@ import heapq
 from collections import deque
 from collections.abc import Callable
 from itertools import count
+from typing import Generic, TypeVar
+
+What = TypeVar("What")
 
 _SLACK = 64
 """How many cancelled timers may lie in the heap, besides one for each live one, before they are swept out."""
@@ -35,6 +38,37 @@ class Timer:
         if action is not None:
             self._timers.settle()
             action()
+
+
+class Waits(Generic[What]):
+    """What somebody waits for, each thing with one timer that ends the wait when it was in vain."""
+
+    __slots__ = ("_timers",)
+
+    def __init__(self) -> None:
+        self._timers: dict[What, Timer] = {}
+
+    def begin(self, what: What, timer: Timer) -> None:
+        """Wait for this, and no longer as it was waited for before."""
+        self.end(what)
+        self._timers[what] = timer
+
+    def end(self, *whats: What) -> None:
+        """Wait no longer for these; harmless for what isn't waited for."""
+        for what in whats:
+            timer = self._timers.pop(what, None)
+            if timer is not None:
+                timer.cancel()
+
+    def end_all(self) -> None:
+        """Wait for nothing any more."""
+        self.end(*self._timers)
+
+    def __contains__(self, what: object) -> bool:
+        return what in self._timers and self._timers[what].pending
+
+    def __len__(self) -> int:
+        return len(self._timers)
 
 
 class Timers:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from livekit.protocol import agent, models
 
-from rooms.timers import Timer
+from rooms.timers import Waits
 
 from .registration import Key
 from .worker import Worker
@@ -58,7 +58,7 @@ class Job:
     abandoned: bool = False
     """Whether its worker has been given up, while its agent works on."""
     ended: bool = False
-    _waits: dict[Wait, Timer] = field(default_factory=dict)
+    waits: Waits[Wait] = field(default_factory=Waits)
 
     @property
     def simulated(self) -> bool:
@@ -92,22 +92,6 @@ class Job:
             message.metadata = self.dispatch.metadata
             message.attributes.update(self.dispatch.attributes)
         return message
-
-    def wait(self, wait: Wait, timer: Timer) -> None:
-        """Begin to wait; the timer does what is to be done when it was in vain."""
-        self.clear(wait)
-        self._waits[wait] = timer
-
-    def waits(self, wait: Wait) -> bool:
-        """Whether it waits for this."""
-        return wait in self._waits and self._waits[wait].pending
-
-    def clear(self, *waits: Wait) -> None:
-        """Wait no longer for these."""
-        for wait in waits:
-            timer = self._waits.pop(wait, None)
-            if timer is not None:
-                timer.cancel()
 
     def touch(self, wall: float, status: agent.JobStatus | None = None) -> None:
         """Note a change at this time of day."""

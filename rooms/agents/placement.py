@@ -42,8 +42,10 @@ class Placement:
         elif config.job_wait_s and not self._all_refused(job):
             self._waiting.setdefault(job.key, {})[job.id] = job
             job.state.reason = agent.JSR_NO_CAPACITY
-            if not job.waits(Wait.WORKER):
-                job.wait(Wait.WORKER, self._context.later(config.job_wait_s, lambda: self._give_up(job)))
+            if Wait.WORKER not in job.waits:
+                job.waits.begin(
+                    Wait.WORKER, self._context.later(config.job_wait_s, lambda: self._give_up(job))
+                )
         else:
             self._give_up(job)
 
@@ -55,7 +57,7 @@ class Placement:
         """A worker says whether it takes a job. Raises WorkerRefused when it does nothing but guess."""
         job = worker.answer(response.job_id)
         if job is not None:
-            job.clear(Wait.ANSWER)
+            job.waits.end(Wait.ANSWER)
             if response.available:
                 self._assign(job, worker, response)
             elif response.terminate:
@@ -79,13 +81,13 @@ class Placement:
         """A worker is gone: ask others what it was asked."""
         for job in list(worker.offers.values()):
             worker.release(job)
-            job.clear(Wait.ANSWER)
+            job.waits.end(Wait.ANSWER)
             self._refused(job)
 
     def withdraw(self, job: Job) -> None:
         """A job is over before anybody took it."""
         self._unqueue(job)
-        job.clear(Wait.WORKER, Wait.ANSWER)
+        job.waits.end(Wait.WORKER, Wait.ANSWER)
 
     def _all_refused(self, job: Job) -> bool:
         workers = self._context.workers
@@ -94,7 +96,7 @@ class Placement:
     def _ask(self, job: Job, worker: Worker) -> None:
         context = self._context
         self._unqueue(job)
-        job.clear(Wait.WORKER)
+        job.waits.end(Wait.WORKER)
         job.tried.add(worker.id)
         job.worker = worker
         room = context.rooms.room(job.room_name)
@@ -102,7 +104,7 @@ class Placement:
             job.room = room.info()
         worker.ask(job)
         timeout_s = context.config.availability_timeout_s
-        job.wait(Wait.ANSWER, context.later(timeout_s, lambda: self._unanswered(job)))
+        job.waits.begin(Wait.ANSWER, context.later(timeout_s, lambda: self._unanswered(job)))
         # As LiveKit words it: what is offered is shown as if it had been taken.
         offer = job.message()
         now_ns = int(context.clock.wall() * 1e9)
@@ -146,7 +148,7 @@ class Placement:
             self._refused(job)
             return
         context = self._context
-        job.clear(Wait.WORKER)
+        job.waits.end(Wait.WORKER)
         job.identity, job.issuer = claims.identity, worker.issuer
         worker.jobs[job.id] = job
         job.state.Clear()

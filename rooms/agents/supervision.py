@@ -42,7 +42,7 @@ class Supervision:
 
     def agent_joined(self, job: Job) -> None:
         """The agent is in the room."""
-        job.clear(Wait.JOIN, Wait.RETURN)
+        job.waits.end(Wait.JOIN, Wait.RETURN)
 
     def agent_left(self, job: Job, reason: models.DisconnectReason) -> None:
         """The agent is not in the room any more, or has tried to get there in vain."""
@@ -81,7 +81,7 @@ class Supervision:
             restart = update.status == agent.JS_FAILED
             self.finish(job, update.status, job.state.error, terminate=False, restart=restart)
         elif update.status == agent.JS_RUNNING:
-            job.clear(Wait.JOIN)
+            job.waits.end(Wait.JOIN)
             job.touch(self._context.clock.wall())
 
     def worker_lost(self, worker: Worker) -> None:
@@ -100,7 +100,7 @@ class Supervision:
             job = self._context.jobs.get(job_id)
             if job is None or not self._adoptable(job, worker):
                 continue
-            job.clear(Wait.ADOPTION)
+            job.waits.end(Wait.ADOPTION)
             job.worker = worker
             worker.jobs[job.id] = job
             job.state.worker_id = worker.id
@@ -134,7 +134,7 @@ class Supervision:
         """Somebody is there, perhaps again."""
         for job in book.jobs.values():
             if job.target == identity:
-                job.clear(Wait.PARTICIPANT)
+                job.waits.end(Wait.PARTICIPANT)
 
     # --- ends ---
 
@@ -153,7 +153,7 @@ class Supervision:
             return
         context = self._context
         job.ended = True
-        job.clear(*Wait)
+        job.waits.end_all()
         worker, job.worker = job.worker, None
         if worker is not None:
             if terminate and job.id in worker.jobs:
@@ -195,7 +195,7 @@ class Supervision:
 
     def _await(self, job: Job, wait: Wait, delay_s: float, action: Callable[[], None]) -> None:
         if not job.ended:
-            job.wait(wait, self._context.later(delay_s, action))
+            job.waits.begin(wait, self._context.later(delay_s, action))
 
 
 def _word(reason: models.DisconnectReason) -> agent.JobStatus:

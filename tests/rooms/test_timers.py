@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rooms.timers import Timers
+from rooms.timers import Timers, Waits
 
 
 def test_timers_fire_in_order_of_time() -> None:
@@ -91,3 +91,19 @@ def test_every_timer_fires_once_unless_cancelled(script) -> None:
                 del pending[key]
         expected = min((at for at, _ in pending.values()), default=None)
         assert timers.next_at() == expected
+
+
+def test_of_several_waits_for_the_same_the_last_counts() -> None:
+    timers, fired = Timers(), []
+    waits = Waits[str]()
+    for at in (1.0, 2.0):
+        waits.begin("ann", timers.call_at(at, lambda at=at: fired.append(at)))
+    waits.begin("ben", timers.call_at(3.0, lambda: fired.append(3.0)))
+    timers.fire(1.0)
+    assert ("ann" in waits, len(waits), fired) == (True, 2, [])
+    timers.fire(2.0)
+    assert ("ann" in waits, "ben" in waits, fired) == (False, True, [2.0])
+    waits.end("ann", "carl")
+    waits.end_all()
+    timers.fire(3.0)
+    assert (len(waits), fired) == (0, [2.0])
