@@ -249,7 +249,7 @@ class ControllerEndpoints:
 
     def get(self, call: Call) -> ControllerRoom:
         """Needs roomAdmin of the room."""
-        found = self._administration.list_rooms([_room(call)])
+        found = self._administration.list_rooms([call.administered_room()])
         if not found:
             raise RoomNotFound
         return ControllerRoom.of(found[0])
@@ -258,7 +258,7 @@ class ControllerEndpoints:
         """Needs roomAdmin of the room."""
         body: UpdateControllerRoom = call.body
         change = RoomChange(body.metadata, body.empty_timeout, max_participants=body.max_participants)
-        return ControllerRoom.of(self._administration.update_room(_room(call), change))
+        return ControllerRoom.of(self._administration.update_room(call.administered_room(), change))
 
     def delete(self, call: Call) -> None:
         """Needs roomCreate."""
@@ -267,7 +267,7 @@ class ControllerEndpoints:
 
     async def participants(self, call: Call) -> ControllerParticipants:
         """Needs roomAdmin of the room."""
-        room = _room(call)
+        room = call.administered_room()
         if not self._administration.list_rooms([room]):
             raise RoomNotFound
         found = in_turns(self._administration.each_participant(room))
@@ -276,12 +276,12 @@ class ControllerEndpoints:
 
     def remove(self, call: Call) -> None:
         """Needs roomAdmin of the room."""
-        self._administration.remove_participant(_room(call), call.path["identity"])
+        self._administration.remove_participant(call.administered_room(), call.path["identity"])
 
     def mute(self, call: Call) -> ControllerMuted:
         """Needs roomAdmin of the room."""
         body: ControllerMute = call.body
-        room, identity = _room(call), call.path["identity"]
+        room, identity = call.administered_room(), call.path["identity"]
         track = self._administration.mute_track(room, identity, body.track_sid, body.muted)
         if track is None:
             raise InvalidField("trackSid", "the participant publishes no such track")
@@ -314,11 +314,6 @@ class ControllerEndpoints:
             identity=identity,
             expires_at=datetime.fromtimestamp(int(now + body.ttl), UTC),
         )
-
-
-def _room(call: Call) -> str:
-    call.by.require_room_admin(call.path["room"])
-    return call.path["room"]
 
 
 def _grants(body: ControllerTokenRequest) -> dict[str, Any]:

@@ -32,8 +32,7 @@ class DataEndpoints:
 
     def send(self, call: Call) -> None:
         """Needs roomAdmin of the room."""
-        room = call.path["room"]
-        call.by.require_room_admin(room)
+        room = call.administered_room()
         body: models.Data = call.body
         packet = livekit.UserPacket(payload=_payload(body), topic=body.topic or None)
         self._administration.send_data(room, packet, lossy=not body.reliable, identities=body.to)

@@ -51,6 +51,12 @@ class Call:
     query: Any
     request: web.Request
 
+    def administered_room(self) -> str:
+        """The room in the path. Raises PermissionsDenied for a caller who doesn't administer it."""
+        room = self.path["room"]
+        self.by.require_room_admin(room)
+        return room
+
 
 Operation = Callable[[Call], BaseModel | Awaitable[BaseModel | None] | None]
 

@@ -36,8 +36,7 @@ class Inviter:
 
     def token(self, call: Call) -> models.Invitation:
         """Needs roomAdmin of the room; the room need not exist yet."""
-        call.by.require_room_admin(call.path["room"])
-        return self.invite(call.path["room"], call.body, call.request)
+        return self.invite(call.administered_room(), call.body, call.request)
 
     def invite(self, room: str, wish: models.Invite, request: web.Request) -> models.Invitation:
         """The token, and where to use it. Raises LimitExceeded."""

@@ -146,19 +146,19 @@ class ModerationEndpoints:
 
     def lock(self, call: Call) -> None:
         """Whoever is in may come back."""
-        self._administration.lock_room(_room(call))
+        self._administration.lock_room(call.administered_room())
 
     def unlock(self, call: Call) -> None:
         """Everybody again."""
-        self._administration.unlock_room(_room(call))
+        self._administration.unlock_room(call.administered_room())
 
     def mute_all(self, call: Call) -> Muted:
         """Nobody is unmuted from afar."""
-        return Muted(muted=self._administration.mute_all(_room(call)))
+        return Muted(muted=self._administration.mute_all(call.administered_room()))
 
     def set_role(self, call: Call) -> models.Participant:
         """What the new role doesn't allow ends at once."""
-        room, identity = _room(call), call.path["identity"]
+        room, identity = call.administered_room(), call.path["identity"]
         return models.Participant.of(self._administration.change_role(room, identity, call.body.role))
 
     def list_bans(self, call: Call) -> BanList:
@@ -183,8 +183,3 @@ class ModerationEndpoints:
         """Tokens that a removal revoked stay so."""
         call.by.require_room_create()
         self._administration.bans.remove(call.path["ban"])
-
-
-def _room(call: Call) -> str:
-    call.by.require_room_admin(call.path["room"])
-    return call.path["room"]

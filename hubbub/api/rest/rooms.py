@@ -74,20 +74,18 @@ class RoomEndpoints:
 
     def get(self, call: Call) -> models.Room:
         """Needs roomAdmin of the room."""
-        call.by.require_room_admin(call.path["room"])
-        found = self._administration.list_rooms([call.path["room"]])
+        found = self._administration.list_rooms([call.administered_room()])
         if not found:
             raise RoomNotFound
         return models.Room.of(found[0])
 
     def update(self, call: Call) -> models.Room:
         """Needs roomAdmin of the room."""
-        call.by.require_room_admin(call.path["room"])
         body: models.UpdateRoom = call.body
         change = RoomChange(
             body.metadata, body.empty_timeout_s, body.departure_timeout_s, body.max_participants
         )
-        return models.Room.of(self._administration.update_room(call.path["room"], change))
+        return models.Room.of(self._administration.update_room(call.administered_room(), change))
 
     def delete(self, call: Call) -> None:
         """Needs roomCreate."""
