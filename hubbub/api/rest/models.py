@@ -1,7 +1,7 @@
 """What goes in and out, in JSON. Durations are in seconds and times are ISO 8601 in UTC, as names say."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from livekit.protocol import models as livekit
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -25,6 +25,7 @@ Attributes = dict[
 ]
 Seconds = Annotated[int, Field(ge=0, le=10 * 365 * 24 * 3600), BeforeValidator(whole)]
 People = Annotated[int, Field(ge=0, le=1_000_000), BeforeValidator(whole)]
+Base64 = Annotated[str, Field(max_length=MAX_BASE64_CHARS, json_schema_extra={"format": "byte"})]
 Sources = list[Literal["camera", "microphone", "screen_share", "screen_share_audio"]]
 
 
@@ -250,31 +251,40 @@ class Invitation(BaseModel):
     expires_at: datetime
 
 
-def _one_of_both(schema: dict[str, Any]) -> None:
+def _one_of_both(schema: dict[str, Any], model: type["Either"]) -> None:
     """Say in the schema that either is needed, and never null."""
-    schema["properties"]["text"] = {"type": "string", "maxLength": MAX_TEXT_CHARS}
-    schema["properties"]["base64"] = {"type": "string", "format": "byte", "maxLength": MAX_BASE64_CHARS}
-    schema["oneOf"] = [{"required": ["text"]}, {"required": ["base64"]}]
+    properties = schema["properties"]
+    for name in model.either:
+        properties[name] = properties[name]["anyOf"][0]
+    schema["oneOf"] = [{"required": [name]} for name in model.either]
 
 
-class Data(Model):
+class Either(Model):
+    """A body that has one of two optional fields, and not the other."""
+
+    model_config = ConfigDict(json_schema_extra=_one_of_both)
+
+    either: ClassVar[tuple[str, str]]
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        given = self.model_fields_set.intersection(self.either)
+        if len(given) != 1 or getattr(self, next(iter(given))) is None:
+            raise ValueError(f"give either {' or '.join(self.either)}")
+        return self
+
+
+class Data(Either):
     """A message to participants, as text or as bytes."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_one_of_both)
+    either = ("text", "base64")
 
     text: Annotated[str, StringConstraints(max_length=MAX_TEXT_CHARS)] | None = None
-    base64: Annotated[str, StringConstraints(max_length=MAX_BASE64_CHARS)] | None = None
+    base64: Base64 | None = None
     topic: Annotated[str, StringConstraints(max_length=256)] = ""
     to: list[Name] = Field(default_factory=list, max_length=1000)
     """Identities; empty for everybody."""
     reliable: bool = True
-
-    @model_validator(mode="after")
-    def _check(self) -> "Data":
-        given = {"text", "base64"} & self.model_fields_set
-        if len(given) != 1 or getattr(self, next(iter(given))) is None:
-            raise ValueError("give either text or base64")
-        return self
 
 
 class Health(BaseModel):

@@ -1,9 +1,9 @@
 """Running a call from outside: lock, mute all, roles; and ``/api/bans``."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from hubbub.api.errors import Code
 from rooms.administration import Administration
@@ -36,36 +36,22 @@ _NETWORK_SCHEMA = {
         {"pattern": rf"^({_OCTET}\.){{3}}{_OCTET}/(3[0-2]|[12]?[0-9])$"},
     ],
 }
+_Network = Annotated[str, StringConstraints(min_length=1, max_length=64), WithJsonSchema(_NETWORK_SCHEMA)]
 
 
-def _one_of_both(schema: dict[str, Any]) -> None:
-    """Say in the schema that either is needed, and never null."""
-    properties = schema["properties"]
-    properties["identity"] = properties["identity"]["anyOf"][0]
-    properties["network"] = _NETWORK_SCHEMA
-    schema["oneOf"] = [{"required": ["identity"]}, {"required": ["network"]}]
-
-
-class NewBan(Model):
+class NewBan(models.Either):
     """Whom to keep out: an identity, or addresses."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra=_one_of_both)
+    either = ("identity", "network")
 
     identity: models.Name | None = None
-    network: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    network: _Network | None = None
     """One address, or a network such as 203.0.113.0/24."""
     room: models.Name | None = None
     """Left out: every room."""
     reason: Annotated[str, StringConstraints(max_length=200)] = ""
     duration_s: Annotated[int, Field(ge=1, le=models.MAX_TTL_S), BeforeValidator(models.whole)] | None = None
     """Left out: for good."""
-
-    @model_validator(mode="after")
-    def _check(self) -> "NewBan":
-        given = {"identity", "network"} & self.model_fields_set
-        if len(given) != 1 or getattr(self, next(iter(given))) is None:
-            raise ValueError("give either identity or network")
-        return self
 
 
 class BanModel(BaseModel):
