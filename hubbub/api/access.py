@@ -39,6 +39,11 @@ class Caller:
         in_rooms = grant.room_create or grant.room_list or grant.room_admin or grant.room_record
         return in_rooms or grant.ingress_admin or grant.agent or bool(self.claims and self.claims.services)
 
+    def require(self, granted: bool) -> None:
+        """Raise PermissionsDenied unless what the token says grants it."""
+        if not granted:
+            raise PermissionsDenied
+
     def require_token(self) -> Claims:
         """Any valid token."""
         if self.claims is None:
@@ -47,36 +52,36 @@ class Caller:
 
     def require_room_create(self) -> None:
         """Creating and deleting rooms."""
-        _require(self.grant.room_create)
+        self.require(self.grant.room_create)
 
     def require_room_list(self) -> None:
         """Listing rooms."""
-        _require(self.grant.room_list)
+        self.require(self.grant.room_list)
 
     def require_room_admin(self, room: str) -> None:
         """Administering this very room; there are no wildcards."""
-        _require(self.grant.may_administer(room))
+        self.require(self.grant.may_administer(room))
 
     def require_destination(self, room: str, destination: str) -> None:
         """Taking participants of a room that one administers to another one."""
-        _require(self.grant.may_administer(room) and self.grant.destination_room == destination != "")
+        self.require(self.grant.may_administer(room) and self.grant.destination_room == destination != "")
 
     def require_room_record(self) -> None:
         """Starting and stopping egress."""
-        _require(self.grant.room_record)
+        self.require(self.grant.room_record)
 
     def require_ingress_admin(self) -> None:
         """Creating and deleting ingress."""
-        _require(self.grant.ingress_admin)
+        self.require(self.grant.ingress_admin)
 
     def require_agent(self) -> None:
         """Registering as an agent worker."""
-        _require(self.grant.agent)
+        self.require(self.grant.agent)
 
     def require_sip(self, *rights: str) -> None:
         """One of these rights (``admin``, ``call``) in the ``sip`` claim."""
         sip = self.claims.services.get("sip", {}) if self.claims else {}
-        _require(any(sip.get(right) is True for right in rights))
+        self.require(any(sip.get(right) is True for right in rights))
 
 
 def caller(
@@ -89,8 +94,3 @@ def caller(
     """
     token = token_of(headers, query)
     return Caller(verify(token, keys, clock()) if token else None)
-
-
-def _require(granted: bool) -> None:
-    if not granted:
-        raise PermissionsDenied

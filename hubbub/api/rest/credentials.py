@@ -20,22 +20,7 @@ class KeyHolder(Caller):
 
     key: str = ""
 
-    def require_room_create(self) -> None:
-        """Granted."""
-
-    def require_room_list(self) -> None:
-        """Granted."""
-
-    def require_room_admin(self, room: str) -> None:
-        """Granted."""
-
-    def require_destination(self, room: str, destination: str) -> None:
-        """Granted."""
-
-    def require_room_record(self) -> None:
-        """Granted."""
-
-    def require_ingress_admin(self) -> None:
+    def require(self, granted: bool) -> None:
         """Granted."""
 
 
