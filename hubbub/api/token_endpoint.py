@@ -8,17 +8,17 @@ import hmac
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from aiohttp import web
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
-from auth.grants import Claims, VideoGrant
+from auth.grants import Claims
 from auth.keys import KeyRing
-from auth.tokens import mint
+from hubbub.api.address import websocket_url
 from hubbub.config.model import TokenEndpointConfig
+from hubbub.tokens import join_token
 from rooms.config import RoomConfig
 from rooms.join import check_limits
 from signaling.access import BEARER
@@ -112,14 +112,15 @@ class TokenEndpoint:
         check_limits(claims.name, claims.metadata, claims.attributes, self._rooms)
         if not any(fnmatchcase(room, pattern) for pattern in self._config.rooms):
             raise web.HTTPForbidden(text="no tokens are given out for this room (token_endpoint.rooms)")
-        grant = VideoGrant(
-            room_join=True,
-            room=room,
+        return join_token(
+            self._keys,
+            room,
+            claims,
+            ttl_s=ttl_s,
+            now=time.time(),
             can_publish=None if self._config.can_publish else False,
             can_update_own_metadata=True,
         )
-        key, secret = self._keys.first()
-        return mint(replace(claims, video=grant), key, secret, ttl_s=ttl_s, now=time.time())
 
     def _authorize(self, request: web.Request) -> None:
         wanted = BEARER + self._config.authorization
@@ -128,10 +129,7 @@ class TokenEndpoint:
             raise Unauthorized("this token endpoint wants an Authorization: Bearer header")
 
     def _server_url(self, request: web.Request) -> str:
-        if self._config.server_url:
-            return self._config.server_url
-        secure = request.secure or request.headers.get("X-Forwarded-Proto", "") == "https"
-        return f"{'wss' if secure else 'ws'}://{request.host}"
+        return self._config.server_url or websocket_url(request)
 
 
 async def _read(request: web.Request) -> TokenRequest:

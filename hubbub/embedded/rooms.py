@@ -13,7 +13,7 @@ from livekit.protocol import room as room_messages
 
 from auth.grants import Claims, VideoGrant
 from auth.keys import KeyRing
-from auth.tokens import mint
+from hubbub.tokens import join_token
 from rooms.administration import Administration, ProfileChange
 from rooms.errors import ParticipantNotFound, RoomNotFound
 
@@ -175,12 +175,8 @@ class Room:
         **grants: Any,
     ) -> str:
         """An access token to join; ``grants`` are fields of the video grant, such as ``can_publish=False``."""
-        video = replace(VideoGrant(room_join=True, room=self.name), **grants)
-        claims = Claims(
-            identity=identity, name=name, metadata=metadata, attributes=dict(attributes or {}), video=video
-        )
-        key, secret = self._keys.first()
-        return mint(claims, key, secret, ttl_s=ttl_s, now=time.time())
+        claims = Claims(identity=identity, name=name, metadata=metadata, attributes=dict(attributes or {}))
+        return join_token(self._keys, self.name, claims, ttl_s=ttl_s, now=time.time(), **grants)
 
     async def join(
         self,

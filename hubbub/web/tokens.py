@@ -8,9 +8,9 @@ import time
 
 from aiohttp import web
 
-from auth.grants import Claims, VideoGrant
+from auth.grants import Claims
 from auth.keys import KeyRing
-from auth.tokens import mint
+from hubbub.tokens import join_token
 from signaling.access import MAX_NAME_CHARS
 from signaling.errors import BadRequest
 
@@ -40,8 +40,8 @@ class DevTokens:
             raise BadRequest("room and identity are required")
         if max(len(room), len(identity), len(name)) > MAX_NAME_CHARS:
             raise BadRequest(f"room, identity and name may have {MAX_NAME_CHARS} characters")
-        grant = VideoGrant(room_join=True, room=room, can_update_own_metadata=True)
-        claims = Claims(identity=identity, name=name, video=grant)
-        key, secret = self._keys.first()
-        token = mint(claims, key, secret, ttl_s=TTL_S, now=time.time())
+        claims = Claims(identity=identity, name=name)
+        token = join_token(
+            self._keys, room, claims, ttl_s=TTL_S, now=time.time(), can_update_own_metadata=True
+        )
         return web.json_response({"token": token}, headers={"Cache-Control": "no-store"})

@@ -1,10 +1,8 @@
 """``/livekit/…``: the same operations in the shape of room controllers that applications have around LiveKit."""
 
 import re
-import time
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from livekit.protocol import models as livekit
 from livekit.protocol import room as messages
@@ -12,19 +10,16 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from auth.grants import Claims, VideoGrant
-from auth.keys import KeyRing
-from auth.tokens import mint
 from hubbub.api.errors import Code
 from hubbub.api.turns import in_turns
 from rooms.administration import Administration, RoomChange
-from rooms.config import RoomConfig
 from rooms.errors import RoomNotFound
-from rooms.join import check_limits
 
 from . import models
 from .credentials import key_of
 from .endpoint import Call, Endpoint, Model
 from .errors import InvalidField
+from .invitations import Inviter
 
 _TAG = "Room controller"
 _TTL = re.compile(r"(\d{1,9})\s*(s|m|h|d)?")
@@ -179,6 +174,9 @@ class ControllerTokenRequest(_CamelBody):
     room_record: bool = False
 
 
+_GRANTS = VideoGrant.__dataclass_fields__.keys() & ControllerTokenRequest.model_fields.keys()
+
+
 class ControllerToken(_Camel):
     """The token to join with."""
 
@@ -191,10 +189,9 @@ class ControllerToken(_Camel):
 class ControllerEndpoints:
     """Rooms, participants and tokens."""
 
-    def __init__(self, administration: Administration, keys: KeyRing, config: RoomConfig) -> None:
+    def __init__(self, administration: Administration, inviter: Inviter) -> None:
         self._administration = administration
-        self._keys = keys
-        self._config = config
+        self._inviter = inviter
 
     def endpoints(self) -> list[Endpoint]:
         """In the order of the document."""
@@ -297,27 +294,12 @@ class ControllerEndpoints:
             call.by.require_room_list()
         if body.room_record:
             call.by.require_room_record()
-        check_limits(body.participant_name, body.metadata, body.attributes, self._config)
         identity = body.identity or body.participant_name
         claims = Claims(
-            identity=identity,
-            name=body.participant_name,
-            metadata=body.metadata,
-            attributes=body.attributes,
-            video=replace(VideoGrant(room_join=True, room=body.room_name), **_grants(body)),
+            identity=identity, name=body.participant_name, metadata=body.metadata, attributes=body.attributes
         )
-        key, secret = self._keys.first()
-        now = time.time()
+        grants = {name: getattr(body, name) for name in _GRANTS}
+        token, expires_at = self._inviter.sign(body.room_name, claims, body.ttl, grants)
         return ControllerToken(
-            token=mint(claims, key, secret, ttl_s=body.ttl, now=now),
-            room_name=body.room_name,
-            identity=identity,
-            expires_at=datetime.fromtimestamp(int(now + body.ttl), UTC),
+            token=token, room_name=body.room_name, identity=identity, expires_at=expires_at
         )
-
-
-def _grants(body: ControllerTokenRequest) -> dict[str, Any]:
-    names = VideoGrant.__dataclass_fields__.keys() & ControllerTokenRequest.model_fields.keys()
-    grants = {name: getattr(body, name) for name in names}
-    grants["can_publish_sources"] = tuple(grants["can_publish_sources"])
-    return grants

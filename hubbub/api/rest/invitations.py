@@ -1,14 +1,15 @@
 """Tokens to join with, for those who administer a room."""
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from aiohttp import web
 
-from auth.grants import Claims, VideoGrant
+from auth.grants import Claims
 from auth.keys import KeyRing
-from auth.tokens import mint
+from hubbub.api.address import websocket_url
+from hubbub.tokens import join_token
 from rooms.config import RoomConfig
 from rooms.join import check_limits
 
@@ -40,28 +41,24 @@ class Inviter:
 
     def invite(self, room: str, wish: models.Invite, request: web.Request) -> models.Invitation:
         """The token, and where to use it. Raises LimitExceeded."""
-        check_limits(wish.name, wish.metadata, wish.attributes, self._config)
-        grants = wish.grants.model_dump()
-        grants["can_publish_sources"] = tuple(grants["can_publish_sources"])
         claims = Claims(
-            identity=wish.identity,
-            name=wish.name,
-            metadata=wish.metadata,
-            attributes=wish.attributes,
-            video=replace(VideoGrant(room_join=True, room=room), **grants),
+            identity=wish.identity, name=wish.name, metadata=wish.metadata, attributes=wish.attributes
         )
-        key, secret = self._keys.first()
-        now = time.time()
+        token, expires_at = self.sign(room, claims, wish.ttl_s, wish.grants.model_dump())
         return models.Invitation(
-            token=mint(claims, key, secret, ttl_s=wish.ttl_s, now=now),
+            token=token,
             identity=wish.identity,
             room=room,
             url=websocket_url(request),
-            expires_at=datetime.fromtimestamp(int(now + wish.ttl_s), UTC),
+            expires_at=expires_at,
         )
 
-
-def websocket_url(request: web.Request) -> str:
-    """Where the caller found the server, as the SDKs want it."""
-    secure = request.secure or request.headers.get("X-Forwarded-Proto", "") == "https"
-    return f"{'wss' if secure else 'ws'}://{request.host}"
+    def sign(self, room: str, claims: Claims, ttl_s: float, grants: dict[str, Any]) -> tuple[str, datetime]:
+        """A token with these fields of the video grant, and when it expires. Raises LimitExceeded."""
+        check_limits(claims.name, claims.metadata, claims.attributes, self._config)
+        sources = tuple(grants["can_publish_sources"])
+        now = time.time()
+        token = join_token(
+            self._keys, room, claims, ttl_s=ttl_s, now=now, **grants | {"can_publish_sources": sources}
+        )
+        return token, datetime.fromtimestamp(int(now + ttl_s), UTC)

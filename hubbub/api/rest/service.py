@@ -46,7 +46,7 @@ class Rest:
             *DataEndpoints(administration).endpoints(),
             *HistoryEndpoints(history).endpoints(),
             *WebhookEndpoints(webhooks).endpoints(),
-            *ControllerEndpoints(administration, keys, rooms).endpoints(),
+            *ControllerEndpoints(administration, inviter).endpoints(),
         )
         self._document = document(self.endpoints)
 
