@@ -1,12 +1,12 @@
 """``/livekit/…``: the same operations in the shape of room controllers that applications have around LiveKit."""
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from livekit.protocol import models as livekit
 from livekit.protocol import room as messages
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from auth.grants import Claims, VideoGrant
@@ -17,7 +17,7 @@ from rooms.errors import RoomNotFound
 
 from . import models
 from .credentials import key_of
-from .endpoint import Call, Endpoint, Model
+from .endpoint import Answer, Call, Endpoint, Model
 from .errors import InvalidField
 from .invitations import Inviter
 
@@ -26,7 +26,7 @@ _TTL = re.compile(r"(\d{1,9})\s*(s|m|h|d)?")
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-class _Camel(BaseModel):
+class _Camel(Answer):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True)
 
 
@@ -51,19 +51,6 @@ class ControllerRoom(_Camel):
     creation_time: datetime
     num_participants: int
     metadata: str
-
-    @classmethod
-    def of(cls, info: livekit.Room) -> "ControllerRoom":
-        """From LiveKit's description."""
-        return cls(
-            sid=info.sid,
-            name=info.name,
-            empty_timeout=info.empty_timeout,
-            max_participants=info.max_participants,
-            creation_time=datetime.fromtimestamp(info.creation_time, UTC),
-            num_participants=info.num_participants,
-            metadata=info.metadata,
-        )
 
 
 class ControllerRooms(_Camel):
@@ -94,7 +81,7 @@ class ControllerTrack(_Camel):
 
     sid: str
     name: str
-    type: str
+    type: Annotated[str, Field(validation_alias="kind")]
     source: str
     muted: bool
 
@@ -114,21 +101,7 @@ class ControllerParticipant(_Camel):
     @classmethod
     def of(cls, info: livekit.ParticipantInfo) -> "ControllerParticipant":
         """From LiveKit's description."""
-        person = models.Participant.of(info)
-        tracks = [
-            ControllerTrack(sid=t.sid, name=t.name, type=t.kind, source=t.source, muted=t.muted)
-            for t in person.tracks
-        ]
-        return cls(
-            sid=person.sid,
-            identity=person.identity,
-            name=person.name,
-            state=person.state,
-            metadata=person.metadata,
-            joined_at=person.joined_at,
-            is_publisher=person.is_publisher,
-            tracks=tracks,
-        )
+        return cls.model_validate(models.Participant.of(info))
 
 
 class ControllerParticipants(_Camel):
@@ -236,26 +209,30 @@ class ControllerEndpoints:
         wish = messages.RoomConfiguration(
             empty_timeout=body.empty_timeout, max_participants=body.max_participants, metadata=body.metadata
         )
-        return ControllerRoom.of(self._administration.create_room(body.name, wish, api_key=key_of(call.by)))
+        return ControllerRoom.model_validate(
+            self._administration.create_room(body.name, wish, api_key=key_of(call.by))
+        )
 
     async def list(self, call: Call) -> ControllerRooms:
         """Needs roomList."""
         call.by.require_room_list()
         found = in_turns(self._administration.each_room())
-        return ControllerRooms(rooms=[ControllerRoom.of(room) async for room in found])
+        return ControllerRooms(rooms=[ControllerRoom.model_validate(room) async for room in found])
 
     def get(self, call: Call) -> ControllerRoom:
         """Needs roomAdmin of the room."""
         found = self._administration.list_rooms([call.administered_room()])
         if not found:
             raise RoomNotFound
-        return ControllerRoom.of(found[0])
+        return ControllerRoom.model_validate(found[0])
 
     def update(self, call: Call) -> ControllerRoom:
         """Needs roomAdmin of the room."""
         body: UpdateControllerRoom = call.body
         change = RoomChange(body.metadata, body.empty_timeout, max_participants=body.max_participants)
-        return ControllerRoom.of(self._administration.update_room(call.administered_room(), change))
+        return ControllerRoom.model_validate(
+            self._administration.update_room(call.administered_room(), change)
+        )
 
     def delete(self, call: Call) -> None:
         """Needs roomCreate."""

@@ -36,6 +36,12 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Answer(BaseModel):
+    """What is told of a record, which ``model_validate`` reads by field names; times are since the epoch there."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
 class Nothing(Model):
     """No fields."""
 

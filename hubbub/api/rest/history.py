@@ -1,21 +1,19 @@
 """``/api/history``: rooms of the past, who was in them, what was published."""
 
-from collections.abc import Iterable
-from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated
 
 from pydantic import BaseModel, Field, StringConstraints
 
 from hubbub.api.errors import Code
 from hubbub.history.service import History
 
-from .endpoint import Call, Endpoint, Query
+from .endpoint import Answer, Call, Endpoint, Query
 
 _TAG = "History"
 
 
-class PastRoom(BaseModel):
+class PastRoom(Answer):
     """A room that has ended, or goes on: then it has no end yet, and its sums are not known."""
 
     sid: str
@@ -33,7 +31,7 @@ class PastRoom(BaseModel):
     """The server was killed meanwhile, so the end is about right only."""
 
 
-class PastParticipant(BaseModel):
+class PastParticipant(Answer):
     """One stay of somebody in a room."""
 
     sid: str
@@ -46,7 +44,7 @@ class PastParticipant(BaseModel):
     reason: str
 
 
-class PastTrack(BaseModel):
+class PastTrack(Answer):
     """A track that was published."""
 
     sid: str
@@ -128,42 +126,26 @@ class HistoryEndpoints:
         call.by.require_room_list()
         query: RoomQuery = call.query
         page = await self._history.rooms(name=query.name, limit=query.limit, page=query.page)
-        return PastRoomList(
-            rooms=[PastRoom(**one) for one in _fields(page.records)], next_page=page.next_page or None
-        )
+        rooms = [PastRoom.model_validate(record) for record in page.records]
+        return PastRoomList(rooms=rooms, next_page=page.next_page or None)
 
     async def room(self, call: Call) -> PastRoom:
         """One of them."""
         call.by.require_room_list()
-        (fields,) = _fields([await self._history.room(call.path["sid"])])
-        return PastRoom(**fields)
+        return PastRoom.model_validate(await self._history.room(call.path["sid"]))
 
     async def participants(self, call: Call) -> PastParticipantList:
         """Who was there."""
         call.by.require_room_list()
         query: PageQuery = call.query
         page = await self._history.participants(call.path["sid"], limit=query.limit, page=query.page)
-        return PastParticipantList(
-            participants=[PastParticipant(**one) for one in _fields(page.records)],
-            next_page=page.next_page or None,
-        )
+        participants = [PastParticipant.model_validate(record) for record in page.records]
+        return PastParticipantList(participants=participants, next_page=page.next_page or None)
 
     async def tracks(self, call: Call) -> PastTrackList:
         """What was published."""
         call.by.require_room_list()
         query: PageQuery = call.query
         page = await self._history.tracks(call.path["sid"], limit=query.limit, page=query.page)
-        return PastTrackList(
-            tracks=[PastTrack(**one) for one in _fields(page.records)], next_page=page.next_page or None
-        )
-
-
-def _fields(records: Iterable[Any]) -> list[dict[str, Any]]:
-    """Records with their times as dates."""
-    return [
-        {
-            name: datetime.fromtimestamp(value, UTC) if name.endswith("_at") and value is not None else value
-            for name, value in asdict(record).items()
-        }
-        for record in records
-    ]
+        tracks = [PastTrack.model_validate(record) for record in page.records]
+        return PastTrackList(tracks=tracks, next_page=page.next_page or None)

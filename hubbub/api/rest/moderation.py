@@ -1,16 +1,15 @@
 """Running a call from outside: lock, mute all, roles; and ``/api/bans``."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from hubbub.api.errors import Code
 from rooms.administration import Administration
-from rooms.bans import Ban
 
 from . import models
-from .endpoint import Call, Endpoint, Model, Query
+from .endpoint import Answer, Call, Endpoint, Model, Query
 
 _TAG = "Moderation"
 
@@ -54,7 +53,7 @@ class NewBan(models.Either):
     """Left out: for good."""
 
 
-class BanModel(BaseModel):
+class BanModel(Answer):
     """Somebody who is kept out."""
 
     id: str
@@ -64,20 +63,6 @@ class BanModel(BaseModel):
     reason: str
     created_at: datetime
     expires_at: datetime | None
-
-    @classmethod
-    def of(cls, ban: Ban) -> "BanModel":
-        """From the rooms' own."""
-        expires_at = None if ban.expires_at is None else datetime.fromtimestamp(ban.expires_at, UTC)
-        return cls(
-            id=ban.id,
-            room=ban.room,
-            identity=ban.identity,
-            network=ban.network,
-            reason=ban.reason,
-            created_at=datetime.fromtimestamp(ban.created_at, UTC),
-            expires_at=expires_at,
-        )
 
 
 class BanList(BaseModel):
@@ -150,7 +135,9 @@ class ModerationEndpoints:
     def list_bans(self, call: Call) -> BanList:
         """Of a room, or all."""
         call.by.require_room_create()
-        return BanList(bans=[BanModel.of(ban) for ban in self._administration.bans.all(call.query.room)])
+        return BanList(
+            bans=[BanModel.model_validate(ban) for ban in self._administration.bans.all(call.query.room)]
+        )
 
     def ban(self, call: Call) -> BanModel:
         """From now on."""
@@ -163,7 +150,7 @@ class ModerationEndpoints:
             reason=body.reason,
             duration_s=body.duration_s,
         )
-        return BanModel.of(ban)
+        return BanModel.model_validate(ban)
 
     def unban(self, call: Call) -> None:
         """Tokens that a removal revoked stay so."""

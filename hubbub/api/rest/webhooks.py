@@ -1,20 +1,19 @@
 """``/api/webhooks``: what was sent to whom, and sending it again."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StringConstraints
 
 from hubbub.api.errors import Code
-from hubbub.webhooks.queue import Delivery as Row
 from hubbub.webhooks.service import Webhooks
 
-from .endpoint import Call, Endpoint, Model, Query
+from .endpoint import Answer, Call, Endpoint, Model, Query
 
 _TAG = "Webhooks"
 
 
-class Delivery(BaseModel):
+class Delivery(Answer):
     """An event on its way to a target."""
 
     id: str
@@ -28,23 +27,6 @@ class Delivery(BaseModel):
     changed_at: datetime
     status: int | None
     error: str
-
-    @classmethod
-    def of(cls, row: Row) -> "Delivery":
-        """From the queue's row."""
-        return cls(
-            id=row.id,
-            event_id=row.event_id,
-            event=row.event,
-            room=row.room,
-            target=row.target,
-            state=row.state,
-            attempts=row.attempts,
-            created_at=datetime.fromtimestamp(row.created_at, UTC),
-            changed_at=datetime.fromtimestamp(row.changed_at, UTC),
-            status=row.status,
-            error=row.error,
-        )
 
 
 class DeliveryWithBody(Delivery):
@@ -119,19 +101,20 @@ class WebhookEndpoints:
             state=query.state, target=query.target, room=query.room, limit=query.limit, page=query.page
         )
         return DeliveryList(
-            deliveries=[Delivery.of(row) for row in page.deliveries], next_page=page.next_page or None
+            deliveries=[Delivery.model_validate(row) for row in page.deliveries],
+            next_page=page.next_page or None,
         )
 
     async def get(self, call: Call) -> DeliveryWithBody:
         """One of them."""
         call.by.require_room_create()
         row, body = await self._webhooks.delivery(call.path["delivery"])
-        return DeliveryWithBody(**Delivery.of(row).model_dump(), body=body)
+        return DeliveryWithBody(**Delivery.model_validate(row).model_dump(), body=body)
 
     async def replay(self, call: Call) -> Delivery:
         """Again, as it was."""
         call.by.require_room_create()
-        return Delivery.of(await self._webhooks.replay(call.path["delivery"]))
+        return Delivery.model_validate(await self._webhooks.replay(call.path["delivery"]))
 
     async def replay_dead(self, call: Call) -> Replayed:
         """All that were given up."""
