@@ -108,7 +108,8 @@ async def bystander(server: Server, room: str = "bystanders") -> AsyncIterator[M
     async with stage(server) as made:
         speaker = await made.join(room, "speaker", subscribes=False)
         listener = await made.join(room, "listener", publishes=False)
-        media = Media(made, server, _process(server), speaker, listener)
+        process = psutil.Process(server.pid) if server.pid is not None else None
+        media = Media(made, server, process, speaker, listener)
         await eventually(lambda: len(media.counts) == 2, "the bystanders' media")
         media.begin()
         watch = asyncio.create_task(media.watch())
@@ -118,13 +119,3 @@ async def bystander(server: Server, room: str = "bystanders") -> AsyncIterator[M
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
-
-
-def _process(server: Server) -> psutil.Process | None:
-    """The server's process: a child of ours that was told this port."""
-    port = server.url.rpartition(":")[2]
-    for child in psutil.Process().children():
-        with suppress(psutil.Error):  # one that has just ended
-            if port in child.cmdline():
-                return child
-    return None

@@ -35,6 +35,8 @@ class Server:
     is_hubbub: bool
     log_path: Path | None = None
     """Standard output and error of the process; None when it is not ours."""
+    pid: int | None = None
+    """Its process; None when it is not ours."""
 
     @property
     def http_url(self) -> str:
@@ -80,6 +82,13 @@ def running_server(directory: Path, options: Mapping[str, object] | None = None)
     nursery = Nursery()
     try:
         with HubbubServer(nursery, directory, options=options, key=(DEV_KEY, DEV_SECRET)) as process:
-            yield Server(process.url, DEV_KEY, DEV_SECRET, is_hubbub=True, log_path=process.log_path)
+            yield Server(
+                process.url,
+                DEV_KEY,
+                DEV_SECRET,
+                is_hubbub=True,
+                log_path=process.log_path,
+                pid=process.pid,
+            )
     finally:
         nursery.close()
