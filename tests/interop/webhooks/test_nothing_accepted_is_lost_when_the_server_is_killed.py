@@ -1,7 +1,8 @@
 """Killed between event and delivery, the server delivers after its next start."""
 
 import asyncio
-from contextlib import AsyncExitStack, suppress
+import sqlite3
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
 
 from livekit import api
@@ -12,20 +13,27 @@ from tests.harness.eventually import eventually
 from tests.harness.server import Server
 from tests.harness.webhook_receiver import Receiver
 
-COMMITTED_S = 0.1
-"""An event is on disk long before."""
 TOLD = ["room_started", "participant_joined", "track_published"]
 
 
-async def live_and_kill(process: HubbubServer, room: str) -> None:
-    """A server is killed in the middle of a call."""
+def written(path: Path, room: str) -> list[str]:
+    """The events about a room that are on disk, in order."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        rows = database.execute(
+            "SELECT event FROM webhook_events WHERE room = ? ORDER BY created_at", (room,)
+        )
+        return [event for (event,) in rows]
+
+
+async def live_and_kill(process: HubbubServer, database: Path, room: str) -> None:
+    """A server is killed in the middle of a call, once it has written down what happened."""
     await asyncio.to_thread(process.start)
     server = Server(process.url, process.api_key, process.api_secret, is_hubbub=True)
     stack = AsyncExitStack()
     try:
         alice = await stack.enter_async_context(joined(server, room, "alice"))
         await alice.publish_tone(440)
-        await asyncio.sleep(COMMITTED_S)
+        await eventually(lambda: "track_published" in written(database, room), "the events on disk")
     finally:
         process.kill()
         with suppress(Exception):
@@ -38,7 +46,7 @@ async def test_events_survive_a_kill(
     receiver.go.clear()
     process = HubbubServer(hubbub_nursery, tmp_path, options=options)
     for number in range(2):
-        await live_and_kill(process, f"call-{number}")
+        await live_and_kill(process, tmp_path / "hubbub.db", f"call-{number}")
     assert receiver.received == []
     receiver.go.set()
     with process as server:
