@@ -20,6 +20,7 @@ class SendArena:
         "numbers",
         "offsets",
         "peers",
+        "pointers",
         "rows",
         "stride",
         "urgent",
@@ -35,7 +36,9 @@ class SendArena:
         self.numbers: Int64s = np.arange(capacity, dtype=np.int64)
         """Of the rows."""
         self.addresses: Int64s = self.rows.ctypes.data + self.numbers * stride
-        """Of the rows, for the kernel."""
+        """Of the rows, for the kernel ..."""
+        self.pointers: list[int] = self.addresses.tolist()
+        """... and the same for few."""
         self.offsets: Int64s = self.numbers * stride
         """Where each row begins in ``flat`` and ``bytes``."""
         self.bytes = self.rows.data.cast("B")

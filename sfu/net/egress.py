@@ -71,7 +71,8 @@ class Egress:
             numbers = range(count) if kept is None else kept
             kept = [index for index, result in zip(numbers, results, strict=True) if not result]
         if kept is None:
-            self._hand_over(arena, arena.numbers[:count])
+            if count > mmsg.FEW or not self._hand_over_few(arena, count):
+                self._hand_over(arena, arena.numbers[:count])
         elif kept:
             self._hand_over(arena, np.array(kept))
 
@@ -84,6 +85,27 @@ class Egress:
         for row in taken:
             taps[int(arena.peers[row])].rtp(arena.rows[row, : arena.lengths[row]].tobytes())
         return len(taken)
+
+    def _hand_over_few(self, arena: SendArena, count: int) -> bool:
+        """Send all rows without arrays, whose fixed cost is that of FEW datagrams; False for anything unusual."""
+        routes = self._peers.routes
+        destinations = arena.peers[:count].tolist()
+        indices, names, name_lengths = zip(*[routes[peer] for peer in destinations], strict=True)
+        index = indices[0]
+        if index < 0 or not self._batch or indices.count(index) < count:
+            return False
+        if index in self._resume and not arena.urgent:
+            return False
+        port, sender = self._ports[index], self._sender_for(arena)
+        lengths = arena.lengths[:count].tolist()
+        octets = sender.octets
+        sent, calls = sender.send_few(
+            port.fileno, arena.pointers, lengths, names, name_lengths, gso=self._gso and port.gso
+        )
+        self._count(sent, calls, sender.octets - octets)
+        if sent < count:
+            self._not_sent(port, arena, arena.numbers[:count], destinations, sent)
+        return True
 
     def _hand_over(self, arena: SendArena, rows: Int64s) -> None:
         """Send the given (protected) rows."""
@@ -107,13 +129,11 @@ class Egress:
         if not self._batch:
             self._one_by_one(port, arena, rows, destinations)
             return
-        if self._sender is None or self._sender.size < len(rows):
-            self._sender = mmsg.Sender(max(arena.capacity, len(rows)))
+        sender = self._sender_for(arena)
         if not arena.urgent and port.index in self._resume:
             rows, destinations = _rotated(rows, destinations, self._resume.pop(port.index))
-        octets = self._sender.octets
-        send = self._sender.send_few if len(rows) <= mmsg.FEW else self._sender.send
-        sent, calls = send(
+        octets = sender.octets
+        sent, calls = sender.send(
             port.fileno,
             arena.addresses[rows],
             arena.lengths[rows].astype(np.int64),
@@ -121,12 +141,26 @@ class Egress:
             self._peers.address_lengths[destinations],
             gso=self._gso and port.gso,
         )
+        self._count(sent, calls, sender.octets - octets)
+        if sent < len(rows):
+            self._not_sent(port, arena, rows, destinations, sent)
+
+    def _sender_for(self, arena: SendArena) -> mmsg.Sender:
+        if self._sender is None or self._sender.size < arena.capacity:
+            self._sender = mmsg.Sender(arena.capacity)
+        return self._sender
+
+    def _count(self, sent: int, calls: int, octets: int) -> None:
         counters = self.counters
         counters.calls += calls
         counters.packets += sent
-        counters.octets += self._sender.octets - octets
+        counters.octets += octets
+
+    def _not_sent(self, port: UdpPort, arena: SendArena, rows: Int64s, destinations: Any, sent: int) -> None:
+        """Count the rows that were refused; keep those that the full buffer had no room for, if they are small."""
+        counters = self.counters
         missing = len(rows) - sent
-        stopped_at = self._sender.stopped_at
+        stopped_at = self._sender.stopped_at if self._sender is not None else -1
         if stopped_at >= 0:
             counters.refused += len(rows) - stopped_at
             if arena.urgent:

@@ -9,7 +9,7 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -38,7 +38,7 @@ MAX_SEGMENTS = 60
 MAX_GSO_BYTES = 65_000
 """Payload of one GSO message; a UDP datagram carries at most 65,507."""
 
-FEW = 32
+FEW = 128
 """Datagrams up to which :meth:`Sender.send_few` is the faster way."""
 _VECTOR = struct.Struct("=qq")
 """struct iovec"""
@@ -176,6 +176,7 @@ class Sender:
         "_header_bytes",
         "_headers",
         "_headers_address",
+        "_headers_pointer",
         "_index",
         "_vector_bytes",
         "_vectors",
@@ -195,6 +196,7 @@ class Sender:
         self._headers: Int64s = np.zeros((size, 8), np.int64)
         self._header_bytes = self._headers.data.cast("B")
         self._headers_address = self._headers.ctypes.data
+        self._headers_pointer = _ffi.cast("void *", self._headers_address)
         control: UInt8s = np.zeros((size, _SEGMENT.size), np.uint8)
         control[:] = np.frombuffer(_SEGMENT.pack(_CONTROL_USED, _SOL_UDP, _UDP_SEGMENT, 0), np.uint8)
         self._control_bytes = control.data.cast("B")
@@ -251,44 +253,50 @@ class Sender:
         return self._finish(fd, len(headers), (pointers, lengths, names, name_lengths))
 
     def send_few(
-        self, fd: int, pointers: Int64s, lengths: Int64s, names: Int64s, name_lengths: Int64s, *, gso: bool
+        self,
+        fd: int,
+        pointers: Sequence[int],
+        lengths: Sequence[int],
+        names: Sequence[int],
+        name_lengths: Sequence[int],
+        *,
+        gso: bool,
     ) -> tuple[int, int]:
-        """What :meth:`send` does, without arrays: their fixed cost is that of FEW datagrams."""
-        count = len(pointers)
-        sizes, targets, target_lengths = lengths.tolist(), names.tolist(), name_lengths.tolist()
-        for index, pair in enumerate(zip(pointers.tolist(), sizes, strict=True)):
-            _VECTOR.pack_into(self._vector_bytes, index * _VECTOR.size, *pair)
-        starts = _few_runs(sizes, targets) if gso and self._gso_works else list(range(count))
-        for message, (start, stop) in enumerate(pairwise([*starts, count])):
-            control = control_length = 0
-            if stop - start > 1:
-                at = message * _SEGMENT.size
-                _SEGMENT.pack_into(
-                    self._control_bytes, at, _CONTROL_USED, _SOL_UDP, _UDP_SEGMENT, sizes[start]
-                )
-                control, control_length = self._control_address + at, _SEGMENT.size
-            _MESSAGE.pack_into(
-                self._header_bytes,
-                message * _MESSAGE.size,
-                targets[start],
-                target_lengths[start],
-                self._vectors_address + start * _VECTOR.size,
-                stop - start,
-                control,
-                control_length,
-                0,
-                0,
-            )
+        """What :meth:`send` does with as many datagrams as there are ``lengths``, without arrays."""
+        count = len(lengths)
+        vectors, headers = self._vector_bytes, self._header_bytes
+        at = 0
+        for pointer, length in zip(pointers, lengths, strict=False):
+            _VECTOR.pack_into(vectors, at, pointer, length)
+            at += _VECTOR.size
+        starts = _few_runs(lengths, names) if gso and count > 1 and self._gso_works else range(count)
+        at = 0
+        for start, stop in pairwise((*starts, count)):
+            run, control, control_length = stop - start, 0, 0
+            if run > 1:
+                place = start * _SEGMENT.size
+                size = lengths[start]
+                _SEGMENT.pack_into(self._control_bytes, place, _CONTROL_USED, _SOL_UDP, _UDP_SEGMENT, size)
+                control, control_length = self._control_address + place, _SEGMENT.size
+            target, vector = (names[start], name_lengths[start]), self._vectors_address + start * _VECTOR.size
+            _MESSAGE.pack_into(headers, at, *target, vector, run, control, control_length, 0, 0)
+            at += _MESSAGE.size
         return self._finish(fd, len(starts), (pointers, lengths, names, name_lengths))
 
-    def _finish(self, fd: int, messages: int, columns: tuple[Int64s, ...]) -> tuple[int, int]:
+    def _finish(self, fd: int, messages: int, columns: tuple[Int64s | Sequence[int], ...]) -> tuple[int, int]:
         """Hand messages over; those of several datagrams that are refused are sent again one by one."""
         self.stopped_at = -1
-        sent, calls, refused = self._flush(fd, messages)
+        assert _lib is not None
+        taken: int = _lib.sendmmsg(fd, self._headers_pointer, messages, socket.MSG_DONTWAIT)
+        if taken == messages:
+            lengths = columns[1]
+            self.octets += int(lengths.sum()) if isinstance(lengths, np.ndarray) else sum(lengths)
+            return len(lengths), 1
+        sent, calls, refused = self._flush(fd, messages, taken)
         if refused:
             stopped_at = self.stopped_at
             rows = np.concatenate([self._datagrams(message) for message in refused])
-            pointers, lengths, names, name_lengths = (column[rows] for column in columns)
+            pointers, lengths, names, name_lengths = (np.array(column)[rows] for column in columns)
             more_sent, more_calls = self.send(fd, pointers, lengths, names, name_lengths, gso=False)
             sent, calls = sent + more_sent, calls + more_calls
             self.stopped_at = int(rows[self.stopped_at]) if self.stopped_at >= 0 else stopped_at
@@ -299,15 +307,16 @@ class Sender:
         start = (int(self._headers[message, _IOV]) - self._vectors_address) // _VECTOR.size
         return self._index[start : start + int(self._headers[message, _IOV_LENGTH])].copy()
 
-    def _flush(self, fd: int, messages: int) -> tuple[int, int, list[int]]:
-        """Returns datagrams sent, system calls, and the messages of several datagrams that were refused."""
+    def _flush(self, fd: int, messages: int, result: int) -> tuple[int, int, list[int]]:
+        """Go on after a first call that returned ``result``.
+
+        Returns datagrams sent, system calls, and the messages of several datagrams that were refused.
+        """
         assert _lib is not None
-        done = sent = calls = 0
+        done = sent = 0
+        calls = 1
         refused = []
-        while done < messages:
-            pointer = _ffi.cast("void *", self._headers_address + done * 64)
-            result: int = _lib.sendmmsg(fd, pointer, messages - done, socket.MSG_DONTWAIT)
-            calls += 1
+        while True:
             if result > 0:
                 taken = self._headers[done : done + result]
                 sent += int(taken[:, _IOV_LENGTH].sum())
@@ -322,10 +331,15 @@ class Sender:
                     self.gso_refused += 1
                     self._gso_works = self._gso_works and _ffi.errno != errno.EIO
                 done += 1  # alone, this destination can't be reached
+            if done == messages:
+                break
+            pointer = _ffi.cast("void *", self._headers_address + done * 64)
+            result = _lib.sendmmsg(fd, pointer, messages - done, socket.MSG_DONTWAIT)
+            calls += 1
         return sent, calls, refused
 
 
-def _few_runs(lengths: list[int], names: list[int]) -> list[int]:
+def _few_runs(lengths: Sequence[int], names: Sequence[int]) -> list[int]:
     """What :func:`_runs` finds, for a few."""
     starts: list[int] = []
     size = name = room = 0

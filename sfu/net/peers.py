@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 _IPV4 = struct.Struct("!H4s")
 _FAMILY = struct.Struct("=H")
+_NOWHERE = (-1, 0, 0)
 
 
 class TapPort(Protocol):
@@ -34,6 +35,8 @@ class PeerTable:
         self.address_lengths: Int64s = np.zeros(capacity, np.int64)
         self.port: Int64s = np.full(capacity, -1, np.int64)
         """Index of the UDP port to send from; -1 for none."""
+        self.routes: list[tuple[int, int, int]] = [_NOWHERE] * capacity
+        """The same for where few packets go: port, pointer to the address in ``addresses``, its length."""
         self.twcc: Int64s = np.zeros(capacity, np.int64)
         """Next transport-wide sequence number."""
         self.srtp: list[Any] = [None] * capacity
@@ -69,6 +72,7 @@ class PeerTable:
         self.addresses[row, : len(raw_address)] = np.frombuffer(raw_address, np.uint8)
         self.address_lengths[row] = len(raw_address)
         self.port[row] = port
+        self.routes[row] = (port, int(self.names[row]), len(raw_address))
 
     def use_tcp(self, row: int, peer: "TcpPeer") -> None:
         """Send over an ICE-TCP connection."""
@@ -79,6 +83,7 @@ class PeerTable:
     def forget_address(self, row: int) -> None:
         """Send nowhere."""
         self.port[row] = -1
+        self.routes[row] = _NOWHERE
         if self.tcp[row] is not None:
             self.tcp[row] = None
             self.tcp_count -= 1
@@ -93,6 +98,8 @@ class PeerTable:
         self.address_lengths = np.concatenate([self.address_lengths, np.zeros_like(self.address_lengths)])
         self.port = np.concatenate([self.port, np.full_like(self.port, -1)])
         self.twcc = np.concatenate([self.twcc, np.zeros_like(self.twcc)])
+        columns = (self.port.tolist(), self.names.tolist(), self.address_lengths.tolist())
+        self.routes = [route if route[0] >= 0 else _NOWHERE for route in zip(*columns, strict=True)]
         self.srtp += [None] * old
         self.tcp += [None] * old
         self._free = list(range(2 * old - 1, old - 1, -1))

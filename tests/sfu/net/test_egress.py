@@ -61,7 +61,7 @@ class Connection:
 
 @pytest.fixture(params=["batches", "few", "singly"])
 def batch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    monkeypatch.setattr(mmsg, "FEW", 32 if request.param == "few" else 0)
+    monkeypatch.setattr(mmsg, "FEW", mmsg.FEW if request.param == "few" else 0)
     return bool(request.param != "singly")
 
 

@@ -58,7 +58,7 @@ class Batch:
         return sender.send(by.fileno(), *self.columns, gso=gso)
 
     def send_few(self, sender: mmsg.Sender, by: socket.socket, *, gso: bool) -> tuple[int, int]:
-        return sender.send_few(by.fileno(), *self.columns, gso=gso)
+        return sender.send_few(by.fileno(), *(column.tolist() for column in self.columns), gso=gso)
 
     @property
     def columns(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
