@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sfu.rtp import rtcp, twcc
-from tests.bench.crowd import Crowd, Person, Track
+from tests.bench.crowd import Crowd, Person
 from tests.harness.rtp_source import KEYFRAME_FACTOR, AudioSource, SentPacket, VideoSource
 
 TWCC_INTERVAL_S = 0.05
@@ -85,9 +85,8 @@ class Studio:
         start, self._now = self._now, self._now + duration_s
         entries: list[_Entry] = []
         for person in self._crowd.people if among is None else among:
-            for track in person.tracks:
-                for until in _steps(start, self._now, keyframe_s):
-                    entries += self._media(person, track, until, keyframe=keyframes or keyframe_s > 0)
+            for until in _steps(start, self._now, keyframe_s):
+                entries += _media(person, until, keyframe=keyframes or keyframe_s > 0)
             if feedback and person.sources:
                 entries += _feedback(person, start, self._now)
         entries.sort(key=lambda entry: (entry.at, entry.peer))
@@ -102,25 +101,34 @@ class Studio:
             for source in track.sources
         ]
 
-    def _media(self, person: Person, track: Track, until: float, *, keyframe: bool) -> list[_Entry]:
-        entries: list[_Entry] = []
-        for source, wanted in zip(track.sources, track.wanted, strict=True):
-            packets = _keyframe(source, until) if keyframe else source.take(until)
-            for sent in packets:
-                data = person.peer.srtp.protect(sent.data)
-                entries.append(_Entry(sent.sent_at, person.number, data, wanted, sent.ssrc, sent.timestamp))
-        return entries
+
+def _media(person: Person, until: float, *, keyframe: bool) -> list[_Entry]:
+    """The packets due, in the order in which they leave, in which clients number them transport-wide."""
+    wanted: dict[VideoSource | AudioSource, int] = {}
+    for track in person.tracks:
+        wanted.update(zip(track.sources, track.wanted, strict=True))
+    begun = set[VideoSource | AudioSource]()
+    entries: list[_Entry] = []
+    while wanted and (source := min(wanted, key=lambda one: one.next_at)).next_at <= until:
+        first = keyframe and source not in begun
+        begun.add(source)
+        for sent in _keyframe(source) if first else source.take(source.next_at):
+            data = person.peer.srtp.protect(sent.data)
+            entries.append(
+                _Entry(sent.sent_at, person.number, data, wanted[source], sent.ssrc, sent.timestamp)
+            )
+    return entries
 
 
-def _keyframe(source: VideoSource | AudioSource, until: float) -> list[SentPacket]:
-    """The packets due, the first picture being a key frame no larger than others."""
+def _keyframe(source: VideoSource | AudioSource) -> list[SentPacket]:
+    """The next picture, as a key frame no larger than others."""
     if isinstance(source, AudioSource):
-        return source.take(until)
+        return source.take(source.next_at)
     source.keyframe()
     bitrate_bps, source.bitrate_bps = source.bitrate_bps, source.bitrate_bps / KEYFRAME_FACTOR
-    packets = source.take(min(until, source.next_at))
+    packets = source.take(source.next_at)
     source.bitrate_bps = bitrate_bps
-    return packets + source.take(until)
+    return packets
 
 
 def _steps(start: float, end: float, interval_s: float) -> list[float]:
