@@ -25,7 +25,8 @@ _KIND_DETAILS = {
     "bridge_rtsp": models.ParticipantInfo.BRIDGE_RTSP,
     "simulation": models.ParticipantInfo.SIMULATION,
 }
-_DEPENDENT_KINDS = (models.ParticipantInfo.AGENT, models.ParticipantInfo.EGRESS)
+AGENT_KINDS = (models.ParticipantInfo.AGENT, models.ParticipantInfo.EGRESS)
+"""Kinds of participants that programs are which the room has asked for."""
 
 
 class Participant:
@@ -75,7 +76,7 @@ class Participant:
     @property
     def dependent(self) -> bool:
         """Whether it is there for the others' sake: not counted, and it keeps no room alive."""
-        return self.kind in _DEPENDENT_KINDS or bool(self.permission.recorder)
+        return is_dependent(self)
 
     @property
     def active(self) -> bool:
@@ -123,3 +124,8 @@ class Participant:
         )
         info.is_publisher = bool(info.tracks or info.data_tracks)
         return info
+
+
+def is_dependent(who: Participant | models.ParticipantInfo) -> bool:
+    """Whether somebody, or what is told of them, is there for the others' sake."""
+    return who.kind in AGENT_KINDS or bool(who.permission.recorder)

@@ -3,8 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from livekit.protocol import models
-
 from rooms.ids import Ids
 from rooms.ports import Clock, TokenMinter
 from rooms.service import RoomService
@@ -15,8 +13,6 @@ from .config import AgentsConfig
 from .dispatch import Dispatch
 from .job import Job
 from .workers import Workers
-
-AGENT_KINDS = (models.ParticipantInfo.AGENT, models.ParticipantInfo.EGRESS)
 
 
 @dataclass(eq=False)
@@ -81,8 +77,3 @@ class AgentContext:
             book.jobs.pop(job.id, None)
             if not book.jobs and not book.dispatches and self.rooms.room(job.room_name) is None:
                 del self.books[job.room_name]
-
-
-def is_dependent(participant: models.ParticipantInfo) -> bool:
-    """Whether somebody is there for the others' sake, and gets no agents."""
-    return participant.kind in AGENT_KINDS or participant.permission.recorder

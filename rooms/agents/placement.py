@@ -11,8 +11,9 @@ from livekit.protocol import agent
 from auth.grants import Claims
 from rooms.errors import RoomsError
 from rooms.join import check_limits
+from rooms.participant import AGENT_KINDS
 
-from .context import AGENT_KINDS, AgentContext
+from .context import AgentContext
 from .errors import WorkerRefused
 from .job import Job, Wait
 from .registration import Key

@@ -12,11 +12,12 @@ from livekit.protocol import agent, agent_dispatch, models
 from rooms.errors import DispatchNotFound, InvalidRequest, LimitExceeded, RoomNotFound
 from rooms.ids import DISPATCH, JOB, Ids
 from rooms.join import check_limits
+from rooms.participant import is_dependent
 from rooms.ports import Clock, TokenMinter
 from rooms.service import RoomService
 
 from .config import AgentsConfig
-from .context import AgentContext, Book, is_dependent
+from .context import AgentContext, Book
 from .dispatch import Dispatch
 from .errors import GOING_AWAY, TRY_LATER, WorkerRefused
 from .job import Job

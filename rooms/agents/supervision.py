@@ -11,8 +11,9 @@ from itertools import islice
 from livekit.protocol import agent, agent_dispatch, models
 
 from rooms import moderation
+from rooms.participant import AGENT_KINDS
 
-from .context import AGENT_KINDS, AgentContext, Book
+from .context import AgentContext, Book
 from .job import MAX_ERROR_CHARS, Job, Wait
 from .worker import Worker
 
