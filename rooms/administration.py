@@ -67,11 +67,7 @@ class Administration:
 
         Raises InvalidRequest, LimitExceeded, RoomFull (too many rooms) or ShuttingDown.
         """
-        if not name:
-            raise InvalidRequest("room name cannot be empty")
-        if len(name) > self._config.max_room_name_chars:
-            limit = self._config.max_room_name_chars
-            raise LimitExceeded(f"room name length exceeds limits: max length {limit}")
+        self._rooms.check_name(name)
         self._check_metadata(wish.metadata)
         if preset:
             raise InvalidRequest("unknown room configuration in create room request")
@@ -200,7 +196,7 @@ class Administration:
         Raises RoomNotFound, ParticipantNotFound, InvalidRequest, NotNow or RoomFull.
         """
         session = self._own_session(room_name, identity)
-        moving.move(session, self._destination(destination))
+        moving.move(session, self._rooms.demand(destination))
 
     def forward_participant(self, room_name: str, identity: str, destination: str) -> None:
         """Show somebody and their tracks in another room too, until they leave or are removed there.
@@ -208,7 +204,7 @@ class Administration:
         Raises RoomNotFound, ParticipantNotFound, InvalidRequest, NotNow or RoomFull.
         """
         session = self._own_session(room_name, identity)
-        presence.forward(session, self._destination(destination))
+        presence.forward(session, self._rooms.demand(destination))
 
     def update_subscriptions(self, room_name: str, identity: str, wish: rtc.UpdateSubscription) -> None:
         """Subscribe somebody to tracks, or no longer. Raises RoomNotFound or ParticipantNotFound."""
@@ -295,13 +291,6 @@ class Administration:
     def _own_session(self, room_name: str, identity: str) -> Session:
         """One that isn't only the image of one in another room. Raises as :meth:`session`, and NotNow."""
         return self.room(room_name).own_session(identity)
-
-    def _destination(self, name: str) -> Room:
-        """The room to take somebody to; made if a join would make it."""
-        if self._rooms.room(name) is None and not self._config.auto_create:
-            raise RoomNotFound
-        self.create_room(name, room_messages.RoomConfiguration())
-        return self.room(name)
 
     def _check_metadata(self, text: str) -> None:
         limit = self._config.max_metadata_bytes

@@ -11,7 +11,7 @@ from . import departure, media_events, resume
 from .bans import BanKeeper, Bans
 from .config import RoomConfig
 from .context import Context, ServerIdentity
-from .errors import RoomFull, RoomNotFound, ShuttingDown
+from .errors import InvalidRequest, LimitExceeded, RoomFull, RoomNotFound, ShuttingDown
 from .gate import Gate, OpenGate
 from .ids import Ids
 from .join import JoinRequest, admitted_claims
@@ -168,6 +168,28 @@ class RoomService:
             room = Room(self._context, name, settings, api_key)
             self._open(room)
         return room
+
+    def demand(self, name: str) -> Room:
+        """The room of this name, made if a join would make it.
+
+        Raises InvalidRequest, LimitExceeded, RoomNotFound, RoomFull or ShuttingDown.
+        """
+        room = self.room(name)
+        if room is None:
+            if not self.config.auto_create:
+                raise RoomNotFound
+            self.check_name(name)
+            self.check_new_room()
+            room = self.create_room(name, self.default_settings())
+        return room
+
+    def check_name(self, name: str) -> None:
+        """Raise InvalidRequest or LimitExceeded when no room can have this name."""
+        if not name:
+            raise InvalidRequest("room name cannot be empty")
+        limit = self.config.max_room_name_chars
+        if len(name) > limit:
+            raise LimitExceeded(f"room name length exceeds limits: max length {limit}")
 
     def check_new_room(self, api_key: str = "") -> None:
         """Raise RoomFull when there is no place for another room of this API key, or ShuttingDown."""

@@ -121,13 +121,8 @@ class AgentService:
 
         Raises InvalidRequest, LimitExceeded, RoomNotFound, RoomFull or ShuttingDown.
         """
-        rooms = self.context.rooms
         self._check(request)
-        if rooms.room(request.room) is None:
-            if not rooms.config.auto_create:
-                raise RoomNotFound
-            rooms.check_new_room()
-            rooms.create_room(request.room, rooms.default_settings())
+        self.context.rooms.demand(request.room)
         book = self.context.book(request.room)
         if len(book.dispatches) >= self.config.max_dispatches:
             raise LimitExceeded(f"the room has {self.config.max_dispatches} dispatches already")
@@ -161,11 +156,7 @@ class AgentService:
 
     def _check(self, request: agent_dispatch.CreateAgentDispatchRequest) -> None:
         config = self.context.rooms.config
-        if not request.room:
-            raise InvalidRequest("room name cannot be empty")
-        if len(request.room) > config.max_room_name_chars:
-            limit = config.max_room_name_chars
-            raise LimitExceeded(f"room name length exceeds limits: max length {limit}")
+        self.context.rooms.check_name(request.room)
         problem = deployment_problem(request.deployment)
         if problem:
             raise InvalidRequest(problem)
