@@ -1,4 +1,5 @@
-"""How fast data may come: the generic cell rate algorithm (GCRA), and the limits on a participant and a room.
+"""How fast something may come: the generic cell rate algorithm (GCRA), and the limits on the data
+of a participant and a room.
 
 GCRA keeps one number: when everything that has come would be over if it came at the allowed rate. What lies at
 most a burst ahead of now passes.
@@ -7,7 +8,7 @@ most a burst ahead of now passes.
 from .limits import Limits
 
 BURST_S = 1.0
-"""As much as is allowed in this time may come at once."""
+"""The burst of those who send data."""
 
 _ROUNDING_S = 1e-6
 """What sums of intervals may be off by."""
@@ -16,17 +17,19 @@ _ROUNDING_S = 1e-6
 class Gcra:
     """One limit."""
 
-    __slots__ = ("_clear_at", "_interval_s")
+    __slots__ = ("_burst_s", "_clear_at", "_interval_s")
 
-    def __init__(self, per_s: float) -> None:
+    def __init__(self, per_s: float, burst_s: float = BURST_S) -> None:
+        """``burst_s``: as much as is allowed in this time may come at once."""
         self._interval_s = 1.0 / per_s
+        self._burst_s = burst_s
         self._clear_at = float("-inf")
 
     def fits(self, now: float, cost: float) -> bool:
         """Whether so much may come now. What is larger than a burst may come when nothing did for a while."""
         if self._clear_at <= now:
             return True
-        return self._clear_at - now + cost * self._interval_s <= BURST_S + _ROUNDING_S
+        return self._clear_at - now + cost * self._interval_s <= self._burst_s + _ROUNDING_S
 
     def take(self, now: float, cost: float) -> None:
         """It has come."""

@@ -7,6 +7,7 @@ from livekit.protocol import agent
 
 from rooms.context import ServerIdentity
 from rooms.ids import WORKER
+from rooms.rate import Gcra
 
 from .errors import WorkerRefused
 from .ports import WorkerSink
@@ -34,8 +35,7 @@ class WorkerSession:
             service.config.register_timeout_s,
             lambda: self.refuse(WorkerRefused("did not register in time")),
         )
-        self._allowance = _BURST_S * service.config.max_messages_per_s
-        self._counted_at = context.clock.now()
+        self._rate = Gcra(service.config.max_messages_per_s, _BURST_S)
 
     def handle(self, message: agent.WorkerMessage) -> None:
         """Take one message; what breaks a rule ends the connection."""
@@ -98,13 +98,10 @@ class WorkerSession:
         self._sink.send(agent.ServerMessage(pong=pong))
 
     def _count(self) -> None:
-        """Take one message off the allowance."""
-        rate = self._service.config.max_messages_per_s
         now = self._service.context.clock.now()
-        saved = self._allowance + (now - self._counted_at) * rate
-        self._allowance, self._counted_at = min(saved, _BURST_S * rate) - 1, now
-        if self._allowance < 0:
+        if not self._rate.fits(now, 1):
             raise WorkerRefused("too many messages")
+        self._rate.take(now, 1)
 
 
 _HANDLERS: dict[str, Callable[[AgentService, Worker, Any], None]] = {
