@@ -64,7 +64,7 @@ class Link:
         self._ended(self)
 
     def data(self, payload: bytes) -> None:
-        """A data packet for the client (``rooms.data.DataSink``)."""
+        """A data packet for the client (``rooms.data.DataInbox.deliver_to``)."""
         shape = shape_of(payload)
         if shape is not None:
             self.tell({"type": "data", **shape})

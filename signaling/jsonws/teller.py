@@ -56,19 +56,24 @@ class Teller:
         """The request that this is the answer to."""
         return self._ids.pop((kind, subject), None)
 
-    def _know(self, me: models.ParticipantInfo) -> None:
+    def _enter(self, arrival: rtc.JoinResponse | rtc.RoomMovedResponse) -> Json:
+        """Begin anew with what the client finds in a room; what it is told of that."""
+        me = arrival.participant
         self._sid, self._identity = me.sid, me.identity
+        self.view = View()
+        for info in (me, *arrival.other_participants):
+            self.view.enter(info)
+        return {
+            "room": shapes.room(arrival.room),
+            "participant": shapes.participant(me),
+            "participants": [shapes.participant(info) for info in arrival.other_participants],
+        }
 
     def join(self, join: rtc.JoinResponse) -> None:
         """In the room."""
-        self._know(join.participant)
-        for info in (join.participant, *join.other_participants):
-            self.view.enter(info)
         message = {
             "type": "room_joined",
-            "room": shapes.room(join.room),
-            "participant": shapes.participant(join.participant),
-            "participants": [shapes.participant(info) for info in join.other_participants],
+            **self._enter(join),
             "ice_servers": [shapes.ice_server(server) for server in join.ice_servers],
         }
         self.tell(message, self.join_id)
@@ -147,18 +152,7 @@ class Teller:
 
     def room_moved(self, moved: rtc.RoomMovedResponse) -> None:
         """Somebody took the client to another room."""
-        self.view = View()
-        self._know(moved.participant)
-        for info in (moved.participant, *moved.other_participants):
-            self.view.enter(info)
-        message = {
-            "type": "room_moved",
-            "room": shapes.room(moved.room),
-            "participant": shapes.participant(moved.participant),
-            "participants": [shapes.participant(info) for info in moved.other_participants],
-            "token": moved.token,
-        }
-        self.tell(message)
+        self.tell({"type": "room_moved", **self._enter(moved), "token": moved.token})
         self.room_id = moved.room.name
 
     def speakers_changed(self, changed: rtc.SpeakersChanged) -> None:

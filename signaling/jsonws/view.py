@@ -16,7 +16,6 @@ class View:
         """By sid, without their tracks."""
         self._tracks: dict[str, dict[str, Json]] = {}
         """By sid of their publisher, then by their own."""
-        self._kinds: dict[str, models.TrackInfo] = {}
 
     def publisher(self, track_sid: str) -> Json | None:
         """Who publishes a track."""
