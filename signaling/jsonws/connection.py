@@ -157,7 +157,7 @@ class JsonConnection(MessageSocket[bytes | str]):
             session = self._rooms.join(wanted, link)
             assert isinstance(session, Session)
         except RoomsError as error:
-            self._links.remove(link)
+            self._forget(link)
             self._refuse_request("refused", str(error), request_id, link.room_id)
             return
         except Exception:
@@ -171,10 +171,13 @@ class JsonConnection(MessageSocket[bytes | str]):
 
     def _left(self, link: Link) -> None:
         """A room has no more to say. It may be in the middle of something, so the rest waits."""
-        if link in self._links:
-            self._links.remove(link)
+        self._forget(link)
         asyncio.get_running_loop().call_soon(_end, link, models.CLIENT_INITIATED)
         self._share_out()
+
+    def _forget(self, link: Link) -> None:
+        if link in self._links:
+            self._links.remove(link)
 
     def _lost(self) -> None:
         """Who comes back joins again: without a connection nothing remains."""

@@ -102,7 +102,6 @@ ELSEWHERE = {
     "sfu/sdp/write.py": "tests/sfu/sdp/test_answer.py",
     "signaling/app.py": "tests/hubbub/api/test_http_table.py",
     "signaling/jsonws/cids.py": "tests/signaling/jsonws/test_door.py",
-    "signaling/jsonws/connection.py": "tests/signaling/jsonws/test_door.py",
     "signaling/jsonws/data.py": "tests/signaling/jsonws/test_door.py",
     "signaling/jsonws/errors.py": "tests/signaling/jsonws/test_door.py",
     "signaling/jsonws/link.py": "tests/signaling/jsonws/test_door.py",
