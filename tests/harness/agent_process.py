@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.harness.eventually import eventually
+from tests.harness.eventually import PATIENCE_S, eventually
 from tests.harness.server import REPOSITORY, Server
 
 PYTHON = Path(sys.prefix) / "agents" / "bin" / "python"
@@ -49,7 +49,7 @@ class AgentProcess:
             if line.get("event") == event and all(line.get(name) == value for name, value in about.items())
         ]
 
-    async def tells(self, event: str, *, within_s: float = 20, **about: Any) -> dict[str, Any]:
+    async def tells(self, event: str, *, within_s: float = PATIENCE_S, **about: Any) -> dict[str, Any]:
         """Wait for the first such event."""
         found = await eventually(
             lambda: self.told(event, **about), self._missing(event, about), within_s=within_s

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.harness.eventually import eventually
+from tests.harness.eventually import PATIENCE_S, eventually
 from tests.harness.media import SHADE_TOLERANCE, TONE_TOLERANCE_HZ
 from tests.harness.npm import install
 from tests.harness.server import Server
@@ -73,7 +73,9 @@ class BrowserClient:
         events = await self.page.evaluate("peer.events")
         return [args for event, args in events if event == name and where(*args)]
 
-    async def hears(self, name: str, where: Anything = lambda *_: True, *, within_s: float = 10) -> Any:
+    async def hears(
+        self, name: str, where: Anything = lambda *_: True, *, within_s: float = PATIENCE_S
+    ) -> Any:
         """Wait for the first event ``name`` for which ``where`` holds, past ones included."""
         return (await eventually(lambda: self.heard(name, where), f"event {name}", within_s=within_s))[0]
 
@@ -114,7 +116,13 @@ class BrowserClient:
         return str(await self.do("publishTone", frequency_hz, {"source": source} | options))
 
     async def shows(
-        self, identity: str, shade: int, *, source: str = "camera", frames: int = 10, within_s: float = 10
+        self,
+        identity: str,
+        shade: int,
+        *,
+        source: str = "camera",
+        frames: int = 10,
+        within_s: float = PATIENCE_S,
     ) -> None:
         """Wait for ``frames`` more decoded frames of a track, the last of that shade."""
         before = await self.do("video", identity, source)
@@ -129,7 +137,7 @@ class BrowserClient:
         await eventually(shown, lambda: f"{frames} frames of shade {shade}, not {seen}", within_s=within_s)
 
     async def becomes(
-        self, identity: str, size: tuple[int, int], *, source: str = "camera", within_s: float = 10
+        self, identity: str, size: tuple[int, int], *, source: str = "camera", within_s: float = PATIENCE_S
     ) -> None:
         """Wait until the decoded frames of a track have that size."""
         seen: list[Any] = []
@@ -141,7 +149,7 @@ class BrowserClient:
         await eventually(sized, lambda: f"frames of {size}, not {seen}", within_s=within_s)
 
     async def hears_tone(
-        self, identity: str, frequency_hz: float, *, source: str = "microphone", within_s: float = 10
+        self, identity: str, frequency_hz: float, *, source: str = "microphone", within_s: float = PATIENCE_S
     ) -> None:
         """Wait until a track sounds at that frequency, or is silent if it is 0."""
 

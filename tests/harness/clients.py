@@ -11,7 +11,7 @@ import pytest
 from livekit import rtc
 from livekit.rtc.room import EventTypes
 
-from tests.harness.eventually import eventually
+from tests.harness.eventually import PATIENCE_S, eventually
 from tests.harness.media import SAMPLE_RATE_HZ, SHADE_TOLERANCE, Ear, Tone, picture, shade_of
 from tests.harness.server import Server
 
@@ -71,7 +71,9 @@ class SdkClient:
         """The arguments of every event ``name`` so far for which ``where`` holds."""
         return [args for event, args in self.events if event == name and where(*args)]
 
-    async def hears(self, name: str, where: Anything = lambda *_: True, *, within_s: float = 10) -> Any:
+    async def hears(
+        self, name: str, where: Anything = lambda *_: True, *, within_s: float = PATIENCE_S
+    ) -> Any:
         """Wait for the first event ``name`` for which ``where`` holds, past ones included."""
         found = await eventually(
             lambda: self.heard(name, where), lambda: self._missing(name), within_s=within_s
@@ -81,7 +83,7 @@ class SdkClient:
     def _missing(self, name: str) -> str:
         return f"event {name} among {[event for event, _ in self.events]}"
 
-    async def sees(self, identity: str, *, within_s: float = 10) -> Any:
+    async def sees(self, identity: str, *, within_s: float = PATIENCE_S) -> Any:
         """Wait until that participant is there and connected; its ``rtc.RemoteParticipant``."""
 
         def found() -> Any:
@@ -90,7 +92,9 @@ class SdkClient:
 
         return await eventually(found, f"participant {identity}", within_s=within_s)
 
-    async def publication_of(self, identity: str, kind: str = "video", *, within_s: float = 10) -> Any:
+    async def publication_of(
+        self, identity: str, kind: str = "video", *, within_s: float = PATIENCE_S
+    ) -> Any:
         """Wait for a publication of that participant and kind (``audio`` or ``video``)."""
         wanted = rtc.TrackKind.Value(f"KIND_{kind.upper()}")
 
@@ -150,11 +154,11 @@ class SdkClient:
 
     # --- receiving
 
-    async def video_of(self, identity: str, *, within_s: float = 10) -> "VideoSink":
+    async def video_of(self, identity: str, *, within_s: float = PATIENCE_S) -> "VideoSink":
         """Wait until a video track of that participant is subscribed, and watch it."""
         return self.watch(await self._track_of(identity, rtc.TrackKind.KIND_VIDEO, within_s))
 
-    async def audio_of(self, identity: str, *, within_s: float = 10) -> "AudioSink":
+    async def audio_of(self, identity: str, *, within_s: float = PATIENCE_S) -> "AudioSink":
         """Wait until an audio track of that participant is subscribed, and listen to it."""
         return self.listen(await self._track_of(identity, rtc.TrackKind.KIND_AUDIO, within_s))
 
@@ -211,7 +215,7 @@ class VideoSink:
             luma = np.frombuffer(frame.data, np.uint8, frame.width * frame.height)
             self.shade = shade_of(luma.reshape(frame.height, frame.width))
 
-    async def shows(self, shade: int, *, frames: int = 10, within_s: float = 10) -> None:
+    async def shows(self, shade: int, *, frames: int = 10, within_s: float = PATIENCE_S) -> None:
         """Wait for ``frames`` more frames, the last of that shade."""
         goal = self.frames + frames
 
@@ -222,7 +226,7 @@ class VideoSink:
             seen, partial("{} frames of shade {}, not {}".format, frames, shade, self), within_s=within_s
         )
 
-    async def becomes(self, size: tuple[int, int], *, within_s: float = 10) -> None:
+    async def becomes(self, size: tuple[int, int], *, within_s: float = PATIENCE_S) -> None:
         """Wait until frames have that size."""
         await eventually(
             lambda: self.size == size, lambda: f"frames of {size}, not {self}", within_s=within_s
@@ -251,7 +255,7 @@ class AudioSink:
             if np.abs(samples).max(initial=0) > SILENCE_PEAK:
                 self._loud_at = asyncio.get_running_loop().time()
 
-    async def hears(self, frequency_hz: float, *, within_s: float = 10) -> None:
+    async def hears(self, frequency_hz: float, *, within_s: float = PATIENCE_S) -> None:
         """Wait for a clear tone of that frequency."""
 
         def wanted() -> str:
@@ -259,7 +263,7 @@ class AudioSink:
 
         await eventually(lambda: self.ear.hears(frequency_hz), wanted, within_s=within_s)
 
-    async def falls_silent(self, *, within_s: float = 10) -> None:
+    async def falls_silent(self, *, within_s: float = PATIENCE_S) -> None:
         """Wait until nothing audible has come for :data:`SILENCE_S`."""
         await eventually(lambda: not self.is_loud(), "silence", within_s=within_s)
 

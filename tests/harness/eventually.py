@@ -10,15 +10,17 @@ Wanted = str | Callable[[], str]
 """What is waited for, as text; a function if it is only known at the deadline."""
 
 POLL_S = 0.02
+PATIENCE_S = 20.0
+"""For what must come, some time: long enough for a busy machine, as it costs nothing where all is well."""
 
 
 @overload
 async def eventually(
-    condition: Callable[[], Awaitable[T]], what: Wanted = "", *, within_s: float = 10.0
+    condition: Callable[[], Awaitable[T]], what: Wanted = "", *, within_s: float = PATIENCE_S
 ) -> T: ...
 @overload
-async def eventually(condition: Callable[[], T], what: Wanted = "", *, within_s: float = 10.0) -> T: ...
-async def eventually(condition: Callable[[], Any], what: Wanted = "", *, within_s: float = 10.0) -> Any:
+async def eventually(condition: Callable[[], T], what: Wanted = "", *, within_s: float = PATIENCE_S) -> T: ...
+async def eventually(condition: Callable[[], Any], what: Wanted = "", *, within_s: float = PATIENCE_S) -> Any:
     """The first truthy value of ``condition``, asked again and again (it may be a coroutine function).
 
     Raises AssertionError naming ``what`` when the deadline passes.

@@ -26,7 +26,7 @@ from aiortc.sdp import candidate_from_sdp
 from av import AudioFrame, VideoFrame
 from livekit.protocol import models, rtc
 
-from tests.harness.eventually import eventually
+from tests.harness.eventually import PATIENCE_S, eventually
 from tests.harness.media import SAMPLE_RATE_HZ, SHADE_TOLERANCE, Ear, Tone, picture, shade_of
 from tests.harness.raw_signal import LIKE_JS, V0, V1, RawSignal, join_parameters, signalling
 from tests.harness.server import Server
@@ -96,7 +96,9 @@ class PlainClient:
             await self.publisher.setLocalDescription(await self.publisher.createOffer())
             sdp = self.publisher.localDescription.sdp
             await self.signal.send(offer={"type": "offer", "sdp": sdp, "id": number})
-            answer = await self.signal.hears("answer", lambda answer: answer.id == number)
+            answer = await self.signal.hears(
+                "answer", lambda answer: answer.id == number, within_s=PATIENCE_S
+            )
             await self.publisher.setRemoteDescription(RTCSessionDescription(answer.sdp, "answer"))
 
     async def _follow(self) -> None:
@@ -151,7 +153,9 @@ class PlainClient:
         self, track: MediaStreamTrack, fields: dict[str, Any], codec: str = ""
     ) -> models.TrackInfo:
         await self.signal.send(add_track={"cid": track.id, "name": track.kind, **fields})
-        published = await self.signal.hears("track_published", lambda published: published.cid == track.id)
+        published = await self.signal.hears(
+            "track_published", lambda published: published.cid == track.id, within_s=PATIENCE_S
+        )
         await self.negotiate(partial(self._add_track, track, codec))
         info: models.TrackInfo = published.track
         return info
@@ -309,7 +313,7 @@ async def joined_plainly(
     """A connected :class:`PlainClient` that leaves at the end; ``token`` goes to :meth:`Server.token`."""
     path, parameters = (V1, join_parameters()) if single_pc else (V0, LIKE_JS)
     async with signalling(server, server.token(room, identity, **token), path, parameters) as signal:
-        client = PlainClient(signal, await signal.hears("join"), single_pc=single_pc)
+        client = PlainClient(signal, await signal.hears("join", within_s=PATIENCE_S), single_pc=single_pc)
         try:
             await client.connect()
             yield client

@@ -84,7 +84,7 @@ async def shows(page: Page, publisher: str, frames: int = 10) -> None:
     async def shown() -> bool:
         return int(await page.evaluate(FRAMES, publisher)) >= max(before, 0) + frames
 
-    await eventually(shown, f"{frames} frames of {publisher}", within_s=20)
+    await eventually(shown, f"{frames} frames of {publisher}")
 
 
 def test_it_is_short() -> None:

@@ -38,7 +38,7 @@ async def test_a_layer_that_nobody_watches_is_not_encoded(browse: JoinInBrowser)
         await bob.becomes("alice", (640, 360))
         await bob.do("setVideoQuality", "alice", "camera", VideoQuality.LOW)
         await bob.becomes("alice", (320, 180))
-        await eventually(lambda: _encodes_only(alice, sid, "q"), "the upper layer off", within_s=15)
+        await eventually(lambda: _encodes_only(alice, sid, "q"), "the upper layer off")
         await bob.do("setVideoQuality", "alice", "camera", VideoQuality.HIGH)
         await bob.becomes("alice", (640, 360))
 

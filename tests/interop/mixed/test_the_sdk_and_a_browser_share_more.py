@@ -5,7 +5,7 @@ from livekit import rtc
 
 from tests.harness.browser import JoinInBrowser
 from tests.harness.clients import Join
-from tests.harness.eventually import eventually
+from tests.harness.eventually import PATIENCE_S, eventually
 
 KEY = "the shared key"
 
@@ -45,7 +45,7 @@ async def test_calls_and_texts_both_ways(join: Join, browse: JoinInBrowser) -> N
             "chat", lambda reader, _: tasks.add(asyncio.create_task(read(reader)))
         )
         await browser.do("sendText", "from browser", {"topic": "chat"})
-        assert await asyncio.wait_for(texts.get(), 5) == "from browser"
+        assert await asyncio.wait_for(texts.get(), PATIENCE_S) == "from browser"
         await sdk.me.send_text("from sdk", topic="chat")
         await eventually(lambda: browser.page.evaluate("peer.texts.length"), "the text")
         assert await browser.page.evaluate("peer.texts") == [["sdk", "from sdk"]]

@@ -1,6 +1,7 @@
 import asyncio
 
 from tests.harness.clients import Join, both_modes
+from tests.harness.eventually import PATIENCE_S
 
 
 @both_modes
@@ -16,4 +17,4 @@ async def test_the_publisher_learns_that_it_is_heard(join: Join) -> None:
     async with join("alice") as alice, join("bob") as bob:
         publication = await alice.publish_tone()
         await bob.audio_of("alice")
-        await asyncio.wait_for(publication.wait_for_subscription(), 10)
+        await asyncio.wait_for(publication.wait_for_subscription(), PATIENCE_S)

@@ -46,7 +46,7 @@ async def test_reliable_packets_arrive_complete_and_in_order(join: Join) -> None
         await asyncio.gather(bob.sees("alice"), alice.sees("bob"))
         for payload in sent:
             await alice.me.publish_data(payload)
-        await bob.hears("data_received", lambda packet: packet.data == sent[-1], within_s=20)
+        await bob.hears("data_received", lambda packet: packet.data == sent[-1])
         assert [packet.data for (packet,) in bob.heard("data_received")] == sent
 
 
