@@ -11,6 +11,7 @@ async def test_quality_wishes_change_the_resolution(join: Join) -> None:
         await alice.publish_video(HIGH, fps=10, shade=180, simulcast=True)
         bobs, carols = await bob.video_of("alice"), await carol.video_of("alice")
         await bobs.becomes(HIGH)
+        await carols.becomes(HIGH)
         publication = await bob.publication_of("alice")
         publication.set_video_quality(rtc.VideoQuality.VIDEO_QUALITY_LOW)
         await bobs.becomes(LOW)

@@ -2,6 +2,7 @@ import asyncio
 from contextlib import AsyncExitStack
 
 from tests.harness.clients import Join, SdkClient
+from tests.harness.eventually import eventually
 
 PEOPLE = 10
 
@@ -13,7 +14,18 @@ async def test_everyone_sees_and_hears_everyone(join: Join) -> None:
         for number, person in enumerate(people):
             await person.publish_video((160, 90), fps=5, shade=_shade(number))
             await person.publish_tone(_frequency_hz(number))
+            await asyncio.gather(*(_notices(other, person) for other in people if other is not person))
         await asyncio.gather(*(_meets(person, me) for me, person in enumerate(people)))
+
+
+async def _notices(person: SdkClient, publisher: SdkClient) -> None:
+    """Wait for both tracks: everybody negotiates for each, which takes a busy machine a while."""
+    name = publisher.me.identity
+
+    def subscribed() -> bool:
+        return len(person.heard("track_subscribed", lambda track, its, whose: whose.identity == name)) == 2
+
+    await eventually(subscribed, f"both tracks of {name} at {person.me.identity}")
 
 
 async def _meets(person: SdkClient, me: int) -> None:
