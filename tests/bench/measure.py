@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from tests.bench.scene import Scene, Slice, largest_burst, rest_if_none
-from tests.bench.sink import Deaf
 from tests.bench.tape import Tape
 
 BACKLOG_S = 0.005
@@ -160,9 +159,9 @@ class Saturation:
         return self.scene.play(tape, self.window)
 
     def _floor_us(self, copies: int) -> float:
-        deaf = Deaf(self.scene.sink)
-        sent, cpu_s = self.scene.engine.run_floor(copies, self.window, lambda: rest_if_none(deaf.drain()))
-        while deaf.drain():
+        drain = self.scene.sink.drain_uncounted
+        sent, cpu_s = self.scene.engine.run_floor(copies, self.window, lambda: rest_if_none(drain()))
+        while drain():
             pass
         return 1e6 * cpu_s / sent
 

@@ -58,6 +58,18 @@ class Sink:
             self.busy_s += time.perf_counter() - began_at
         return count
 
+    def drain_uncounted(self) -> int:
+        """Take one batch of the floor's, whose packets are not for these keys; returns how many.
+
+        The same work but for decrypting, so that both find the same receiver at the other end of the socket.
+        """
+        sampled, counts, media, other = self._sampled, self.counts, self.media, self.other
+        self._sampled, self.counts = np.zeros_like(sampled), np.zeros_like(counts)
+        try:
+            return self.drain()
+        finally:
+            self._sampled, self.counts, self.media, self.other = sampled, counts, media, other
+
     def _take(self, count: int) -> None:
         rows = self._socket.rows[:count]
         rtp = (rows[:, 0] >= 128) & ((rows[:, 1] < 192) | (rows[:, 1] > 223))
@@ -117,21 +129,3 @@ class Sink:
             if last is not None and sequence != (last + 1) & 0xFFFF:
                 self.holes += 1
             self._last[index] = sequence
-
-
-class Deaf:
-    """For the floor, whose packets are not for these keys: the sink's work but for decrypting, so that both find the
-    same receiver at the other end of the socket."""
-
-    def __init__(self, sink: Sink) -> None:
-        self._sink = sink
-
-    def drain(self) -> int:
-        """Take one batch; returns how many."""
-        sink = self._sink
-        sampled, counts, media, other = sink._sampled, sink.counts, sink.media, sink.other
-        sink._sampled, sink.counts = np.zeros_like(sampled), np.zeros_like(counts)
-        try:
-            return sink.drain()
-        finally:
-            sink._sampled, sink.counts, sink.media, sink.other = sampled, counts, media, other
