@@ -1,6 +1,6 @@
 """Measure the forwarding path over real sockets: ``make bench ARGS="…"`` or ``python -m tests.bench …``.
 
-Without names everything is measured, which takes about eight minutes; with names only these.
+Without names everything is measured, which takes about ten minutes; with names only these.
 """
 
 import argparse

@@ -46,7 +46,14 @@ def inserted(page: str, tables: str) -> str:
 def text(document: Document, before: Document | None = None) -> str:
     """Everything that a result says."""
     parts = [head(document), targets(document), loads(document), delays(document), garbage(document)]
-    parts += [part(document) for part in (memory, fairness, broadcast, overload, api)]
+    others = {
+        "memory": memory,
+        "fairness": fairness,
+        "broadcast": broadcast,
+        "overload": overload,
+        "api": api,
+    }
+    parts += [part(document[name]) for name, part in others.items() if document.get(name)]
     parts.append(stages(document, before))
     parts += ["\n".join(f"- {line}" for line in complaints(document))]
     return "\n\n".join(part for part in parts if part)
@@ -161,20 +168,14 @@ def garbage(document: Document) -> str:
     return markdown(heads, rows) if rows else ""
 
 
-def memory(document: Document) -> str:
-    one = document.get("memory")
-    if not one:
-        return ""
+def memory(one: Document) -> str:
     return (
         f"Memory: {one['idle'] / 1000:.0f} kB for each idle subscriber connection, "
         f"{one['subscribed'] / 1000:.0f} kB with ten subscriptions (RSS growth over {one['connections']})."
     )
 
 
-def fairness(document: Document) -> str:
-    one = document.get("fairness")
-    if not one:
-        return ""
+def fairness(one: Document) -> str:
     beside, alone = one["beside"], one["alone"]
     return (
         f"Two people beside a camera to 500: p50 {beside['p50_ms']:.2f}, p99 {beside['p99_ms']:.2f}, "
@@ -183,10 +184,7 @@ def fairness(document: Document) -> str:
     )
 
 
-def broadcast(document: Document) -> str:
-    one = document.get("broadcast")
-    if not one:
-        return ""
+def broadcast(one: Document) -> str:
     carried = "carried as it happens" if one["wall"] <= 1 else "media time was stretched by as much"
     return (
         f"1 camera to 3,000, CPU seconds for a second of {one['packets_per_s']:,.0f} copies: engine "
@@ -196,10 +194,7 @@ def broadcast(document: Document) -> str:
     )
 
 
-def overload(document: Document) -> str:
-    one = document.get("overload")
-    if not one:
-        return ""
+def overload(one: Document) -> str:
     counted = ", ".join(f"{name} {count:,}" for name, count in one["counted"].items()) or "none"
     return (
         f"Overload of {one['offered']:.1f} times saturation: video {one['video_lost']:.1%} and audio "
@@ -212,10 +207,7 @@ def overload(document: Document) -> str:
     )
 
 
-def api(document: Document) -> str:
-    one = document.get("api")
-    if not one:
-        return ""
+def api(one: Document) -> str:
     rows = [
         ("token check", f"{one['token_check_us']:.0f} µs"),
         ("CreateRoom", f"{one['create_room_us']:.0f} µs"),
