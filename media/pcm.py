@@ -1,6 +1,6 @@
 """Sound in any shape that a program has it in, cut into equal pieces of one shape."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import av
 
 Samples = npt.NDArray[np.int16]
-Sound = "av.AudioFrame | Samples | bytes | bytearray | memoryview"
+Sound: TypeAlias = "av.AudioFrame | Samples | bytes | bytearray | memoryview"
 
 LAYOUTS = {1: "mono", 2: "stereo"}
 SILENT_DB = 127
@@ -34,9 +34,7 @@ class Cutter:
         self._shape: tuple[str, str, int] | None = None
         self._resampler: av.AudioResampler | None = None
 
-    def feed(
-        self, sound: "av.AudioFrame | Samples | bytes | bytearray | memoryview"
-    ) -> "list[av.AudioFrame]":
+    def feed(self, sound: Sound) -> "list[av.AudioFrame]":
         """Take a frame, or raw samples: int16 as bytes or as an array of shape (n,), interleaved, or (n, channels).
 
         Returns what is complete. Raises BadFrame.
