@@ -1,5 +1,7 @@
 """The one table of down tracks: a row for each (subscriber, track), a column for each number that forwarding needs."""
 
+import struct
+
 import numpy as np
 
 from sfu.net.arrays import Int64s
@@ -13,6 +15,8 @@ SLOTS = 2
 
 SEQUENCE, TIMESTAMP, PICTURE, TL0, KEY_INDEX, SSRC, PAYLOAD_TYPE = range(7)
 PEER, SINCE, COLUMNS = (PAYLOAD_TYPE + SLOTS + n for n in range(3))
+ROW = struct.Struct(f"={COLUMNS}q")
+"""A row of the table's bytes."""
 
 
 class DownTrackTable:
@@ -23,6 +27,7 @@ class DownTrackTable:
 
     __slots__ = (
         "_free",
+        "bytes",
         "key_index_offset",
         "matrix",
         "payload_type",
@@ -41,6 +46,7 @@ class DownTrackTable:
 
     def _use(self, matrix: Int64s) -> None:
         self.matrix = matrix
+        self.bytes = matrix.data.cast("B")
         self.sequence_offset: Int64s = matrix[:, SEQUENCE]
         self.timestamp_offset: Int64s = matrix[:, TIMESTAMP]
         self.picture_offset: Int64s = matrix[:, PICTURE]

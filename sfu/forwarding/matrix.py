@@ -3,7 +3,8 @@
 Each incoming packet becomes a *template*: the bytes that all its copies share, one for each extension profile in use
 among the subscribers. ``expand`` turns templates and their down tracks into a flat list of (template, down track)
 pairs ordered by destination, copies the bytes, and computes sequence numbers, timestamps, SSRCs, payload types,
-picture ids and transport-wide sequence numbers for all pairs at once. Nothing here runs per forwarded packet.
+picture ids and transport-wide sequence numbers for all pairs at once. Nothing here runs per forwarded packet, but where
+there are few copies, or hardly more than packets: those are written one by one, straight from the packets.
 """
 
 import struct
@@ -17,14 +18,14 @@ from sfu.forwarding.downtracks import (
     PAYLOAD_TYPE,
     PEER,
     PICTURE,
-    SEQUENCE,
+    ROW,
     SSRC,
     TIMESTAMP,
     TL0,
     DownTrackTable,
 )
 from sfu.forwarding.packet import MediaPacket
-from sfu.forwarding.packing import arrange
+from sfu.forwarding.packing import MAX_PADDING, arrange
 from sfu.net.arrays import Int32s, Int64s, UInt8s
 
 SRTP_TAG_BYTES = 16
@@ -32,8 +33,11 @@ SRTP_TAG_BYTES = 16
 
 TEMPLATES = 512
 FEW = 48
-"""Copies up to which they are written one by one."""
+"""Copies up to which they are written one by one ..."""
+FEW_EACH = 2
+"""... and copies of each packet, if there are more."""
 _PADDING_BIT = 0x20
+_PADDING = [b"", *(bytes(size - 1) + bytes((size,)) for size in range(1, MAX_PADDING + 1))]
 _FIXED = struct.Struct("!BHII")
 _WORD = struct.Struct("!H")
 _RECORD = struct.Struct("=13q")
@@ -68,10 +72,15 @@ class Lane:
         self._records: Int64s = np.zeros((TEMPLATES, _RECORD.size // 8), np.int64)
         self._record_bytes = self._records.data.cast("B")
         self._stride = stride
+        self._row_lengths, self._row_peers = self.arena.lengths.data, self.arena.peers.data
+        self._added: list[tuple[bytes, int, int, MediaPacket, Int32s]] = []
+        """Header, place of the transport-wide number, number, packet and who gets it, as given to :meth:`add`."""
+        self._copies = 0
         self._reset()
 
     def _reset(self) -> None:
-        self._downs: list[Int32s] = []
+        self._added.clear()
+        self._copies = 0
         self._has_pictures = False
         self._has_slots = False
         self._all_pictures = False
@@ -83,41 +92,46 @@ class Lane:
         """Add a packet for ``downs`` (rows of the down track table) under its number in the rendition they forward.
 
         ``header`` is the RTP header with its extension block; ``twcc_at`` the offset in it of the transport-wide
-        sequence number to stamp, 0 for none.
+        sequence number to stamp, 0 for none. The packet's payload must stay as it is until :meth:`expand`.
         """
-        index = len(self._downs)
-        if index == TEMPLATES:
+        self._added.append((header, twcc_at, number, packet, downs))
+        self._copies += len(downs)
+        if len(self._added) == TEMPLATES:
             self.expand()
-            index = 0
-        payload, timestamp, marker, slot = packet[:4]
-        start = index * self._stride
-        payload_at = len(header)
-        length = payload_at + len(payload)
-        self._template_bytes[start : start + payload_at] = header
-        self._template_bytes[start + payload_at : start + length] = payload
-        numbers = (length, payload_at, twcc_at, number, timestamp, marker, slot)
-        # The rest of the columns are the packet's fields from ``picture`` on.
-        _RECORD.pack_into(self._record_bytes, index * _RECORD.size, *numbers, *packet[10:])
-        self._downs.append(downs)
-        if packet.picture >= 0:
-            self._has_pictures = True
-        if slot:
-            self._has_slots = True
 
     def expand(self) -> None:
         """Write a row of the arena for each pair collected since the last call."""
-        if not self._downs:
+        added = self._added
+        if not added:
             return
-        order = self._arrange()
-        if sum(map(len, self._downs)) <= FEW:
-            self._write_few(order)
-            self._reset()
-            return
-        columns = self._records[: len(self._downs)]
+        lengths = [len(header) + len(packet[0]) for header, _, _, packet, _ in added]
+        if len(added) > 1:
+            order, padded = arrange(
+                [id(downs) for *_, downs in added],
+                [packet[1] for *_, packet, _ in added],
+                lengths,
+                pad=self._pad,
+            )
+        else:
+            order, padded = [0], lengths
+        if self._copies <= FEW or self._copies <= FEW_EACH * len(added):
+            self._write_few(order, padded)
+        else:
+            self._write_all(order, padded)
+        self._reset()
+
+    def _write_all(self, order: list[int], lengths: list[int]) -> None:
+        """By column."""
+        for index, length in enumerate(lengths):
+            self._template(index, length)
+        columns = self._records[: len(self._added)]
         twcc_at, pictures = columns[:, _TWCC_AT], columns[:, _PICTURE]
         self._has_twcc = bool(twcc_at.any())
         self._twcc_place = int(twcc_at[0]) if (twcc_at == twcc_at[0]).all() else 0
-        self._all_pictures = bool((pictures >= 0).all())
+        self._has_slots = bool(columns[:, _SLOT].any())
+        with_pictures = pictures >= 0
+        self._has_pictures = bool(with_pictures.any())
+        self._all_pictures = bool(with_pictures.all())
         downs, templates = self._pairs(order)
         start = 0
         while start < len(downs):
@@ -126,36 +140,24 @@ class Lane:
             stop = min(len(downs), start + self.arena.capacity - self.arena.count)
             self._write(downs[start:stop], templates[start:stop], columns)
             start = stop
-        self._reset()
 
-    def _arrange(self) -> list[int]:
-        """The order in which each destination gets the templates; pads them on the way."""
-        count = len(self._downs)
-        if count == 1:
-            return [0]
-        streams = [id(downs) for downs in self._downs]
-        lengths = self._records[:count, _LENGTH].tolist()
-        order, padded = arrange(streams, self._records[:count, _TIMESTAMP].tolist(), lengths, pad=self._pad)
-        if padded != lengths:
-            for index, (length, wanted) in enumerate(zip(lengths, padded, strict=True)):
-                if length != wanted:
-                    self._pad_template(index, length, wanted)
-        return order
-
-    def _pad_template(self, index: int, length: int, wanted: int) -> None:
-        start = index * self._stride
-        padding = wanted - length
-        self._template_bytes[start] |= _PADDING_BIT
-        self._template_bytes[start + length : start + wanted] = bytes(padding - 1) + bytes((padding,))
-        self._records[index, _LENGTH] = wanted
+    def _template(self, index: int, length: int) -> None:
+        """Make the template of a packet, padded to ``length``."""
+        header, twcc_at, number, packet, _ = self._added[index]
+        payload, timestamp, marker, slot = packet[:4]
+        start, payload_at = index * self._stride, len(header)
+        numbers = (length, payload_at, twcc_at, number, timestamp, marker, slot)
+        # The rest of the columns are the packet's fields from ``picture`` on.
+        _RECORD.pack_into(self._record_bytes, index * _RECORD.size, *numbers, *packet[10:])
+        _put(self._template_bytes, start, header, payload, length)
 
     def _pairs(self, order: list[int]) -> tuple[Int32s, Int64s]:
         """All pairs of down track and template, ordered by destination and for each of them as ``order`` says."""
-        first = self._downs[0]
         templates = np.array(order)
-        if all(downs is first for downs in self._downs):
+        arranged = [self._added[index][4] for index in order]
+        first = arranged[0]
+        if all(downs is first for downs in arranged):
             return np.repeat(first, len(order)), np.tile(templates, len(first))
-        arranged = [self._downs[index] for index in order]
         downs = np.concatenate(arranged)
         templates = np.repeat(templates, np.fromiter(map(len, arranged), np.int64, len(arranged)))
         by_peer = np.argsort(self._downtracks.peer[downs], kind="stable")
@@ -231,51 +233,71 @@ class Lane:
             index = (ours[:, _KEY_INDEX] - theirs[:, KEY_INDEX])[has]
             flat[where] = (flat[where] & 0xE0) | (index & 0x1F)
 
-    def _write_few(self, order: list[int]) -> None:
-        """Without arrays, whose fixed cost is that of some thirty copies."""
-        table, counters = self._downtracks.matrix, self._twcc_counters()
-        pairs = [
-            (template, table[down].tolist()) for template in order for down in self._downs[template].tolist()
-        ]
-        pairs.sort(key=_peer)
-        for template, theirs in pairs:
-            if self.arena.count == self.arena.capacity:
-                self._drain(self.arena)
-            ours = _RECORD.unpack_from(self._record_bytes, template * _RECORD.size)
-            peer, twcc_at = theirs[PEER], ours[_TWCC_AT]
-            packet = self._copy(template, ours[_LENGTH], peer)
-            payload_type = ours[_MARKER] | theirs[PAYLOAD_TYPE + ours[_SLOT]]
-            sequence = (ours[_SEQUENCE] - theirs[SEQUENCE]) & 0xFFFF
-            timestamp = (ours[_TIMESTAMP] - theirs[TIMESTAMP]) & 0xFFFFFFFF
-            _FIXED.pack_into(packet, 1, payload_type, sequence, timestamp, theirs[SSRC])
+    def _write_few(self, order: list[int], lengths: list[int]) -> None:
+        """One by one, without templates and arrays, whose fixed cost is that of some thirty copies."""
+        added, arena, stride = self._added, self.arena, self._stride
+        counters, memory = self._twcc_counters().data, arena.bytes
+        for index, theirs in self._pairs_of_few(order):
+            if arena.count == arena.capacity:
+                self._drain(arena)
+            row = arena.count
+            start, length = row * stride, lengths[index]
+            header, twcc_at, number, packet, _ = added[index]
+            payload, timestamp, marker, slot, _, _, _, _, _, _, picture, _, _, _, _, _ = packet
+            number_from, timestamp_from, _, _, _, ssrc, payload_type, other_type, peer, _ = theirs
+            _put(memory, start, header, payload, length)
+            _FIXED.pack_into(
+                memory,
+                start + 1,
+                marker | (other_type if slot else payload_type),
+                (number - number_from) & 0xFFFF,
+                (timestamp - timestamp_from) & 0xFFFFFFFF,
+                ssrc,
+            )
             if twcc_at:
-                number = int(counters[peer])
-                counters[peer] = number + 1
-                _WORD.pack_into(packet, twcc_at, number & 0xFFFF)
-            if ours[_PICTURE] >= 0:
-                _rewrite_picture(packet[ours[_PAYLOAD_AT] :], ours, theirs)
+                stamp = counters[peer]
+                counters[peer] = stamp + 1
+                _WORD.pack_into(memory, start + twcc_at, stamp & 0xFFFF)
+            if picture >= 0:
+                _rewrite_picture(memory, start + len(header), packet, theirs)
+            self._row_lengths[row] = length
+            self._row_peers[row] = peer
+            arena.count = row + 1
 
-    def _copy(self, template: int, length: int, peer: int) -> memoryview:
-        """Take a row of the arena for a copy; returns it."""
-        arena = self.arena
-        row, start = arena.count, template * self._stride
-        packet = arena.bytes[row * arena.stride : row * arena.stride + length]
-        packet[:] = self._template_bytes[start : start + length]
-        arena.lengths[row] = length
-        arena.peers[row] = peer
-        arena.count = row + 1
-        return packet
+    def _pairs_of_few(self, order: list[int]) -> list[tuple[int, tuple[int, ...]]]:
+        """Packets by index, each with a row of the down track table, ordered as :meth:`_pairs` does."""
+        added, table = self._added, self._downtracks.bytes
+        by_peer: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
+        for index in order:
+            for down in added[index][4].tolist():
+                theirs = ROW.unpack_from(table, down * ROW.size)
+                of_peer = by_peer.get(theirs[PEER])
+                if of_peer is None:
+                    by_peer[theirs[PEER]] = [(index, theirs)]
+                else:
+                    of_peer.append((index, theirs))
+        return [pair for peer in sorted(by_peer) for pair in by_peer[peer]]
 
 
-def _peer(pair: tuple[int, list[int]]) -> int:
-    return pair[1][PEER]
+def _put(memory: memoryview, start: int, header: bytes, payload: bytes | memoryview, length: int) -> None:
+    """Write a packet, and padding up to ``length`` (RFC 3550 section 5.1)."""
+    payload_at = start + len(header)
+    end = payload_at + len(payload)
+    memory[start:payload_at] = header
+    memory[payload_at:end] = payload
+    padding = start + length - end
+    if padding:
+        memory[start] = header[0] | _PADDING_BIT
+        memory[end : end + padding] = _PADDING[padding]
 
 
-def _rewrite_picture(payload: memoryview, ours: tuple[int, ...], theirs: list[int]) -> None:
-    picture = 0x8000 | ((ours[_PICTURE] - theirs[PICTURE]) & 0x7FFF)
-    _WORD.pack_into(payload, ours[_PICTURE_AT], picture)
-    if ours[_TL0_AT]:
-        payload[ours[_TL0_AT]] = (ours[_TL0] - theirs[TL0]) & 0xFF
-    if ours[_KEY_INDEX_AT]:
-        at = ours[_KEY_INDEX_AT]
-        payload[at] = (payload[at] & 0xE0) | ((ours[_KEY_INDEX] - theirs[KEY_INDEX]) & 0x1F)
+def _rewrite_picture(
+    memory: memoryview, payload_at: int, packet: MediaPacket, theirs: tuple[int, ...]
+) -> None:
+    picture, picture_at, tl0, tl0_at, key_index, key_index_at = packet[10:]
+    _WORD.pack_into(memory, payload_at + picture_at, 0x8000 | ((picture - theirs[PICTURE]) & 0x7FFF))
+    if tl0_at:
+        memory[payload_at + tl0_at] = (tl0 - theirs[TL0]) & 0xFF
+    if key_index_at:
+        at = payload_at + key_index_at
+        memory[at] = (memory[at] & 0xE0) | ((key_index - theirs[KEY_INDEX]) & 0x1F)

@@ -10,11 +10,13 @@ from sfu.forwarding import matrix
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.matrix import Lane
+from sfu.forwarding.packet import MediaPacket
 from tests.harness.forwarding import media
 
 HEADER = b"\x90" + bytes(11) + b"\xbe\xde\x00\x01" + b"\x31\x00\x00\x00"
 TWCC_AT = 17
 STRIDE = 256
+OFFSETS = ("sequence_offset", "timestamp_offset", "picture_offset", "tl0_offset", "key_index_offset")
 
 
 class Harness:
@@ -46,7 +48,13 @@ class Harness:
 @pytest.fixture(autouse=True, params=[0, 10_000], ids=["arrays", "one by one"])
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways of writing copies write the same."""
-    monkeypatch.setattr(matrix, "FEW", request.param)
+    write(monkeypatch, request.param)
+
+
+def write(monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    """Write up to ``few`` copies one by one."""
+    monkeypatch.setattr(matrix, "FEW", few)
+    monkeypatch.setattr(matrix, "FEW_EACH", 0)
 
 
 def rows(*numbers: int) -> np.ndarray:
@@ -134,6 +142,43 @@ def test_it_agrees_with_a_plain_loop(capacity: int):
     assert {peer: sorted(packets) for peer, packets in got.items()} == {
         peer: sorted(packets) for peer, packets in expected.items()
     }
+
+
+@pytest.mark.parametrize("capacity", [5, 1000])
+def test_one_by_one_and_by_column_write_the_same_in_the_same_order(
+    monkeypatch: pytest.MonkeyPatch, capacity: int
+):
+    random_ = random.Random(2)
+    one_by_one, by_column = harnesses = Harness(capacity, pad=True), Harness(capacity, pad=True)
+    for peer in random_.choices(range(20), k=60):
+        offsets = {name: random_.randrange(-(2**20), 2**20) for name in OFFSETS}
+        for harness in harnesses:
+            row = harness.down(peer, **offsets)
+            harness.table.payload_type[row, 1] = 63
+    fanouts = [rows(*random_.sample(range(60), random_.choice((1, 1, 2, 9)))) for _ in range(10)]
+    for _ in range(30):
+        for _ in range(random_.randrange(1, 20)):
+            packet = _any_packet(random_)
+            twcc_at = random_.choice((TWCC_AT, TWCC_AT, 0))
+            number, downs = random_.randrange(2**20), random_.choice(fanouts)
+            for harness in harnesses:
+                harness.lane.add(HEADER, twcc_at, number, packet, downs)
+        write(monkeypatch, 10_000)
+        expected = one_by_one.flush()
+        write(monkeypatch, 0)
+        assert by_column.flush() == expected
+    assert one_by_one.counters.tolist() == by_column.counters.tolist()
+
+
+def _any_packet(random_: random.Random) -> MediaPacket:
+    payload = random_.randbytes(random_.choice((8, 150, 151, 153, 180)))
+    ids: dict[str, int] = {}
+    if random_.random() < 0.5:
+        ids = {"picture": random_.randrange(2**20), "picture_at": 2}
+        ids |= {"tl0": random_.randrange(2**20), "tl0_at": random_.choice((0, 4))}
+        ids |= {"key_index": random_.randrange(32), "key_index_at": random_.choice((0, 5))}
+    timestamp, marker = random_.choice((7, 7, 2**33)), random_.random() < 0.5
+    return media(payload=payload, timestamp=timestamp, marker=marker, slot=random_.randrange(2), **ids)
 
 
 def test_packets_of_a_frame_are_padded_to_equal_size():
