@@ -30,10 +30,10 @@ class Forwarder:
             if rendition.waiting:
                 self._admit(rendition, sequence, packet, now)
         for rendition in layer.renditions:
+            late = sequence < rendition.numbering.highest
             taken = rendition.take(sequence, packet)
             if taken is not None:
                 number, numbered = taken
-                late = sequence < rendition.numbering.highest
                 self._add(rendition, number, numbered, abs_send_time, late)
 
     def expand(self) -> None:
@@ -54,21 +54,27 @@ class Forwarder:
     def _add(
         self, rendition: Rendition, number: int, packet: MediaPacket, abs_send_time: int, late: bool
     ) -> None:
-        size = len(packet.payload)
+        size, layout, block = len(packet[0]), packet[4], packet[5]
         for profile, downs in rendition.fanout():
-            rows = self._not_before_switch(downs, number) if late else downs
-            if late and not len(rows):
-                continue
-            header, twcc_at = profile.header(packet.layout, packet.block, abs_send_time)
-            lane = self._lane(rendition, len(header) + size)
+            if late:
+                downs = self._not_before_switch(downs, number)
+                if not len(downs):
+                    continue
+            header, twcc_at = profile.header(layout, block, abs_send_time)
+            length = len(header) + size
+            lane = self._lane(rendition, length)
             if lane is not None:
-                lane.add(header, twcc_at, number, packet, rows)
+                lane.add(header, twcc_at, number, packet, downs)
 
     def _lane(self, rendition: Rendition, length: int) -> Lane | None:
-        for index in range(rendition.lane, len(self._lanes)):
-            if length <= self._lanes[index].largest:
+        """Where a packet goes; None if it is too large for all lanes."""
+        lane = self._lanes[rendition.lane]
+        if length <= lane.largest:
+            return lane
+        for index, larger in enumerate(self._lanes):
+            if length <= larger.largest:
                 rendition.lane = index
-                return self._lanes[index]
+                return larger
         self.oversized += 1
         return None
 

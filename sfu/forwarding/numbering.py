@@ -38,8 +38,9 @@ class Numbering:
 
     def forward(self, source: int) -> tuple[int, int] | None:
         """Number and picture offset of a packet; None when it is late and was dropped or is too old to place."""
-        if source > self.highest:
-            if source - self.highest > MAX_GAP:
+        step = source - self.highest
+        if step > 0:
+            if step > MAX_GAP:
                 self._begin(source)
             self.highest = source
             return source - self.offset, self.picture_offset

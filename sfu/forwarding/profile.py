@@ -51,7 +51,7 @@ class _Plan(NamedTuple):
 class Profile:
     """One numbering of header extensions. Compare by identity: an engine keeps one object per numbering."""
 
-    __slots__ = ("_constant", "_plans", "abs_send_time_id", "ids", "twcc_id")
+    __slots__ = ("_constant", "_made", "_made_at", "_made_of", "_plans", "abs_send_time_id", "ids", "twcc_id")
 
     def __init__(self, ids: Mapping[str, int], playout_delay: bytes = b"") -> None:
         """``playout_delay`` is put on every packet, in place of the publisher's own; empty passes that on."""
@@ -62,6 +62,12 @@ class Profile:
         delay_id = self.ids.get(ExtensionUri.PLAYOUT_DELAY, 0) if playout_delay else 0
         self._constant: tuple[tuple[int, bytes], ...] = ((delay_id, playout_delay),) if delay_id else ()
         self._plans: dict[Layout, _Plan] = {}
+        self._made_of: _Plan | None = None
+        """The plan of the newest header without a publisher's values: those of a tick are all the same ..."""
+        self._made_at = -1
+        """... at one send time ..."""
+        self._made = b"", 0
+        """... as this one."""
 
     def header(self, layout: Layout, block: int, abs_send_time: int) -> tuple[bytes, int]:
         """RTP header (numbers still zero) with its extension block, and where the TWCC number goes (0: nowhere)."""
@@ -70,12 +76,17 @@ class Profile:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
             plan = self._plans[layout] = self._plan(layout)
+        elif self._made_of is plan and self._made_at == abs_send_time:
+            return self._made
         header, size, twcc_at, sent, moves = plan
         if sent >= 0:
             header |= abs_send_time << sent
         for shift, mask, out in moves:
             header |= (block >> shift & mask) << out
-        return header.to_bytes(size, "big"), twcc_at
+        made = header.to_bytes(size, "big"), twcc_at
+        if not moves:
+            self._made_of, self._made_at, self._made = plan, abs_send_time, made
+        return made
 
     def _plan(self, layout: Layout) -> _Plan:
         passed = self._passed(layout)

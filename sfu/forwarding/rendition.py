@@ -75,26 +75,30 @@ class Rendition:
 
     def take(self, sequence: int, packet: MediaPacket) -> tuple[int, MediaPacket] | None:
         """Number a packet for this rendition; None when it is filtered out or too late to place."""
-        if packet.temporal > self.temporal:
-            self.numbering.drop(sequence, new_picture=packet.picture_start)
+        payload, timestamp, _, slot, _, _, _, picture_start, temporal, _, picture, _, tl0, _, key_index, _ = (
+            packet
+        )
+        numbering = self.numbering
+        if temporal > self.temporal:
+            numbering.drop(sequence, new_picture=picture_start)
             return None
-        if self.plain and packet.slot == REDUNDANT_SLOT:
+        if slot == REDUNDANT_SLOT and self.plain:
             packet = _primary(packet)
-        late = sequence < self.numbering.highest
-        numbers = self.numbering.forward(sequence)
+            payload = packet.payload
+        late = sequence < numbering.highest
+        numbers = numbering.forward(sequence)
         if numbers is None:
             return None
         out, picture_offset = numbers
-        if packet.picture >= 0 and picture_offset:
-            packet = with_picture(packet, packet.picture - picture_offset)
+        if picture >= 0 and picture_offset:
+            picture -= picture_offset
+            packet = with_picture(packet, picture)
         if not late:
-            self.timestamp = packet.timestamp
-            if packet.picture >= 0:
-                self.picture = packet.picture
-                self.tl0 = packet.tl0
-                self.key_index = packet.key_index
+            self.timestamp = timestamp
+            if picture >= 0:
+                self.picture, self.tl0, self.key_index = picture, tl0, key_index
         self.packets += 1
-        self.octets += len(packet.payload)
+        self.octets += len(payload)
         if self.history is not None:
             self.history.store(out, packet)
         return out, packet

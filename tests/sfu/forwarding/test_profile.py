@@ -54,6 +54,19 @@ def test_the_publishers_own_numbers_are_replaced_by_ours():
     assert read(bytes(stamped))[1] == b"\xca\xfe"
 
 
+def test_each_packet_has_its_own_time_and_values():
+    ids = {ExtensionUri.ABS_SEND_TIME: 2, LEVEL: 9}
+    profile, source = Profile(ids), SourceExtensions({3: LEVEL})
+    loud, quiet = extensions(source, [(3, b"\x01")]), extensions(source, [(3, b"\x7f")])
+    bare = extensions(source, [])
+    for sent_at in (1, 1, 2):
+        time = sent_at.to_bytes(3, "big")
+        for _ in range(2):
+            assert read(profile.header(*bare, sent_at)[0]) == {2: time}
+            assert read(profile.header(*loud, sent_at)[0]) == {2: time, 9: b"\x01"}
+            assert read(profile.header(*quiet, sent_at)[0]) == {2: time, 9: b"\x7f"}
+
+
 def test_a_playout_delay_of_ours_replaces_the_publishers():
     uris = {3: ExtensionUri.PLAYOUT_DELAY, 5: ORIENTATION}
     elements = [(3, b"\0\0\0"), (5, b"\x01")]
