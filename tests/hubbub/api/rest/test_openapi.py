@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -35,7 +36,7 @@ async def test_the_page_is_served_with_a_policy(api: aiohttp.ClientSession) -> N
 
 
 @pytest.mark.timeout(180)
-def test_the_server_does_what_the_document_says(hubbub: HubbubServer) -> None:
+def test_the_server_does_what_the_document_says(hubbub: HubbubServer, tmp_path: Path) -> None:
     """schemathesis makes requests, good and bad, from the document, for a bounded time."""
     command = [
         sys.executable,
@@ -52,7 +53,13 @@ def test_the_server_does_what_the_document_says(hubbub: HubbubServer) -> None:
         f"--auth={hubbub.api_key}:{hubbub.api_secret}",
     ]
     run = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=150, env=os.environ | {"NO_COLOR": "1"}
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=150,
+        env=os.environ | {"NO_COLOR": "1"},
+        cwd=tmp_path,  # for the cache that it leaves behind
     )
     assert run.returncode == 0, run.stdout[-6000:] + run.stderr[-2000:]
     assert hubbub.running
