@@ -4,24 +4,20 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar, get_type_hints
 
 from auth.keys import KeyRing
-from hubbub.database.config import DatabaseConfig, database_path
+from hubbub.database.config import database_path
 from hubbub.errors import ConfigError
-from hubbub.history.config import HistoryConfig
-from hubbub.webhooks.config import WebhookConfig
-from rooms.agents.config import AgentsConfig
-from rooms.config import RoomConfig
-from rooms.limits import Limits
 from sfu.config import MediaConfig
-from signaling.config import SignalingConfig
 
 from .check import check
 from .keys import read_keys, weak_keys
-from .model import DEV_KEY, DEV_SECRET, Config, LoggingConfig, TokenEndpointConfig
+from .model import DEV_KEY, DEV_SECRET, Config
 from .options import KEY_FILE, KEYS, SECTIONS, options
 from .sources import Values, from_environment, from_yaml
+
+T = TypeVar("T")
 
 LOOPBACK = ("127.0.0.1", "::1")
 
@@ -112,19 +108,15 @@ def _compose(settings: Mapping[str, Any], keys: KeyRing) -> Config:
     for path, value in settings.items():
         option = options()[path]
         parts[option.owner][option.field] = value
-    return Config(
-        **parts[Config],
-        keys=keys,
-        database=DatabaseConfig(**parts[DatabaseConfig]),
-        history=HistoryConfig(**parts[HistoryConfig]),
-        logging=LoggingConfig(**parts[LoggingConfig]),
-        media=MediaConfig(**parts[MediaConfig]),
-        rooms=RoomConfig(**parts[RoomConfig], limits=Limits(**parts[Limits])),
-        signaling=SignalingConfig(**parts[SignalingConfig]),
-        webhooks=WebhookConfig(**parts[WebhookConfig]),
-        agents=AgentsConfig(**parts[AgentsConfig]),
-        token_endpoint=TokenEndpointConfig(**parts[TokenEndpointConfig]),
-    )
+    parts[Config]["keys"] = keys
+    return _filled(Config, parts)
+
+
+def _filled(owner: type[T], parts: Mapping[type, Mapping[str, Any]]) -> T:
+    """An instance of a settings' dataclass, and of those in it."""
+    kinds = get_type_hints(owner)
+    inner = {name: _filled(kind, parts) for name, kind in kinds.items() if kind in SECTIONS}
+    return owner(**parts[owner], **inner)
 
 
 def _for_development(config: Config) -> Config:
