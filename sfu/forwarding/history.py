@@ -22,13 +22,14 @@ _OBJECTS = 3
 class History:
     """A ring of packets by extended sequence number."""
 
-    __slots__ = ("_mask", "_objects", "_records")
+    __slots__ = ("_highest", "_mask", "_objects", "_records")
 
     def __init__(self, size: int = SLOTS) -> None:
         """``size`` must be a power of two."""
         if size < 1 or size & (size - 1):
             raise ValueError(f"{size} is no power of two")
         self._mask = size - 1
+        self._highest = -1 << 63
         self._records = bytearray(size * _RECORD.size)
         self._objects: list[bytes | Layout | int | None] = [None] * (_OBJECTS * size)
 
@@ -40,14 +41,21 @@ class History:
         at = ext_seq & self._mask
         record, first = at * _RECORD.size, at * _OBJECTS
         objects = self._objects
-        if _NUMBER.unpack_from(self._records, record)[0] > ext_seq and objects[first] is not None:
+        if ext_seq > self._highest:
+            self._highest = ext_seq
+        elif objects[first] is not None and _NUMBER.unpack_from(self._records, record)[0] > ext_seq:
             return
-        payload, timestamp, marker, slot, layout, block = packet[:6]
-        assert isinstance(payload, bytes)
+        (payload, timestamp, marker, slot, layout, block, keyframe, picture_start, temporal, sync,
+         picture, picture_at, tl0, tl0_at, key_index, key_index_at) = packet  # fmt: skip
+        assert type(payload) is bytes
         objects[first] = payload
         objects[first + 1] = layout
         objects[first + 2] = block
-        _RECORD.pack_into(self._records, record, ext_seq, timestamp, marker, slot, *packet[6:])
+        # All by name: slices of the packet would take twice as long.
+        _RECORD.pack_into(
+            self._records, record, ext_seq, timestamp, marker, slot, keyframe, picture_start, temporal, sync,
+            picture, picture_at, tl0, tl0_at, key_index, key_index_at,
+        )  # fmt: skip
 
     def find(self, ext_seq: int) -> MediaPacket | None:
         """The packet of this number, None if it never came or was overwritten."""

@@ -76,11 +76,6 @@ class Lane:
         self._added: list[tuple[bytes, int, int, MediaPacket, Int32s]] = []
         """Header, place of the transport-wide number, number, packet and who gets it, as given to :meth:`add`."""
         self._copies = 0
-        self._reset()
-
-    def _reset(self) -> None:
-        self._added.clear()
-        self._copies = 0
         self._has_pictures = False
         self._has_slots = False
         self._all_pictures = False
@@ -118,7 +113,8 @@ class Lane:
             self._write_few(order, padded)
         else:
             self._write_all(order, padded)
-        self._reset()
+        added.clear()
+        self._copies = 0
 
     def _write_all(self, order: list[int], lengths: list[int]) -> None:
         """By column."""
@@ -271,11 +267,13 @@ class Lane:
         for index in order:
             for down in added[index][4].tolist():
                 theirs = ROW.unpack_from(table, down * ROW.size)
-                of_peer = by_peer.get(theirs[PEER])
-                if of_peer is None:
-                    by_peer[theirs[PEER]] = [(index, theirs)]
+                peer = theirs[PEER]
+                if peer in by_peer:
+                    by_peer[peer].append((index, theirs))
                 else:
-                    of_peer.append((index, theirs))
+                    by_peer[peer] = [(index, theirs)]
+        if len(by_peer) == 1:
+            return by_peer[peer]
         return [pair for peer in sorted(by_peer) for pair in by_peer[peer]]
 
 
