@@ -73,8 +73,8 @@ class Lane:
         self._record_bytes = self._records.data.cast("B")
         self._stride = stride
         self._row_lengths, self._row_peers = self.arena.lengths.data, self.arena.peers.data
-        self._added: list[tuple[bytes, int, int, MediaPacket, Int32s]] = []
-        """Header, place of the transport-wide number, number, packet and who gets it, as given to :meth:`add`."""
+        self._added: list[tuple[bytes, bytes, int, int, MediaPacket, Int32s]] = []
+        """Header, payload, and the rest of what :meth:`add` was given."""
         self._copies = 0
         self._has_pictures = False
         self._has_slots = False
@@ -87,9 +87,12 @@ class Lane:
         """Add a packet for ``downs`` (rows of the down track table) under its number in the rendition they forward.
 
         ``header`` is the RTP header with its extension block; ``twcc_at`` the offset in it of the transport-wide
-        sequence number to stamp, 0 for none. The packet's payload must stay as it is until :meth:`expand`.
+        sequence number to stamp, 0 for none.
         """
-        self._added.append((header, twcc_at, number, packet, downs))
+        payload = packet[0]
+        if type(payload) is not bytes:  # a view of what may be gone when copies are written
+            payload = bytes(payload)
+        self._added.append((header, payload, twcc_at, number, packet, downs))
         self._copies += len(downs)
         if len(self._added) == TEMPLATES:
             self.expand()
@@ -99,14 +102,10 @@ class Lane:
         added = self._added
         if not added:
             return
-        lengths = [len(header) + len(packet[0]) for header, _, _, packet, _ in added]
+        lengths = [len(one[0]) + len(one[1]) for one in added]
         if len(added) > 1:
-            order, padded = arrange(
-                [id(downs) for *_, downs in added],
-                [packet[1] for *_, packet, _ in added],
-                lengths,
-                pad=self._pad,
-            )
+            streams, timestamps = [id(one[5]) for one in added], [one[4][1] for one in added]
+            order, padded = arrange(streams, timestamps, lengths, pad=self._pad)
         else:
             order, padded = [0], lengths
         if self._copies <= FEW or self._copies <= FEW_EACH * len(added):
@@ -139,18 +138,17 @@ class Lane:
 
     def _template(self, index: int, length: int) -> None:
         """Make the template of a packet, padded to ``length``."""
-        header, twcc_at, number, packet, _ = self._added[index]
-        payload, timestamp, marker, slot = packet[:4]
-        start, payload_at = index * self._stride, len(header)
-        numbers = (length, payload_at, twcc_at, number, timestamp, marker, slot)
+        header, payload, twcc_at, number, packet, _ = self._added[index]
+        _, timestamp, marker, slot = packet[:4]
+        numbers = (length, len(header), twcc_at, number, timestamp, marker, slot)
         # The rest of the columns are the packet's fields from ``picture`` on.
         _RECORD.pack_into(self._record_bytes, index * _RECORD.size, *numbers, *packet[10:])
-        _put(self._template_bytes, start, header, payload, length)
+        _put(self._template_bytes, index * self._stride, header, payload, length)
 
     def _pairs(self, order: list[int]) -> tuple[Int32s, Int64s]:
         """All pairs of down track and template, ordered by destination and for each of them as ``order`` says."""
         templates = np.array(order)
-        arranged = [self._added[index][4] for index in order]
+        arranged = [self._added[index][5] for index in order]
         first = arranged[0]
         if all(downs is first for downs in arranged):
             return np.repeat(first, len(order)), np.tile(templates, len(first))
@@ -238,8 +236,8 @@ class Lane:
                 self._drain(arena)
             row = arena.count
             start, length = row * stride, lengths[index]
-            header, twcc_at, number, packet, _ = added[index]
-            payload, timestamp, marker, slot, _, _, _, _, _, _, picture, _, _, _, _, _ = packet
+            header, payload, twcc_at, number, packet, _ = added[index]
+            _, timestamp, marker, slot, _, _, _, _, _, _, picture, _, _, _, _, _ = packet
             number_from, timestamp_from, _, _, _, ssrc, payload_type, other_type, peer, _ = theirs
             _put(memory, start, header, payload, length)
             _FIXED.pack_into(
@@ -265,7 +263,7 @@ class Lane:
         added, table = self._added, self._downtracks.bytes
         by_peer: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
         for index in order:
-            for down in added[index][4].tolist():
+            for down in added[index][5].tolist():
                 theirs = ROW.unpack_from(table, down * ROW.size)
                 peer = theirs[PEER]
                 if peer in by_peer:
@@ -277,7 +275,7 @@ class Lane:
         return [pair for peer in sorted(by_peer) for pair in by_peer[peer]]
 
 
-def _put(memory: memoryview, start: int, header: bytes, payload: bytes | memoryview, length: int) -> None:
+def _put(memory: memoryview, start: int, header: bytes, payload: bytes, length: int) -> None:
     """Write a packet, and padding up to ``length`` (RFC 3550 section 5.1)."""
     payload_at = start + len(header)
     end = payload_at + len(payload)
