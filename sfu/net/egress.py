@@ -58,7 +58,8 @@ class Egress:
         if not count:
             return
         rows, lengths = self._pointers_of(arena)
-        sessions = list(map(self._peers.srtp.__getitem__, arena.peers[:count].tolist()))
+        destinations = arena.peers[:count].tolist()
+        sessions = list(map(self._peers.srtp.__getitem__, destinations))
         kept: list[int] | None = None
         if not all(sessions):
             kept = [index for index, session in enumerate(sessions) if session is not None]
@@ -71,7 +72,7 @@ class Egress:
             numbers = range(count) if kept is None else kept
             kept = [index for index, result in zip(numbers, results, strict=True) if not result]
         if kept is None:
-            if count > mmsg.FEW or not self._hand_over_few(arena, count):
+            if count > mmsg.FEW or not self._hand_over_few(arena, destinations):
                 self._hand_over(arena, arena.numbers[:count])
         elif kept:
             self._hand_over(arena, np.array(kept))
@@ -86,11 +87,11 @@ class Egress:
             taps[int(arena.peers[row])].rtp(arena.rows[row, : arena.lengths[row]].tobytes())
         return len(taken)
 
-    def _hand_over_few(self, arena: SendArena, count: int) -> bool:
+    def _hand_over_few(self, arena: SendArena, destinations: list[int]) -> bool:
         """Send all rows without arrays, whose fixed cost is that of FEW datagrams; False for anything unusual."""
-        routes = self._peers.routes
-        destinations = arena.peers[:count].tolist()
-        indices, names, name_lengths = zip(*[routes[peer] for peer in destinations], strict=True)
+        count = len(destinations)
+        routes = map(self._peers.routes.__getitem__, destinations)
+        indices, names, name_lengths = zip(*routes, strict=True)
         index = indices[0]
         if index < 0 or not self._batch or indices.count(index) < count:
             return False
