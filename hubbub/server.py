@@ -16,6 +16,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack
 from typing import Any, Self, cast
 
 import structlog
@@ -129,7 +130,8 @@ class Server:
         """What can be done with rooms and the people in them."""
         self.rooms = Rooms(self.administration, config.keys, Entrance(self._rooms, self._pool))
         """The rooms as Python objects."""
-        self._runner: web.AppRunner | None = None
+        self._parts = AsyncExitStack()
+        """What was started, each with what stops it."""
         self.port = config.port
         """The HTTP port; the real one once started, where the configuration says 0."""
         self.udp_port = config.media.udp_port
@@ -137,20 +139,30 @@ class Server:
 
     async def start(self) -> None:
         """Open every port. Raises StartError, and leaves nothing open then."""
-        await self.database.open([api_keys.SCHEMA, webhooks.SCHEMA, history.SCHEMA, bans.SCHEMA])
-        try:
-            await self._key_watch.start()
-            await self._stored_bans.restore(self.administration.bans)
-            await self.history.start()
-            await self.webhooks.start()
-            await self._start_media()
-            self._runner = runner_for(self._app(), self.config.signaling)
-            await self._runner.setup()
-            await self._listen(self._runner)
-        except BaseException:
-            await self.stop()
-            raise
+        async with AsyncExitStack() as parts:
+            await self._start(parts)
+            self._parts = parts.pop_all()
         log.info("started", url=self.url, udp_port=self.udp_port, tcp_port=self.config.media.tcp_port)
+
+    async def _start(self, parts: AsyncExitStack) -> None:
+        """Start each part, after saying what stops it, even half started; they are stopped the other way round."""
+        parts.push_async_callback(self.database.close)
+        await self.database.open([api_keys.SCHEMA, webhooks.SCHEMA, history.SCHEMA, bans.SCHEMA])
+        parts.push_async_callback(self._key_watch.stop)
+        await self._key_watch.start()
+        await self._stored_bans.restore(self.administration.bans)
+        parts.push_async_callback(self.webhooks.close)
+        await self.webhooks.start()
+        parts.push_async_callback(self.history.close)
+        await self.history.start()
+        parts.push_async_callback(self._pool.close)
+        await self._start_media()
+        runner = runner_for(self._app(), self.config.signaling)
+        # Waits for the connections, which close once their last messages are written.
+        parts.push_async_callback(runner.cleanup)
+        parts.push_async_callback(self._take_leave)
+        await runner.setup()
+        await self._listen(runner)
 
     async def _start_media(self) -> None:
         try:
@@ -161,19 +173,13 @@ class Server:
 
     async def stop(self) -> None:
         """Tell everybody that the server goes, and close what is open."""
+        await self._parts.aclose()
+
+    async def _take_leave(self) -> None:
         self.agents.shutdown()
         self._rooms.shutdown()
         self._events.close()
         await self._hooks.close()
-        if self._runner is not None:
-            # Waits for the connections, which close once their last messages are written.
-            await self._runner.cleanup()
-            self._runner = None
-        await self._pool.close()
-        await self._key_watch.stop()
-        await self.history.close()
-        await self.webhooks.close()
-        await self.database.close()
 
     async def __aenter__(self) -> Self:
         await self.start()

@@ -18,7 +18,7 @@ from auth.keys import KeyRing
 from auth.tokens import mint
 from hubbub.banner import banner
 from hubbub.config import DEV_KEY, DEV_SECRET, Config
-from hubbub.database import DatabaseConfig
+from hubbub.database import DatabaseConfig, DatabaseUnavailable
 from hubbub.errors import StartError
 from hubbub.server import Server
 from sfu.config import MediaConfig
@@ -72,6 +72,27 @@ async def test_it_starts_again_on_the_same_port() -> None:
         port = server.port
     async with Server(replace(CONFIG, port=port)) as server:
         assert (await ask(port, "/")).body == "OK"
+
+
+async def test_what_one_part_fails_at_stopping_keeps_no_other_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(CONFIG)
+    await server.start()
+
+    async def fail() -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(server.history, "_write", fail)
+    with pytest.raises(OSError, match=r"^no$"):
+        await server.stop()
+    with pytest.raises(DatabaseUnavailable):
+        await server.database.run(lambda db: db.rows("SELECT 1"))
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", server.port)
+    await server.stop()
+
+
+async def test_a_server_that_never_started_stops() -> None:
+    await Server(CONFIG).stop()
 
 
 async def test_a_port_in_use_is_one_clear_line() -> None:
