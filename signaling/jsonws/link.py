@@ -33,7 +33,7 @@ class Link:
 
     def __init__(self, room_id: str, tell: Callable[[Json], None], ended: Callable[["Link"], None]) -> None:
         self._teller = Teller(room_id, tell)
-        self._teller.refused_cid = lambda cid: self._taken.discard(cid)
+        self._teller.answered_cid = lambda cid: self._announced.discard(cid)
         self._ended = ended
         self.session: Session | None = None
         """None until the room has taken the client in."""
@@ -41,8 +41,8 @@ class Link:
         self._numbers = 0
         self._unnamed: deque[messages.PublishTrack] = deque()
         self._offered: list[tuple[str, str]] = []
-        self._taken: set[str] = set()
-        """Client ids that tracks were announced with."""
+        self._announced: set[str] = set()
+        """Client ids of tracks that the room has not answered yet."""
 
     @property
     def room_id(self) -> str:
@@ -112,7 +112,7 @@ class Link:
 
     def _announce_unnamed(self) -> None:
         """Tracks that were announced without a client id are those of the offer, in the order of both."""
-        free = [(kind, cid) for kind, cid in self._offered if cid not in self._taken]
+        free = [(kind, cid) for kind, cid in self._offered if not self._is_taken(cid)]
         for request in list(self._unnamed):
             cid = next((cid for kind, cid in free if kind == request.kind), None)
             if cid is not None:
@@ -120,8 +120,14 @@ class Link:
                 self._unnamed.remove(request)
                 self._announce(request, cid)
 
+    def _is_taken(self, cid: str) -> bool:
+        """Whether a track has this client id already, or is about to."""
+        assert self.session is not None
+        publications = self.session.publications
+        return cid in self._announced or cid in publications.queued or publications.holds_cid(cid)
+
     def _announce(self, request: messages.PublishTrack, cid: str) -> None:
-        self._taken.add(cid)
+        self._announced.add(cid)
         self._teller.remember("add_track", cid, request.id)
         source = request.source or SOURCES[request.kind]
         self._ask(
@@ -211,7 +217,6 @@ class Link:
 
     def _unpublish(self, request: messages.UnpublishTrack) -> None:
         publication = self._own_track(request.track_id)
-        self._taken.discard(publication.cid)
         self._teller.remember("unpublish", request.track_id, request.id)
         publishing.unpublish(publication)
 

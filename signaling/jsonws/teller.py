@@ -26,8 +26,8 @@ class Teller:
         """Id of the request to join."""
         self.bound: dict[str, str] = {}
         """Track ids by mid, as last told."""
-        self.refused_cid: Callable[[str], None] = lambda _: None
-        """Hears of client ids whose tracks were refused."""
+        self.answered_cid: Callable[[str], None] = lambda _: None
+        """Hears of client ids whose tracks were promised, refused or put off."""
         self._sid = self._identity = ""
         self._ids: dict[tuple[str, str], RequestId] = {}
         """Ids of requests that wait for their answers, by what the answer is of."""
@@ -110,6 +110,7 @@ class Teller:
 
     def track_published(self, published: rtc.TrackPublishedResponse) -> None:
         """A track of the client's own."""
+        self.answered_cid(published.cid)
         track = shapes.track(published.track)
         message = {
             "type": "track_published",
@@ -193,6 +194,7 @@ class Teller:
         kind, subject = "request", str(response.request_id)
         if response.WhichOneof("request") == "add_track":
             kind, subject = "add_track", response.add_track.cid
+            self.answered_cid(subject)
         if response.reason == rtc.RequestResponse.QUEUED:
             return
         request_id = self.recall(kind, subject)
@@ -200,8 +202,6 @@ class Teller:
             if request_id is not None:
                 self.tell({"type": "done", "request": response.WhichOneof("request")}, request_id)
             return
-        if kind == "add_track":
-            self.refused_cid(subject)
         code = rtc.RequestResponse.Reason.Name(response.reason).lower()
         self._tell_error(code, response.message or code.replace("_", " "), request_id)
 

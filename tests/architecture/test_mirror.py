@@ -104,7 +104,6 @@ ELSEWHERE = {
     "signaling/jsonws/cids.py": "tests/signaling/jsonws/test_door.py",
     "signaling/jsonws/data.py": "tests/signaling/jsonws/test_door.py",
     "signaling/jsonws/errors.py": "tests/signaling/jsonws/test_door.py",
-    "signaling/jsonws/link.py": "tests/signaling/jsonws/test_door.py",
     "signaling/jsonws/shapes.py": "tests/signaling/jsonws/test_door.py",
     "signaling/jsonws/teller.py": "tests/signaling/jsonws/test_door.py",
     "signaling/jsonws/view.py": "tests/signaling/jsonws/test_door.py",
