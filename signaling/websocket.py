@@ -30,6 +30,7 @@ from signaling.frames import (
     text_of,
 )
 from signaling.framing import Framing, SharedFrames
+from signaling.patience import CLOSE_TIMEOUT_S, Patience
 from signaling.ports import Session
 
 log = structlog.get_logger(__name__)
@@ -37,10 +38,6 @@ log = structlog.get_logger(__name__)
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
 
-CLOSE_TIMEOUT_S = 2.0
-"""How long the client may take to answer a close frame."""
-SECOND_LOOK_S = 1.0
-"""When the event loop itself has stalled, timers fire before what arrived meanwhile is read: look again after this."""
 MAX_FRAMES_PER_TURN = 64
 """Frames of one client handled before others have their turn."""
 
@@ -76,13 +73,8 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         self._flushing = False
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
-        self._heard_at = self._ping_at = 0.0
-        self._silent = False
-        self._look_again_at = 0.0
-        self._paused_at: float | None = None
+        self._patience = Patience(config.control_ping_s, config.ping_timeout_s, time.monotonic())
         self._close_code: int | None = None
-        self._close_by: float | None = None
-        """Once the close frame is sent: when the answer must have come."""
         self._deaf = False
         """What comes can't be read any more."""
         self._over = False
@@ -119,9 +111,8 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         if self._over:
             self._transport.abort()
             return
-        self._heard_at = time.monotonic()
-        self._ping_at = self._heard_at + self._config.control_ping_s
-        self._set_timer(self._ping_at)
+        self._patience.heard(time.monotonic())
+        self._set_timer()
         self._flush()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002
@@ -139,20 +130,19 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         """Bytes of the client."""
         if self._over or self._deaf:
             return
-        self._heard_at = time.monotonic()
-        self._silent = False
+        self._patience.heard(time.monotonic())
         self._reader.feed(data)
         if self._arrived is None:
             self._read()
 
     def pause_writing(self) -> None:
         """The client reads too slowly for now."""
-        self._paused_at = time.monotonic()
-        self._set_timer(self._paused_at + self._config.ping_timeout_s)
+        self._patience.pause(time.monotonic())
+        self._set_timer()
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        self._paused_at = None
+        self._patience.resume()
         self._flush()
 
     # --- reading ---
@@ -206,7 +196,7 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         """Answer a close frame, unless it is an answer, and close."""
         assert self._transport is not None
         check_close(payload)
-        if self._close_by is None:
+        if not self._patience.closing:
             self._transport.write(frame(Opcode.CLOSE, payload[:2]))
         self._over = True
         self._transport.close()
@@ -242,23 +232,24 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         if self._over or self._transport is None:
             return
         frames = self._frames
-        while frames and self._paused_at is None:
+        while frames and not self._patience.paused:
             data = frames.popleft()
             self._queued_bytes -= len(data)
             self._transport.write(data)
         if frames:
             return
         self._frames = None  # an idle queue takes 600 bytes
-        if self._close_code is not None and self._close_by is None:
+        if self._close_code is not None and not self._patience.closing:
             self._transport.write(close_frame(self._close_code, self.close_reason))
             # Closed with input unread, TCP would reset the connection, and the client lose what it was told last.
-            self._close_by = time.monotonic() + CLOSE_TIMEOUT_S
-            self._set_timer(self._close_by)
+            self._patience.close(time.monotonic())
+            self._set_timer()
 
     # --- time and end ---
 
-    def _set_timer(self, at: float) -> None:
-        """Wake up at this time (monotonic), or earlier if that was wanted before."""
+    def _set_timer(self) -> None:
+        """Wake up when there is something to do next, or earlier if that was wanted before."""
+        at = self._patience.next_at()
         if self._timer is not None:
             if self._timer_at <= at:
                 return
@@ -271,31 +262,14 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         self._timer = None
         if self._over:
             return
-        now, config = time.monotonic(), self._config
-        if self._close_by is not None and now >= self._close_by:
-            self._cut_off("close unanswered")
-        elif self._paused_at is not None and now >= self._paused_at + config.ping_timeout_s:
-            self._cut_off("slow reader")
-        elif self._silent and now >= self._look_again_at:
-            self._cut_off("silent")
-        else:
-            self._set_timer(self._next_wake(now))
-
-    def _next_wake(self, now: float) -> float:
-        """Do what is due, and say when something is again."""
-        config = self._config
-        silent_at = self._heard_at + config.ping_timeout_s
-        if now >= silent_at and not self._silent:
-            self._silent, self._look_again_at = True, now + SECOND_LOOK_S
-        if now >= self._ping_at:
-            self._ping_at = now + config.control_ping_s
+        now = time.monotonic()
+        why = self._patience.end_of(now)
+        if why is not None:
+            self._cut_off(why)
+            return
+        if self._patience.take_ping(now):
             self._enqueue(frame(Opcode.PING, b""))
-        wakes = [self._ping_at, self._look_again_at if self._silent else silent_at]
-        if self._paused_at is not None:
-            wakes.append(self._paused_at + config.ping_timeout_s)
-        if self._close_by is not None:
-            wakes.append(self._close_by)
-        return min(wakes)
+        self._set_timer()
 
     def _cut_off(self, why: str) -> None:
         """Drop the TCP connection without waiting for anything in it; the session hears of it a little later."""
