@@ -1,4 +1,4 @@
-"""The HTTP side of signalling: ``/rtc`` and ``/rtc/v1`` with their ``validate`` twins.
+"""The door of clients: ``/rtc`` and ``/rtc/v1`` with their ``validate`` twins.
 
 Whatever can be refused is refused before the upgrade, as an HTTP error that the SDKs understand; the errors
 raised here become answers in ``hubbub.api.errors``. A path prefix, doubled slashes included, is tolerated:
@@ -9,18 +9,48 @@ import time
 from collections.abc import Callable
 
 from aiohttp import web
+from livekit.protocol import rtc
 
 from auth.keys import KeyRing
 from rooms.join import JoinRequest
 from signaling import access, client_info, join_request
 from signaling.config import SignalingConfig
 from signaling.errors import BadRequest
-from signaling.framing import SharedFrames
-from signaling.ports import Rooms
+from signaling.framing import Framing, SharedFrames
+from signaling.ports import Rooms, Session
 from signaling.upgrade import Connections, check_asks_for_upgrade, check_handshake
-from signaling.websocket import Connection
+from signaling.websocket import MessageSocket
 
 PREFIX = "/{prefix:(?:.*/)?}"
+
+
+class Connection(MessageSocket[rtc.SignalRequest]):
+    """A client's connection. Losing it is not leaving: the session hears ``signal_lost`` and decides."""
+
+    def __init__(self, config: SignalingConfig, shared: SharedFrames, remote: str) -> None:
+        super().__init__(config, Framing(shared), remote)
+        self._session: Session | None = None
+
+    def begin(self, session: Session | None) -> None:
+        """Hand requests to this session; without one, close once the queue is written."""
+        self._session = session
+        if session is None:
+            self.close()
+
+    def _handle(self, request: rtc.SignalRequest) -> None:
+        """Answer pings here, at once; leave everything else to the session."""
+        kind = request.WhichOneof("message")
+        if kind == "ping":
+            self.send(rtc.SignalResponse(pong=_now_ms()))
+        elif kind == "ping_req":
+            pong = rtc.Pong(last_ping_timestamp=request.ping_req.timestamp, timestamp=_now_ms())
+            self.send(rtc.SignalResponse(pong_resp=pong))
+        elif kind is not None and self._session is not None:
+            self._session.handle(request)
+
+    def _lost(self) -> None:
+        if self._session is not None:
+            self._session.signal_lost(self)
 
 
 class Door:
@@ -92,3 +122,7 @@ class Door:
         access.authorize(wanted)
         client_info.complete(wanted.client, request.headers.get("User-Agent", ""), request.remote or "")
         return wanted
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,10 +1,9 @@
-"""One connection over a WebSocket: frames between it and a session of a client (or an agent worker), without tasks.
+"""One connection over a WebSocket: frames between it and whoever takes its messages, without tasks.
 
-The session never waits: what it sends is queued, and written once in each turn of the event loop as long as the
+Its session never waits: what it sends is queued, and written once in each turn of the event loop as long as the
 client reads. A client that doesn't keep up (queue past its limits, or nothing read for ``ping_timeout_s``) is cut
 off. So is one from which nothing is heard for ``ping_timeout_s``: a control ping every ``control_ping_s`` makes any
-living client's WebSocket layer answer. Losing the connection is not leaving: the session hears ``signal_lost`` and
-decides.
+living client's WebSocket layer answer. What losing a connection means is its session's business.
 """
 
 import asyncio
@@ -14,7 +13,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import structlog
-from livekit.protocol import rtc
 
 from signaling.config import SignalingConfig
 from signaling.errors import BadFrame
@@ -29,9 +27,7 @@ from signaling.frames import (
     frame,
     text_of,
 )
-from signaling.framing import Framing, SharedFrames
 from signaling.patience import CLOSE_TIMEOUT_S, Patience
-from signaling.ports import Session
 
 log = structlog.get_logger(__name__)
 
@@ -283,36 +279,3 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         self._frames = None
         if self._transport is not None:
             self._transport.abort()
-
-
-class Connection(MessageSocket[rtc.SignalRequest]):
-    """A client's connection."""
-
-    def __init__(self, config: SignalingConfig, shared: SharedFrames, remote: str) -> None:
-        super().__init__(config, Framing(shared), remote)
-        self._session: Session | None = None
-
-    def begin(self, session: Session | None) -> None:
-        """Hand requests to this session; without one, close once the queue is written."""
-        self._session = session
-        if session is None:
-            self.close()
-
-    def _handle(self, request: rtc.SignalRequest) -> None:
-        """Answer pings here, at once; leave everything else to the session."""
-        kind = request.WhichOneof("message")
-        if kind == "ping":
-            self.send(rtc.SignalResponse(pong=_now_ms()))
-        elif kind == "ping_req":
-            pong = rtc.Pong(last_ping_timestamp=request.ping_req.timestamp, timestamp=_now_ms())
-            self.send(rtc.SignalResponse(pong_resp=pong))
-        elif kind is not None and self._session is not None:
-            self._session.handle(request)
-
-    def _lost(self) -> None:
-        if self._session is not None:
-            self._session.signal_lost(self)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
