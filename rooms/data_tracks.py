@@ -183,10 +183,8 @@ def publish(session: "Session", request: rtc.PublishDataTrackRequest) -> None:
     """Publish a data track."""
     refusal = _refusal(session, request)
     handle = session.room.data_track_handles.take() if refusal is None else None
-    if refusal is None and handle is None:
-        refusal = rtc.RequestResponse.LIMIT_EXCEEDED, "too many data tracks"
-    if refusal is not None or handle is None:
-        reason, message = refusal or (rtc.RequestResponse.LIMIT_EXCEEDED, "")
+    if handle is None:
+        reason, message = refusal or (rtc.RequestResponse.LIMIT_EXCEEDED, "too many data tracks")
         session.reply(reason, message=message, publish_data_track=request)
         return
     info = models.DataTrackInfo(
