@@ -20,12 +20,10 @@ from rooms.agents.worker_session import WorkerSession
 from signaling import access
 from signaling.app import PREFIX
 from signaling.config import SignalingConfig
+from signaling.frames import CloseCode
 from signaling.framing import MessageFraming
 from signaling.upgrade import Connections, check_asks_for_upgrade, check_handshake
 from signaling.websocket import MessageSocket
-
-INVALID_PAYLOAD = 1007
-"""WebSocket close code for a message that can't be read (RFC 6455 section 7.4.1)."""
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +34,7 @@ Connect = Callable[[WorkerSink, str], WorkerSession]
 class WorkerConnection(MessageSocket[agent.WorkerMessage]):
     """A worker's connection."""
 
-    BAD_FRAME_CODE = INVALID_PAYLOAD
+    BAD_FRAME_CODE = CloseCode.INVALID_PAYLOAD
 
     def __init__(self, config: SignalingConfig, remote: str) -> None:
         super().__init__(config, MessageFraming(agent.WorkerMessage), remote)

@@ -34,7 +34,7 @@ class CloseCode(IntEnum):
     NORMAL = 1000
     GOING_AWAY = 1001
     PROTOCOL_ERROR = 1002
-    INVALID_TEXT = 1007
+    INVALID_PAYLOAD = 1007
     TOO_BIG = 1009
 
 
@@ -74,7 +74,7 @@ def text_of(payload: bytes) -> str:
     try:
         return payload.decode()
     except UnicodeDecodeError:
-        raise FrameError(CloseCode.INVALID_TEXT, "not UTF-8") from None
+        raise FrameError(CloseCode.INVALID_PAYLOAD, "not UTF-8") from None
 
 
 def check_close(payload: bytes) -> None:
