@@ -122,7 +122,7 @@ class JsonConnection(MessageSocket[bytes | str]):
             raise Refused("already_joined", "already in the room, or about to be")
         if len(self._links) >= self._config.json_max_rooms:
             raise Refused("limit_exceeded", f"{self._config.json_max_rooms} rooms over one connection")
-        link = Link(room_id, self._tell, self._left)
+        link = Link(room_id, self.send, self._left)
         link.share = request.bandwidth_share
         self._links.append(link)
         task = asyncio.get_running_loop().create_task(self._enter(wanted, link, request.id))
@@ -195,9 +195,6 @@ class JsonConnection(MessageSocket[bytes | str]):
             link.limit_quality(quality_for(link.share / whole if whole else 0.0))
 
     # --- answers ---
-
-    def _tell(self, message: Json) -> None:
-        self.send(message)
 
     def _answer(self, message: Json, request_id: str | int | None) -> None:
         self.send(message if request_id is None else {**message, "id": request_id})
