@@ -31,6 +31,7 @@ from sfu.peer.context import PeerContext
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
 from sfu.router import Router
+from sfu.streams.acknowledgements import Acknowledgements
 from sfu.streams.speakers import SpeechSettings
 from sfu.tick import BATCHES_PER_TURN, Tick
 
@@ -59,11 +60,14 @@ class Engine:
         self.forwarder = Forwarder(self.down_tracks, lanes, lambda: secrets.randbits(31))
         self.mux = Mux(self.peers)
         self.tick = Tick(self.mux, self.forwarder, lanes, self.egress, shed=config.shed_video)
+        self._outbox = Outbox(self.peers, self.ports, batch=config.use_sendmmsg)
+        acknowledgements = Acknowledgements(self._outbox)
         self.context = PeerContext(
             config,
             emit,
             self.peers,
             self.down_tracks,
+            acknowledgements,
             ProfileRegistry(),
             self._new_ssrc,
             _speech(config),
@@ -71,8 +75,7 @@ class Engine:
         )
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
-        self._outbox = Outbox(self.peers, self.ports, batch=config.use_sendmmsg)
-        self._housekeeping = Housekeeping(self.tick, self._outbox, emit)
+        self._housekeeping = Housekeeping(self.tick, self._outbox, acknowledgements, emit)
         self._timer: asyncio.TimerHandle | None = None
         self._departed = 0
         """Transports closed since the last full collection."""
@@ -274,7 +277,7 @@ class Engine:
         )
         self.transports[transport.id] = transport
         router.transports[transport.id] = transport
-        self.tick.feedback[transport] = Feedback(transport, self._outbox.put)
+        self.tick.feedback[transport] = Feedback(transport, self._outbox.put, self.context.acknowledgements)
         self.mux.register(transport)
         self._housekeeping.add(transport)
 
@@ -282,7 +285,6 @@ class Engine:
         del self.transports[transport.id]
         self.routers[transport.router_id].transports.pop(transport.id, None)
         self.tick.feedback.pop(transport, None)
-        self.tick.active.discard(transport)
         self.mux.unregister(transport)
         self._housekeeping.remove(transport)
         transport.close()

@@ -1,8 +1,7 @@
 """What happens by the clock and not by the packet: feedback, reports, layer liveness, speakers, quality, dead peers.
 
 Nothing here looks at all transports or all routers at once. What is urgent comes from the packets that made it so: a
-gap or a subscriber who waits rings the transport's bell, arrivals start the wait for their feedback. Visits for the
-rest go round in turns.
+gap or a subscriber who waits rings the transport's bell. Visits for the rest go round in turns.
 """
 
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from sfu.forwarding.uptrack import UpTrack
 from sfu.net.outbox import Outbox
 from sfu.peer.transport import Transport
 from sfu.router import Router
+from sfu.streams.acknowledgements import Acknowledgements
 from sfu.tick import Tick
 from sfu.wheel import Wheel
 
@@ -38,9 +38,12 @@ QUALITY_S = 5.0
 class Housekeeping:
     """Driven by the engine's timer."""
 
-    def __init__(self, tick: Tick, outbox: Outbox, emit: Callable[[Event], None]) -> None:
+    def __init__(
+        self, tick: Tick, outbox: Outbox, acknowledgements: Acknowledgements, emit: Callable[[Event], None]
+    ) -> None:
         self._tick = tick
         self._outbox = outbox
+        self._acknowledgements = acknowledgements
         self._emit = emit
         self._transports: dict[TransportId, Transport] = {}
         self._slots: list[dict[TransportId, Transport]] = [{} for _ in range(SLOTS)]
@@ -49,7 +52,6 @@ class Housekeeping:
         self._ringing: list[Transport] = []
         """Whose bell was rung since the last round."""
         self._to_ask: Wheel[Transport] = Wheel(URGENT_S)
-        self._to_acknowledge: Wheel[Transport] = Wheel(URGENT_S)
         self._failed: set[TransportId] = set()
         self._routers: dict[RouterId, Router] = {}
         self._visits: list[tuple[float, int, Router]] = []
@@ -73,7 +75,6 @@ class Housekeeping:
         del self._transports[transport.id]
         del self._slots[transport.row % SLOTS][transport.id]
         self._to_ask.discard(transport)
-        self._to_acknowledge.discard(transport)
         self._failed.discard(transport.id)
 
     def run(self, now: float, unix_now: float) -> None:
@@ -85,7 +86,7 @@ class Housekeeping:
 
     def _round(self, now: float, unix_now: float) -> None:
         self._announce_layers()
-        self._acknowledge(now)
+        self._acknowledgements.turn(now)
         self._ask(now)
         while now - self._slot_at >= SLOT_S:
             self._slot_at = max(self._slot_at + SLOT_S, now - (SLOTS - 1) * SLOT_S)
@@ -96,16 +97,6 @@ class Housekeeping:
             if self._routers.get(router.id) is router:
                 heappush(self._visits, (now + router.interval_s, next(self._visit_numbers), router))
                 self._visit(router, now)
-
-    def _acknowledge(self, now: float) -> None:
-        """Send transport-wide feedback where it is due."""
-        for transport in self._to_acknowledge.others(self._tick.active):
-            due_at = transport.ingress.arrivals.due_at
-            if due_at != inf:
-                self._to_acknowledge.put(transport, due_at)
-        self._tick.active.clear()
-        for transport in self._to_acknowledge.take(now):
-            self._tick.feedback[transport].acknowledge(now)
 
     def _ask(self, now: float) -> None:
         """Ask for packets and key frames where something is missing."""

@@ -58,8 +58,6 @@ class Tick:
         self.overload = Overload()
         self.shedder = Shedder(self.overload)
         self.feedback: dict[Transport, Feedback] = {}
-        self.active: set[Transport] = set()
-        """Transports that sent media since housekeeping last looked."""
         self._length: Any = srtp.ffi.new("int *")
         self._lengths: Any = srtp.ffi.new("int[]", 0)
         self._length_pointers: list[Any] = []
@@ -136,7 +134,6 @@ class Tick:
         """Take one well-formed RTP packet of a client in our own process, as if it had just been decrypted."""
         head = FIXED_HEAD.unpack_from(packet)
         arrival_us = int(self._unix_now * 1e6)
-        self.active.add(transport)
         transport.ingress.receive(memoryview(packet), 0, len(packet), head, arrival_us, self._now)
 
     def plain_rtcp(self, transport: Transport, packet: bytes) -> None:
@@ -187,14 +184,13 @@ class Tick:
         self._lengths[0:count] = media.sizes
         statuses = list(map(srtp.unprotect, media.sessions, media.pointers, self._length_pointers))
         lengths = srtp.ffi.unpack(self._lengths, count)
-        now, active = self._now, self.active
+        now = self._now
         for (transport, at, head, arrival_us), status, length in zip(
             media.arrived, statuses, lengths, strict=True
         ):
             if status:
                 self.rejected += 1
                 continue
-            active.add(transport)
             transport.ingress.receive(memory, at, length, head, arrival_us, now)
 
     def _others(self, others: list[tuple[Transport, int, int, int]], port: UdpPort, rows: list[Any]) -> None:

@@ -9,7 +9,7 @@ from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.uptrack import Layer
 from sfu.rtp.errors import RtpError
 from sfu.rtp.header import FIXED_LENGTH, RtpHead, parse_header
-from sfu.streams.feedback import ArrivalLog
+from sfu.streams.acknowledgements import Arrivals
 from sfu.streams.speakers import SpeechSettings
 
 _SHAPES = 64
@@ -38,10 +38,14 @@ class Ingress(Streams):
         sink: MediaSink,
         source: Callable[[Mapping[int, str]], SourceExtensions],
         speech: SpeechSettings,
+        arrivals: Arrivals,
+        row: int,
     ) -> None:
+        """``arrivals`` takes transport-wide sequence numbers, under the transport's ``row``."""
         super().__init__(source, speech)
         self._sink = sink
-        self.arrivals = ArrivalLog()
+        self._arrivals = arrivals
+        self._row_bits = row << 16
         self.malformed = 0
 
     def receive(
@@ -72,7 +76,7 @@ class Ingress(Streams):
                 return
             layout = fitting
         if layout.twcc >= 0:
-            self.arrivals.record(block >> layout.twcc & 0xFFFF, arrival_us)
+            self._arrivals.record(self._row_bits | block >> layout.twcc & 0xFFFF, arrival_us)
         if stream is None:
             self._other(head, memory[start:end], layout, block, now)
         else:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sfu.net import mmsg, srtp
-from sfu.net.arrays import Int64s
+from sfu.net.arrays import Int64s, UInt8s
 from sfu.net.peers import PeerTable
 from sfu.net.udp import UdpPort
 
@@ -27,6 +27,7 @@ class Outbox:
         self._sender = mmsg.Sender(ROWS) if batch and mmsg.supported() else None
         self._bytes = bytearray(ROWS * _STRIDE)
         self._view = memoryview(self._bytes)
+        self._matrix = np.frombuffer(self._bytes, np.uint8).reshape(ROWS, _STRIDE)
         self._sizes = np.zeros(ROWS, np.int32)
         base = srtp.ffi.cast("unsigned char *", srtp.ffi.from_buffer(self._bytes))
         sizes = srtp.ffi.cast("int *", self._sizes.ctypes.data)
@@ -52,6 +53,18 @@ class Outbox:
         self._view[at : at + size] = packet
         self._to.append(peer)
         self._lengths.append(size)
+
+    def rows(self, peers: list[int]) -> UInt8s:
+        """Room for a packet to each of these peers, ROWS at most, and to be filled at once; then :meth:`written`."""
+        if len(self._to) + len(peers) > ROWS:
+            self.flush()
+        start = len(self._to)
+        self._to += peers
+        return self._matrix[start : start + len(peers)]
+
+    def written(self, lengths: list[int]) -> None:
+        """The packets' sizes, of MAX_BYTES at most."""
+        self._lengths += lengths
 
     def flush(self) -> None:
         """Protect and send what was put."""

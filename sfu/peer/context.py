@@ -9,6 +9,7 @@ from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.profile import ProfileRegistry
 from sfu.forwarding.uptrack import UpTrack
 from sfu.net.peers import PeerTable
+from sfu.streams.acknowledgements import Acknowledgements
 from sfu.streams.speakers import SpeechSettings
 
 
@@ -20,6 +21,7 @@ class PeerContext:
     emit: Callable[[Event], None]
     peers: PeerTable
     down_tracks: DownTrackTable
+    acknowledgements: Acknowledgements
     profiles: ProfileRegistry
     new_ssrc: Callable[[], int]
     """A random SSRC that no other stream of the engine uses."""

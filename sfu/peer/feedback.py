@@ -9,9 +9,10 @@ from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.forwarder import retransmission
 from sfu.peer.quality import TransportQuality
 from sfu.peer.transport import Transport
-from sfu.rtp import ntp, rtcp, twcc
+from sfu.rtp import ntp, rtcp
 from sfu.rtp.errors import RtpError
 from sfu.rtp.extensions import abs_send_time
+from sfu.streams.acknowledgements import Acknowledgements
 from sfu.streams.nack import NackRegister
 from sfu.streams.receive import ReceiveStream
 from sfu.streams.retransmit import RetransmitLimiter
@@ -27,9 +28,12 @@ UNANSWERABLE_S = 0.2
 class Feedback:
     """Reads and writes the RTCP of a transport."""
 
-    def __init__(self, transport: Transport, put: Callable[[int, bytes], None]) -> None:
+    def __init__(
+        self, transport: Transport, put: Callable[[int, bytes], None], acknowledgements: Acknowledgements
+    ) -> None:
         """``put`` takes a plain packet for a peer row, to be sent soon."""
         self._transport = transport
+        self._acknowledgements = acknowledgements
         self._put = put
         self.rtt_s = 0.0
         self.malformed = 0
@@ -150,6 +154,7 @@ class Feedback:
         """
         ingress = self._transport.ingress
         ingress.attention.lower()
+        self._describe()
         again_at = inf
         for media_ssrc, stream in ingress.streams.items():
             nacks = stream.nacks
@@ -185,22 +190,17 @@ class Feedback:
             self._rtcp(rtcp.build_pli(self._transport.rtcp_ssrc, media_ssrc))
         return keyframes.due_at
 
-    def acknowledge(self, now: float) -> None:
-        """Send the transport-wide feedback on what has arrived."""
-        arrivals = self._transport.ingress.arrivals
-        report, fb_count = arrivals.take(now)
-        messages = twcc.build_report(self._transport.rtcp_ssrc, self._any_ssrc(), *report, fb_count)
-        arrivals.skip(len(messages) - 1)
-        for message in messages:
-            self._rtcp(message)
-
-    def _any_ssrc(self) -> int:
-        return next(iter(self._transport.ingress.streams), 0)
+    def _describe(self) -> None:
+        """Say what transport-wide feedback is about: a new stream rings for that."""
+        ingress, row = self._transport.ingress, self._transport.row
+        video = any(not stream.audio for stream in ingress.streams.values())
+        self._acknowledgements.describe(row, next(iter(ingress.streams), 0), video=video)
 
     def report(self, now: float, unix_now: float) -> None:
         """Send receiver reports for what the client publishes and sender reports for what it is sent, as due."""
         if now - self._reported_at >= RECEIVER_REPORT_S:
             self._reported_at = now
+            self._describe()
             self._report_received(now)
             self._budget_retransmissions(now)
         subscribing = self._transport.subscribing

@@ -92,7 +92,8 @@ class Transport:
         self._timer: asyncio.TimerHandle | None = None
         self.rtcp_ssrc = context.new_ssrc()
         """Who sends our receiver reports and feedback."""
-        self.ingress = Ingress(sink, context.profiles.source, context.speech)
+        arrivals = context.acknowledgements.open(self.row, self.rtcp_ssrc)
+        self.ingress = Ingress(sink, context.profiles.source, context.speech, arrivals, self.row)
         self.publishing = Publishing(context, self.id, self.ingress)
         self.subscribing = Subscribing(context, self.id, self.row, command.cname, command.playout_delay_ms)
         self._answerer = Answerer(
@@ -345,6 +346,7 @@ class Transport:
             self._dtls.close()
         if self._handshake is not None:
             self._handshake.cancel()
+        self._context.acknowledgements.close(self.row)
         self._context.peers.release(self.row)
         if self.srtp is not None:
             self.srtp.close()

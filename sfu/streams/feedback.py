@@ -4,7 +4,8 @@ Wire form: draft-holmer-rmcat-transport-wide-cc-extensions-01.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from math import inf
 from typing import NamedTuple
 
@@ -52,13 +53,17 @@ class ArrivalLog:
         "_reports",
         "_runs",
         "_taken_at",
+        "_told_before",
         "duplicates",
         "fb_count",
         "restarts",
     )
 
-    def __init__(self) -> None:
-        self.fb_count = 0
+    def __init__(
+        self, highest: int = -1, fb_count: int = 0, told: Callable[[], Iterable[Report]] = tuple
+    ) -> None:
+        """``highest`` is the extended number that an earlier log had come to, ``told`` what it reported lately."""
+        self.fb_count = fb_count
         """Number of the next feedback message, modulo 256."""
         self.duplicates = 0
         self.restarts = 0
@@ -66,8 +71,9 @@ class ArrivalLog:
         self._arrivals_us = array("q")  # in the order in which they came
         self._runs: list[tuple[int, int]] = []  # from this arrival on numbers count up from here, in 16 bits
         self._next = -1  # the number that would go on with the run
-        self._highest = -1
-        self._reported = 0  # everything below was in some feedback, or lost
+        self._highest = highest
+        self._told_before = told
+        self._reported = highest + 1  # everything below was in some feedback, or lost
         self._reports: list[Report] = []  # the last ones taken
         self._taken_at = self._interval_s = 0.0
 
@@ -85,6 +91,11 @@ class ArrivalLog:
     def due(self, now: float) -> bool:
         """Whether feedback should be sent now."""
         return now >= self.due_at
+
+    @property
+    def highest(self) -> int:
+        """The highest extended number so far, -1 without any."""
+        return self._highest
 
     @property
     def due_at(self) -> float:
@@ -155,10 +166,12 @@ class ArrivalLog:
             before = {**(told or {}), **new}
             new = {ext_seq: at_us for ext_seq, at_us in before.items() if ext_seq >= start}
             self._reports = [_report({s: at_us for s, at_us in before.items() if s < start})]
+            self._told_before = tuple
         return _report(new)
 
     def _told(self) -> dict[int, int]:
-        return {ext_seq: at_us for report in self._reports for ext_seq, at_us in zip(*report, strict=True)}
+        reports = chain(self._told_before(), self._reports)
+        return {ext_seq: at_us for report in reports for ext_seq, at_us in zip(*report, strict=True)}
 
     def _restart(self, seq16: int) -> int:
         if self._highest >= 0:
@@ -168,6 +181,7 @@ class ArrivalLog:
             ext_seq = (1 << 16) + seq16
         self._highest = self._reported = ext_seq
         self._reports.clear()
+        self._told_before = tuple
         return ext_seq
 
     def _keep(self, report: Report) -> None:

@@ -39,7 +39,6 @@ async def test_after_a_call_of_three(lab: Lab) -> None:
     assert len(engine.down_tracks) == 0
     assert len(engine.peers) == 0
     assert not engine.tick.feedback
-    assert not engine.tick.active
     assert not engine.tick.started_layers
     assert not engine.mux.by_udp[0]
     assert not engine.mux._by_ufrag

@@ -18,6 +18,7 @@ from sfu.net.outbox import Outbox
 from sfu.net.peers import PeerTable
 from sfu.peer.transport import Transport
 from sfu.router import Router
+from sfu.streams.acknowledgements import Acknowledgements
 from sfu.streams.attention import Attention
 from sfu.streams.speakers import SpeechSettings
 from sfu.tick import Tick
@@ -35,11 +36,7 @@ class Peer:
     reason: str = ""
     connected: bool = True
     closed: bool = False
-    ingress: Any = field(
-        default_factory=lambda: SimpleNamespace(
-            levels={}, attention=Attention(), arrivals=SimpleNamespace(due_at=inf)
-        )
-    )
+    ingress: Any = field(default_factory=lambda: SimpleNamespace(levels={}, attention=Attention()))
     publishing: Any = field(default_factory=lambda: SimpleNamespace(tracks={}))
     visits: list[float] = field(default_factory=list)
 
@@ -60,7 +57,6 @@ class Feedback:
         self.asks: list[float] = []
         self.again_s = inf
         """After so long it is to be asked again."""
-        self.acknowledgements: list[float] = []
         self.rtt_s = 0.0
         self.quality = SimpleNamespace(take=lambda transport, rtt_s: score)
 
@@ -71,9 +67,6 @@ class Feedback:
         self.asks.append(now)
         return now + self.again_s
 
-    def acknowledge(self, now: float) -> None:
-        self.acknowledgements.append(now)
-
 
 class Clockwork:
     """Housekeeping over peers that only count."""
@@ -83,9 +76,13 @@ class Clockwork:
         self.feedback: dict[Peer, Feedback] = {}
         self.tick = SimpleNamespace(feedback=self.feedback, active=set(), started_layers=[])
         outbox = Outbox(PeerTable(), [], batch=False)
-        self.housekeeping = Housekeeping(cast(Tick, self.tick), outbox, self.events.append)
+        self.turns: list[float] = []
+        """When feedback on arrivals had one."""
+        turner = cast(Acknowledgements, SimpleNamespace(turn=self.turns.append))
+        self.housekeeping = Housekeeping(cast(Tick, self.tick), outbox, turner, self.events.append)
         self.now = 1000.0
         self.run(URGENT_S)
+        self.turns.clear()
 
     def add(self, row: int, router: Router | None = None, **fields: Any) -> Peer:
         peer = Peer(row, **fields)
@@ -199,54 +196,25 @@ def test_who_rings_while_it_waits_to_be_asked_again_is_asked_at_once(clockwork: 
     assert len(feedback.asks) == 3
 
 
-def test_what_arrived_is_acknowledged_when_that_is_due(clockwork: Clockwork) -> None:
-    peer, quiet = clockwork.add(1), clockwork.add(2)
-    feedback = clockwork.feedback[peer]
-    peer.ingress.arrivals.due_at = clockwork.now + 0.05
-    clockwork.tick.active.add(quiet)
-    for _ in range(4):
-        clockwork.tick.active.add(peer)
-        clockwork.run(URGENT_S)
-    assert feedback.acknowledgements == []
-    clockwork.run(2 * URGENT_S)
-    assert len(feedback.acknowledgements) == 1
-    clockwork.run(1.0)
-    assert len(feedback.acknowledgements) == 1
-    assert clockwork.tick.active == set()
-    assert clockwork.feedback[quiet].acknowledgements == []
+def test_feedback_on_arrivals_has_its_turns(clockwork: Clockwork) -> None:
+    clockwork.run(1.0 - URGENT_S / 2)
+    assert len(clockwork.turns) == 100
 
 
 def test_who_has_gone_is_asked_for_nothing(clockwork: Clockwork) -> None:
     peer = clockwork.add(1)
     feedback = clockwork.feedback[peer]
     feedback.again_s = 0.05
-    peer.ingress.arrivals.due_at = 0.0
-    clockwork.tick.active.add(peer)
     peer.ingress.attention.ring()
     clockwork.run(0.1)
     peer.ingress.attention.lower()
     peer.ingress.attention.ring()
-    clockwork.tick.active.add(peer)
-    asks, acknowledgements = len(feedback.asks), len(feedback.acknowledgements)
+    asks = len(feedback.asks)
     assert asks
-    assert acknowledgements
     peer.closed = True
-    clockwork.tick.active.discard(peer)
     clockwork.housekeeping.remove(cast(Transport, peer))
     clockwork.run(1.0)
-    assert (len(feedback.asks), len(feedback.acknowledgements)) == (asks, acknowledgements)
-
-
-def test_a_thousand_who_send_cost_only_their_feedback(clockwork: Clockwork) -> None:
-    peers = [clockwork.add(row) for row in range(1000)]
-    for _ in range(100):
-        clockwork.tick.active.update(peers)
-        for peer in peers:
-            if peer not in clockwork.housekeeping._to_acknowledge:  # type: ignore[comparison-overlap]
-                peer.ingress.arrivals.due_at = clockwork.now + 0.05
-        clockwork.run(URGENT_S)
-    assert sum(len(feedback.asks) for feedback in clockwork.feedback.values()) == 0
-    assert all(len(feedback.acknowledgements) <= 1.0 / 0.05 + 1 for feedback in clockwork.feedback.values())
+    assert len(feedback.asks) == asks
 
 
 # --- dead peers ---

@@ -56,6 +56,14 @@ def _put(lab: Lab, client: LabClient, *datagrams: bytes) -> None:
     lab._turn()
 
 
+def _came(lab: Lab) -> int:
+    """Media packets that reached a stream."""
+    transports = lab.engine.transports.values()
+    return sum(
+        stream.stats.packets for transport in transports for stream in transport.ingress.streams.values()
+    )
+
+
 def _sent_to(lab: Lab, client: LabClient) -> list[bytes]:
     """RTP that reached a client, protected."""
     arrived = client.down.receive(lab.now + 1)
@@ -98,7 +106,7 @@ async def test_strangers_get_nowhere(lab: Lab, speaker: LabClient) -> None:
         lab._port.put("10.9.9.9", data, 0)
     lab._turn()
     assert lab.engine.mux.strangers == strangers + 3
-    assert not lab.engine.tick.active
+    assert _came(lab) == 0
 
 
 @pytest.mark.parametrize(
@@ -108,7 +116,7 @@ async def test_what_is_too_short_or_nothing_known_is_dropped(
     lab: Lab, speaker: LabClient, data: bytes
 ) -> None:
     _put(lab, speaker, data)
-    assert not lab.engine.tick.active
+    assert _came(lab) == 0
 
 
 async def test_media_before_the_keys_is_rejected(lab: Lab, speaker: LabClient) -> None:
@@ -248,7 +256,7 @@ async def test_media_over_tcp(lab: Lab, speaker: LabClient, listener: LabClient)
     assert speaker.peer.is_confirmed(connection.sent[0])
     for n, data in enumerate((b"", b"\x80", bytes([0x80]) * 3000)):
         tick.tcp(connection, data)
-        assert not tick.active, n
+        assert _came(lab) == 0, n
     tick.tcp(connection, speaker.peer.srtp.protect(_rtp(2, payload=b"hello")))
     tick.finish()
     assert _heard(lab, listener) == [b"hello"]

@@ -11,6 +11,7 @@ from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.uptrack import Layer, UpTrack
 from sfu.rtp.extensions import ExtensionUri, encode
 from sfu.rtp.header import FIXED_HEAD
+from sfu.streams.acknowledgements import Arrivals
 from sfu.streams.speakers import SpeechSettings
 from tests.harness.forwarding import OPUS, RED, VP8, VP8_RTX, audio_track, video_track
 from tests.harness.rtp_stream import rtp_header
@@ -22,6 +23,7 @@ EXTENSIONS = {
     5: ExtensionUri.TRANSPORT_CC,
     10: ExtensionUri.AUDIO_LEVEL,
 }
+ROW = 3
 KEY = bytes([0x10, 0, 0, 0]) + b"key frame"
 DELTA = bytes([0x10, 1, 0, 0]) + b"delta frame"
 
@@ -50,8 +52,15 @@ class Client:
 
     def __init__(self) -> None:
         self.sink = Sink()
-        self.ingress = Ingress(self.sink, SourceExtensions, SpeechSettings())
+        self.arrivals = Arrivals()
+        self.ingress = Ingress(self.sink, SourceExtensions, SpeechSettings(), self.arrivals, ROW)
         self.now = 100.0
+
+    @property
+    def transport_wide(self) -> list[int]:
+        """Transport-wide numbers, as they came."""
+        assert {key >> 16 for key in self.arrivals.keys} <= {ROW}
+        return [key & 0xFFFF for key in self.arrivals.keys]
 
     def bind(self, track: UpTrack, **fields: object) -> None:
         fields.setdefault("mid", "0")
@@ -333,8 +342,7 @@ class TestExtensions:
         client.bind(video_track(), ssrcs=(9,))
         client.send(9, 1, twcc=b"\x00\x05")
         client.send(77, 1, payload_type=50, twcc=b"\x00\x06")
-        arrivals, _ = client.ingress.arrivals.take(client.now)
-        assert [number & 0xFFFF for number in arrivals.sequences] == [5, 6]
+        assert client.transport_wide == [5, 6]
 
     def test_after_a_new_offer_ids_mean_what_it_says(self, client: Client):
         track = video_track()
@@ -342,15 +350,14 @@ class TestExtensions:
         client.send(9, 1, twcc=b"\x00\x05")
         client.ingress.bind(Binding(track, mid="0", ssrcs=(9,)), {5: ExtensionUri.MID})
         client.send(9, 2, twcc=b"\x00\x06")
-        assert [number & 0xFFFF for number in client.ingress.arrivals.take(client.now)[0].sequences] == [5]
+        assert client.transport_wide == [5]
 
     def test_layouts_that_take_turns(self, client: Client):
         client.bind(video_track(), ssrcs=(9,))
         for sequence in range(12):
             values = {"twcc": bytes([1, sequence])} | ({"mid": b"0"} if sequence % 3 else {})
             client.send(9, sequence, **values)
-        arrivals, _ = client.ingress.arrivals.take(client.now)
-        assert [number & 0xFFFF for number in arrivals.sequences] == [0x100 + n for n in range(12)]
+        assert client.transport_wide == [0x100 + n for n in range(12)]
 
     def test_elements_go_along_for_the_profiles(self, client: Client):
         client.bind(video_track(), ssrcs=(9,))
@@ -376,7 +383,7 @@ def test_a_packet_with_sources_and_padding(client: Client):
     packet = b"\xb2\x60" + bytes(9) + b"\x09" + sources + block + DELTA + b"\0\0\3"
     receive(client.ingress, packet, 1.0)
     assert [bytes(packet.payload) for _, _, packet in client.sink.packets] == [DELTA]
-    assert client.ingress.arrivals.take(1.0)[0].sequences[0] & 0xFFFF == 7
+    assert client.transport_wide == [7]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from sfu.forwarding.ingress import Ingress
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.profile import ProfileRegistry
 from sfu.forwarding.uptrack import Layer, UpTrack
+from sfu.net.outbox import Outbox
 from sfu.net.peers import PeerTable
 from sfu.peer.answerer import Answerer
 from sfu.peer.context import PeerContext
@@ -23,6 +24,7 @@ from sfu.sdp import codecs, extensions
 from sfu.sdp.answer import LocalTransport, SectionAnswer, write_answer
 from sfu.sdp.description import Codec, Description, Section
 from sfu.sdp.parse import parse
+from sfu.streams.acknowledgements import Acknowledgements
 from sfu.streams.speakers import SpeechSettings
 from tests.harness.offers import Line, write_offer
 
@@ -58,6 +60,7 @@ class World:
             emit=self.events.append,
             peers=PeerTable(),
             down_tracks=DownTrackTable(),
+            acknowledgements=Acknowledgements(Outbox(PeerTable(), [], batch=False)),
             profiles=ProfileRegistry(),
             new_ssrc=lambda: next(ssrcs),
             speech=SpeechSettings(),
@@ -95,7 +98,8 @@ class Side:
         """How often a negotiation was asked for."""
         context = world.context
         self.row = context.peers.allocate()
-        self.ingress = Ingress(Silence(), context.profiles.source, context.speech)
+        arrivals = context.acknowledgements.open(self.row, 1)
+        self.ingress = Ingress(Silence(), context.profiles.source, context.speech, arrivals, self.row)
         self.publishing = Publishing(context, self.id, self.ingress)
         self.subscribing = Subscribing(context, self.id, self.row, "PA_me", None)
         world.sides[self.id] = self

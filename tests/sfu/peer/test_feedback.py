@@ -25,7 +25,7 @@ class Wire:
 
     def __init__(self, lab: Lab, client: LabClient) -> None:
         self.transport = lab.engine.transports[client.peer.id]
-        self.feedback = Feedback(self.transport, self._put)
+        self.feedback = Feedback(self.transport, self._put, lab.engine.context.acknowledgements)
         self.sent: list[bytes] = []
         self.resent: list[tuple[int, bytes]] = []
 
