@@ -104,8 +104,9 @@ class Housekeeping:
         self._ringing.clear()
         for transport in ringing:
             self._to_ask.discard(transport)
+        overloaded = self._tick.overload.level > 0
         for transport in ringing + self._to_ask.take(now):
-            again_at = self._tick.feedback[transport].ask(now)
+            again_at = self._tick.feedback[transport].ask(now, overloaded=overloaded)
             if again_at != inf:
                 self._to_ask.put(transport, again_at)
 

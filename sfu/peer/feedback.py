@@ -21,6 +21,8 @@ from sfu.streams.sender_report import rtt_from_report
 MAX_COMPOUND_BYTES = 1150
 REPORTS_PER_PACKET = 31
 RECEIVER_REPORT_S = 1.0
+OVERLOADED_S = 0.1
+"""Between looks whether packets that the engine itself may have dropped can be asked for."""
 UNANSWERABLE_S = 0.2
 """Between looks whether a layer that somebody waits for has begun."""
 
@@ -147,10 +149,11 @@ class Feedback:
 
     # --- to the client as publisher ---
 
-    def ask(self, now: float) -> float:
+    def ask(self, now: float, *, overloaded: bool = False) -> float:
         """Send the NACKs and key frame requests that are due; returns when to ask again, infinity for not at all.
 
-        Whatever else calls for it rings the ingress' ``attention``.
+        Whatever else calls for it rings the ingress' ``attention``. NACKs wait while the engine is ``overloaded``: what
+        its socket had no room for would come on top of what it has no room for.
         """
         ingress = self._transport.ingress
         ingress.attention.lower()
@@ -158,7 +161,9 @@ class Feedback:
         again_at = inf
         for media_ssrc, stream in ingress.streams.items():
             nacks = stream.nacks
-            if nacks is not None and nacks.pending:
+            if nacks is not None and nacks.pending and overloaded:
+                again_at = min(again_at, now + OVERLOADED_S)
+            elif nacks is not None and nacks.pending:
                 self._ask_for_packets(media_ssrc, stream, nacks, now)
                 again_at = min(again_at, nacks.due_at)
             if stream.track.kind is MediaKind.VIDEO:

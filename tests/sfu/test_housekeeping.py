@@ -16,6 +16,7 @@ from sfu.control import Event, RouterId, TrackId, TransportId
 from sfu.housekeeping import QUALITY_S, SLOTS, URGENT_S, Housekeeping
 from sfu.net.outbox import Outbox
 from sfu.net.peers import PeerTable
+from sfu.overload import Overload
 from sfu.peer.transport import Transport
 from sfu.router import Router
 from sfu.streams.acknowledgements import Acknowledgements
@@ -63,8 +64,9 @@ class Feedback:
     def report(self, now: float, unix_now: float) -> None:
         self.reports.append(now)
 
-    def ask(self, now: float) -> float:
+    def ask(self, now: float, *, overloaded: bool) -> float:
         self.asks.append(now)
+        self.overloaded = overloaded
         return now + self.again_s
 
 
@@ -74,7 +76,8 @@ class Clockwork:
     def __init__(self) -> None:
         self.events: list[Event] = []
         self.feedback: dict[Peer, Feedback] = {}
-        self.tick = SimpleNamespace(feedback=self.feedback, active=set(), started_layers=[])
+        self.overload = Overload()
+        self.tick = SimpleNamespace(feedback=self.feedback, started_layers=[], overload=self.overload)
         outbox = Outbox(PeerTable(), [], batch=False)
         self.turns: list[float] = []
         """When feedback on arrivals had one."""
@@ -178,6 +181,18 @@ def test_who_rings_is_asked_in_the_next_round_and_again_when_due(clockwork: Cloc
     clockwork.run(1.0 + URGENT_S)
     assert 9 <= len(feedback.asks) - 1 <= 11
     assert clockwork.feedback[quiet].asks == []
+
+
+def test_who_is_asked_is_told_of_overload(clockwork: Clockwork) -> None:
+    peer = clockwork.add(1)
+    peer.ingress.attention.ring()
+    clockwork.run(0.1)
+    assert not clockwork.feedback[peer].overloaded
+    clockwork.overload.level = 1
+    peer.ingress.attention.lower()
+    peer.ingress.attention.ring()
+    clockwork.run(0.1)
+    assert clockwork.feedback[peer].overloaded
 
 
 def test_who_rings_while_it_waits_to_be_asked_again_is_asked_at_once(clockwork: Clockwork) -> None:

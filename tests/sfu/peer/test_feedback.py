@@ -9,7 +9,13 @@ from sfu import control
 from sfu.control import MediaKind, TrackId
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.uptrack import Layer
-from sfu.peer.feedback import MAX_COMPOUND_BYTES, RECEIVER_REPORT_S, REPORTS_PER_PACKET, Feedback
+from sfu.peer.feedback import (
+    MAX_COMPOUND_BYTES,
+    OVERLOADED_S,
+    RECEIVER_REPORT_S,
+    REPORTS_PER_PACKET,
+    Feedback,
+)
 from sfu.rtp import ntp, rtcp, twcc
 from tests.harness.lab import Lab
 from tests.harness.lab_client import LabClient
@@ -303,6 +309,23 @@ async def test_memory_of_retransmissions_ends_with_the_stream(
         lab.engine.execute(control.Unsubscribe(bob.peer.id, track_id))
     wire.feedback.report(lab.now + 4.0, lab.unix_now)
     assert wire.feedback._octets == {}
+
+
+async def test_an_overloaded_engine_asks_for_no_packets_but_for_key_frames(
+    lab: Lab, alice: LabClient, bob: LabClient
+) -> None:
+    wire = Wire(lab, alice)
+    stream = wire.transport.ingress.streams[CAMERA_SSRC]
+    stream.nacks.received(stream.stats.highest + 10, lab.now)
+    stream.layer.keyframes.request(lab.now)
+    at = lab.now + 1.0
+    assert wire.feedback.ask(at, overloaded=True) == pytest.approx(at + OVERLOADED_S)
+    assert [type(packet) for compound in wire.said() for packet in compound] == [rtcp.Pli]
+    stream.nacks.clear()
+    stream.nacks.received(stream.stats.highest, at)
+    stream.nacks.received(stream.stats.highest + 10, at)
+    wire.feedback.ask(at, overloaded=False)
+    assert [type(packet) for compound in wire.said() for packet in compound] == [rtcp.Nack]
 
 
 async def test_simulcast_layers_are_asked_one_by_one(lab: Lab) -> None:
