@@ -12,6 +12,7 @@ from tests.architecture.tree import ROOT, modules, relative
 
 ELSEWHERE = {
     "auth/errors.py": "tests/auth/test_tokens.py",
+    "hubbub/api/address.py": "tests/hubbub/api/test_token_endpoint.py",
     "hubbub/api/app.py": "tests/hubbub/api/test_http_table.py",
     "hubbub/api/health.py": "tests/hubbub/api/test_http_table.py",
     "hubbub/api/rest/data.py": "tests/hubbub/api/rest/test_participants.py",
