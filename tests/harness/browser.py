@@ -11,6 +11,7 @@ from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.harness.eventually import PATIENCE_S, eventually
+from tests.harness.listening import listening
 from tests.harness.media import SHADE_TOLERANCE, TONE_TOLERANCE_HZ
 from tests.harness.npm import install
 from tests.harness.server import Server
@@ -34,14 +35,8 @@ async def served_page() -> AsyncIterator[str]:
     install(PAGE)
     app = web.Application()
     app.router.add_static("/", PAGE)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}/index.html"
-    finally:
-        await runner.cleanup()
+    async with listening(app) as port:
+        yield f"http://127.0.0.1:{port}/index.html"
 
 
 @asynccontextmanager

@@ -20,6 +20,7 @@ from signaling.agents import AgentDoor
 from signaling.app import Door
 from signaling.config import SignalingConfig
 from signaling.ports import Rooms
+from tests.harness.listening import listening
 
 SECRET = "devsecretdevsecretdevsecretdevsecret"
 KEYS = KeyRing({"devkey": SECRET})
@@ -66,11 +67,5 @@ async def serving(
         routes += twirp(administration, keys, agents).routes()
     app = build_app(routes)
     app.on_shutdown.extend(closing)
-    runner = runner_for(app, config, **runner_options)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield site.port
-    finally:
-        await runner.cleanup()
+    async with listening(runner_for(app, config, **runner_options)) as port:
+        yield port

@@ -8,7 +8,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from auth.grants import Claims
 from auth.tokens import verify
@@ -17,19 +16,18 @@ from hubbub.api.token_endpoint import TokenEndpoint
 from hubbub.config.model import TokenEndpointConfig
 from rooms.config import RoomConfig
 from tests.harness.http_server import KEYS
+from tests.harness.listening import listening
 
 CONFIG = TokenEndpointConfig(path="/api/token", connection_details=True)
 
 
 @asynccontextmanager
 async def asking(config: TokenEndpointConfig = CONFIG) -> AsyncIterator[aiohttp.ClientSession]:
-    runner = web.AppRunner(build_app(TokenEndpoint(config, RoomConfig(), KEYS).routes()))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{site.port}") as client:
+    async with (
+        listening(build_app(TokenEndpoint(config, RoomConfig(), KEYS).routes())) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+    ):
         yield client
-    await runner.cleanup()
 
 
 def camel(name: str) -> str:

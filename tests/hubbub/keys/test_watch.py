@@ -15,6 +15,7 @@ from auth.keys import KeyRing
 from auth.tokens import mint
 from hubbub.database import Database
 from hubbub.keys import SCHEMA, KeyRow, KeyTable, KeyWatch
+from tests.harness.listening import listening
 
 SECRET = "s" * 32
 OTHER = "t" * 32
@@ -92,15 +93,14 @@ async def test_who_is_asked_for_unknown_keys(table: KeyTable) -> None:
 
     app = web.Application(middlewares=[watch.ask])
     app.add_routes([web.get("/", answer)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
 
     def token(key: str) -> str:
         return mint(Claims(identity="ann"), key, SECRET, now=0)
 
-    async with aiohttp.ClientSession(f"http://127.0.0.1:{site.port}") as client:
+    async with (
+        listening(app) as port,
+        aiohttp.ClientSession(f"http://127.0.0.1:{port}") as client,
+    ):
         for key in ("own", "tenant", "tenant", "nobody", "nobody", "weak"):
             async with client.get("/", headers={"Authorization": f"Bearer {token(key)}"}):
                 pass
@@ -108,7 +108,6 @@ async def test_who_is_asked_for_unknown_keys(table: KeyTable) -> None:
             pass
         async with client.get("/", params={"access_token": "no token"}):
             pass
-    await runner.cleanup()
     assert asked == ["tenant", "nobody", "weak", "elsewhere"]
     assert ring.secret("tenant") == SECRET
     assert "weak" not in ring

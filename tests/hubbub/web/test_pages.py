@@ -2,10 +2,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from aiohttp import web
 
 from hubbub.api.app import build_app
 from hubbub.web.pages import FILES, SECURITY_HEADERS, Pages
+from tests.harness.listening import listening
 from tests.harness.raw_http import ask
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
@@ -17,12 +17,8 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
     for name in ("index.html", "page.js", "style.css"):
         (tmp_path / name).write_text(f"this is {name}")
     (tmp_path / "secret.txt").write_text("not to be served")
-    runner = web.AppRunner(build_app(Pages(tmp_path).routes()))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield site.port
-    await runner.cleanup()
+    async with listening(build_app(Pages(tmp_path).routes())) as port:
+        yield port
 
 
 async def test_the_page_comes_with_its_policy(port: int) -> None:

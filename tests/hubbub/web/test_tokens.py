@@ -5,23 +5,19 @@ from contextlib import asynccontextmanager
 from urllib.parse import quote
 
 import pytest
-from aiohttp import web
 
 from auth.tokens import verify
 from hubbub.api.app import build_app
 from hubbub.web.tokens import DevTokens
 from tests.harness.http_server import KEYS
+from tests.harness.listening import listening
 from tests.harness.raw_http import ask
 
 
 @asynccontextmanager
 async def serving_tokens(*, enabled: bool = True) -> AsyncIterator[int]:
-    runner = web.AppRunner(build_app(DevTokens(KEYS, enabled=enabled).routes()))
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    yield site.port
-    await runner.cleanup()
+    async with listening(build_app(DevTokens(KEYS, enabled=enabled).routes())) as port:
+        yield port
 
 
 async def test_a_token_for_that_room_and_person_only() -> None:

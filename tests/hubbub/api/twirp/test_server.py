@@ -18,6 +18,7 @@ from hubbub.api.twirp.server import LARGE_BODY_BYTES, TwirpServer
 from hubbub.api.twirp.services import ROOM_SERVICE, UNIMPLEMENTED, Unimplemented
 from rooms.errors import RoomFull
 from signaling.config import SignalingConfig
+from tests.harness.listening import listening
 
 SECRET = "a secret of more than thirty-two characters"
 
@@ -65,12 +66,8 @@ async def client() -> AsyncIterator[Client]:
     for descriptor, check in UNIMPLEMENTED:
         server.mount(descriptor, Unimplemented(check))
     runner = runner_for(build_app(server.routes()), SignalingConfig())
-    await runner.setup()
-    site = aiohttp.web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    async with aiohttp.ClientSession() as session:
-        yield Client(session, f"http://127.0.0.1:{site.port}")
-    await runner.cleanup()
+    async with listening(runner) as port, aiohttp.ClientSession() as session:
+        yield Client(session, f"http://127.0.0.1:{port}")
 
 
 ROOMS = "/twirp/livekit.RoomService/"
