@@ -13,33 +13,30 @@ from collections.abc import Callable
 import numpy as np
 
 from sfu.forwarding.arena import SendArena
+from sfu.forwarding.copies import Added, OneByOne, put
 from sfu.forwarding.downtracks import (
     KEY_INDEX,
     PAYLOAD_TYPE,
     PEER,
     PICTURE,
-    ROW,
     SSRC,
     TIMESTAMP,
     TL0,
     DownTrackTable,
 )
 from sfu.forwarding.packet import MediaPacket
-from sfu.forwarding.packing import MAX_PADDING, arrange
+from sfu.forwarding.packing import arrange
 from sfu.net.arrays import Int32s, Int64s, UInt8s
 
 SRTP_TAG_BYTES = 16
 """The longest authentication tag that protection appends (RFC 7714)."""
 
 TEMPLATES = 512
-FEW = 48
+_NO_PICTURE = (0, 0, 0)
+FEW = 24
 """Copies up to which they are written one by one ..."""
 FEW_EACH = 2
 """... and copies of each packet, if there are more."""
-_PADDING_BIT = 0x20
-_PADDING = [b"", *(bytes(size - 1) + bytes((size,)) for size in range(1, MAX_PADDING + 1))]
-_FIXED = struct.Struct("!BHII")
-_WORD = struct.Struct("!H")
 _RECORD = struct.Struct("=13q")
 """The numbers of a template, before each down track's offsets are taken away; a column each:"""
 _LENGTH, _PAYLOAD_AT, _TWCC_AT, _SEQUENCE, _TIMESTAMP, _MARKER, _SLOT, _PICTURE = range(8)
@@ -72,20 +69,21 @@ class Lane:
         self._records: Int64s = np.zeros((TEMPLATES, _RECORD.size // 8), np.int64)
         self._record_bytes = self._records.data.cast("B")
         self._stride = stride
-        self._row_lengths, self._row_peers = self.arena.lengths.data, self.arena.peers.data
-        self._added: list[tuple[bytes, bytes, int, int, MediaPacket, Int32s]] = []
-        """Header, payload, and the rest of what :meth:`add` was given."""
+        self._one_by_one = OneByOne(self.arena, downtracks, twcc_counters, drain)
+        self._added: list[Added] = []
         self._copies = 0
-        self._has_pictures = False
         self._has_slots = False
-        self._all_pictures = False
         self._has_twcc = False
         self._twcc_place = 0
         """Where the transport-wide number is in all templates; 0 when that differs."""
+        self._has_pictures = False
+        self._picture_places = _NO_PICTURE
+        """Where picture id, TL0PICIDX and key index are in all templates."""
 
     def add(self, header: bytes, twcc_at: int, number: int, packet: MediaPacket, downs: Int32s) -> None:
-        """Add a packet for ``downs`` (rows of the down track table) under its number in the rendition they forward.
+        """Add a packet for ``downs`` under its number in the rendition they forward.
 
+        ``downs`` are rows of the down track table, one for each destination, in the order of destinations.
         ``header`` is the RTP header with its extension block; ``twcc_at`` the offset in it of the transport-wide
         sequence number to stamp, 0 for none.
         """
@@ -109,7 +107,7 @@ class Lane:
         else:
             order, padded = [0], lengths
         if self._copies <= FEW or self._copies <= FEW_EACH * len(added):
-            self._write_few(order, padded)
+            self._one_by_one.write(added, order, padded)
         else:
             self._write_all(order, padded)
         added.clear()
@@ -119,14 +117,8 @@ class Lane:
         """By column."""
         for index, length in enumerate(lengths):
             self._template(index, length)
+        self._compare()
         columns = self._records[: len(self._added)]
-        twcc_at, pictures = columns[:, _TWCC_AT], columns[:, _PICTURE]
-        self._has_twcc = bool(twcc_at.any())
-        self._twcc_place = int(twcc_at[0]) if (twcc_at == twcc_at[0]).all() else 0
-        self._has_slots = bool(columns[:, _SLOT].any())
-        with_pictures = pictures >= 0
-        self._has_pictures = bool(with_pictures.any())
-        self._all_pictures = bool(with_pictures.all())
         downs, templates = self._pairs(order)
         start = 0
         while start < len(downs):
@@ -136,6 +128,17 @@ class Lane:
             self._write(downs[start:stop], templates[start:stop], columns)
             start = stop
 
+    def _compare(self) -> None:
+        """Find out what is in the same place in all templates."""
+        added = self._added
+        twcc_places = {one[2] for one in added}
+        self._has_twcc = twcc_places != {0}
+        self._twcc_place = twcc_places.pop() if len(twcc_places) == 1 else 0
+        self._has_slots = any(one[4].slot for one in added)
+        picture_places = {_picture_places(len(one[0]), one[4]) for one in added}
+        self._has_pictures = picture_places != {_NO_PICTURE}
+        self._picture_places = picture_places.pop() if len(picture_places) == 1 else _NO_PICTURE
+
     def _template(self, index: int, length: int) -> None:
         """Make the template of a packet, padded to ``length``."""
         header, payload, twcc_at, number, packet, _ = self._added[index]
@@ -143,13 +146,15 @@ class Lane:
         numbers = (length, len(header), twcc_at, number, timestamp, marker, slot)
         # The rest of the columns are the packet's fields from ``picture`` on.
         _RECORD.pack_into(self._record_bytes, index * _RECORD.size, *numbers, *packet[10:])
-        _put(self._template_bytes, index * self._stride, header, payload, length)
+        put(self._template_bytes, index * self._stride, header, payload, length)
 
     def _pairs(self, order: list[int]) -> tuple[Int32s, Int64s]:
         """All pairs of down track and template, ordered by destination and for each of them as ``order`` says."""
-        templates = np.array(order)
         arranged = [self._added[index][5] for index in order]
         first = arranged[0]
+        if len(order) == 1:
+            return first, np.zeros(len(first), np.int64)
+        templates = np.array(order)
         if all(downs is first for downs in arranged):
             return np.repeat(first, len(order)), np.tile(templates, len(first))
         downs = np.concatenate(arranged)
@@ -184,6 +189,13 @@ class Lane:
     def _stamp(self, first: int, at: Int64s, peers: Int32s) -> None:
         """Number the packets of each peer transport-wide, in the order in which they will be sent."""
         counters = self._twcc_counters()
+        if len(self._added) == 1:  # one for each
+            stamps: Int64s = counters[peers]
+            counters[peers] = stamps + 1
+            rows = self.arena.rows[first : first + len(peers)]
+            rows[:, self._twcc_place] = stamps >> 8
+            rows[:, self._twcc_place + 1] = stamps
+            return
         new = np.empty(len(peers), np.bool_)
         new[0] = True
         np.not_equal(peers[1:], peers[:-1], out=new[1:])
@@ -208,11 +220,15 @@ class Lane:
 
     def _write_pictures(self, first: int, ours: Int64s, theirs: Int64s) -> None:
         """Rewrite VP8 payload descriptors (RFC 7741 section 4.2)."""
+        if self._picture_places != _NO_PICTURE:
+            self._write_pictures_at(
+                *self._picture_places, self.arena.rows[first : first + len(ours)], ours, theirs
+            )
+            return
         flat = self.arena.flat
         start = self.arena.offsets[first : first + len(ours)]
-        if not self._all_pictures:
-            chosen = (ours[:, _PICTURE] >= 0).nonzero()[0]
-            ours, theirs, start = ours[chosen], theirs[chosen], start[chosen]
+        chosen = (ours[:, _PICTURE] >= 0).nonzero()[0]
+        ours, theirs, start = ours[chosen], theirs[chosen], start[chosen]
         payload = start + ours[:, _PAYLOAD_AT]
         picture = ours[:, _PICTURE] - theirs[:, PICTURE]
         where = payload + ours[:, _PICTURE_AT]
@@ -227,73 +243,23 @@ class Lane:
             index = (ours[:, _KEY_INDEX] - theirs[:, KEY_INDEX])[has]
             flat[where] = (flat[where] & 0xE0) | (index & 0x1F)
 
-    def _write_few(self, order: list[int], lengths: list[int]) -> None:
-        """One by one, without templates and arrays, whose fixed cost is that of some thirty copies."""
-        added, arena, stride = self._added, self.arena, self._stride
-        counters, memory = self._twcc_counters().data, arena.bytes
-        for index, theirs in self._pairs_of_few(order):
-            if arena.count == arena.capacity:
-                self._drain(arena)
-            row = arena.count
-            start, length = row * stride, lengths[index]
-            header, payload, twcc_at, number, packet, _ = added[index]
-            _, timestamp, marker, slot, _, _, _, _, _, _, picture, _, _, _, _, _ = packet
-            number_from, timestamp_from, _, _, _, ssrc, payload_type, other_type, peer, _ = theirs
-            _put(memory, start, header, payload, length)
-            _FIXED.pack_into(
-                memory,
-                start + 1,
-                marker | (other_type if slot else payload_type),
-                (number - number_from) & 0xFFFF,
-                (timestamp - timestamp_from) & 0xFFFFFFFF,
-                ssrc,
-            )
-            if twcc_at:
-                stamp = counters[peer]
-                counters[peer] = stamp + 1
-                _WORD.pack_into(memory, start + twcc_at, stamp & 0xFFFF)
-            if picture >= 0:
-                _rewrite_picture(memory, start + len(header), packet, theirs)
-            self._row_lengths[row] = length
-            self._row_peers[row] = peer
-            arena.count = row + 1
-
-    def _pairs_of_few(self, order: list[int]) -> list[tuple[int, tuple[int, ...]]]:
-        """Packets by index, each with a row of the down track table, ordered as :meth:`_pairs` does."""
-        added, table = self._added, self._downtracks.bytes
-        by_peer: dict[int, list[tuple[int, tuple[int, ...]]]] = {}
-        for index in order:
-            for down in added[index][5].tolist():
-                theirs = ROW.unpack_from(table, down * ROW.size)
-                peer = theirs[PEER]
-                if peer in by_peer:
-                    by_peer[peer].append((index, theirs))
-                else:
-                    by_peer[peer] = [(index, theirs)]
-        if len(by_peer) == 1:
-            return by_peer[peer]
-        return [pair for peer in sorted(by_peer) for pair in by_peer[peer]]
+    def _write_pictures_at(
+        self, picture_at: int, tl0_at: int, key_index_at: int, rows: UInt8s, ours: Int64s, theirs: Int64s
+    ) -> None:
+        """The same where all have everything in one place (0: not at all)."""
+        picture = ours[:, _PICTURE] - theirs[:, PICTURE]
+        rows[:, picture_at] = (picture >> 8) | 0x80
+        rows[:, picture_at + 1] = picture
+        if tl0_at:
+            rows[:, tl0_at] = ours[:, _TL0] - theirs[:, TL0]
+        if key_index_at:
+            index = ours[:, _KEY_INDEX] - theirs[:, KEY_INDEX]
+            rows[:, key_index_at] = (rows[:, key_index_at] & 0xE0) | (index & 0x1F)
 
 
-def _put(memory: memoryview, start: int, header: bytes, payload: bytes, length: int) -> None:
-    """Write a packet, and padding up to ``length`` (RFC 3550 section 5.1)."""
-    payload_at = start + len(header)
-    end = payload_at + len(payload)
-    memory[start:payload_at] = header
-    memory[payload_at:end] = payload
-    padding = start + length - end
-    if padding:
-        memory[start] = header[0] | _PADDING_BIT
-        memory[end : end + padding] = _PADDING[padding]
-
-
-def _rewrite_picture(
-    memory: memoryview, payload_at: int, packet: MediaPacket, theirs: tuple[int, ...]
-) -> None:
-    picture, picture_at, tl0, tl0_at, key_index, key_index_at = packet[10:]
-    _WORD.pack_into(memory, payload_at + picture_at, 0x8000 | ((picture - theirs[PICTURE]) & 0x7FFF))
-    if tl0_at:
-        memory[payload_at + tl0_at] = (tl0 - theirs[TL0]) & 0xFF
-    if key_index_at:
-        at = payload_at + key_index_at
-        memory[at] = (memory[at] & 0xE0) | ((key_index - theirs[KEY_INDEX]) & 0x1F)
+def _picture_places(payload_at: int, packet: MediaPacket) -> tuple[int, int, int]:
+    """Where picture id, TL0PICIDX and key index are in a packet; 0 for those that it hasn't."""
+    _, _, _, _, _, _, _, _, _, _, picture, picture_at, _, tl0_at, _, key_index_at = packet
+    if picture < 0:
+        return _NO_PICTURE
+    return payload_at + picture_at, tl0_at and payload_at + tl0_at, key_index_at and payload_at + key_index_at

@@ -87,6 +87,7 @@ ELSEWHERE = {
     "sfu/config.py": "tests/hubbub/config/test_load.py",
     "sfu/forwarding/arena.py": "tests/sfu/forwarding/test_matrix.py",
     "sfu/forwarding/binding.py": "tests/sfu/forwarding/test_ingress.py",
+    "sfu/forwarding/copies.py": "tests/sfu/forwarding/test_matrix.py",
     "sfu/forwarding/downtracks.py": "tests/sfu/forwarding/test_downtrack.py",
     "sfu/net/credentials.py": "tests/sfu/net/test_ice.py",
     "sfu/net/dtls_handshake.py": "tests/sfu/net/test_dtls.py",

@@ -155,11 +155,12 @@ def test_one_by_one_and_by_column_write_the_same_in_the_same_order(
         for harness in harnesses:
             row = harness.down(peer, **offsets)
             harness.table.payload_type[row, 1] = 63
-    fanouts = [rows(*random_.sample(range(60), random_.choice((1, 1, 2, 9)))) for _ in range(10)]
-    for _ in range(30):
-        for _ in range(random_.randrange(1, 20)):
-            packet = _any_packet(random_)
-            twcc_at = random_.choice((TWCC_AT, TWCC_AT, 0))
+    fanouts = [_fanout(random_, by_column.table) for _ in range(10)]
+    for tick in range(100):
+        alike = tick % 3 == 0
+        for _ in range(random_.choice((1, 2, 20))):
+            packet = _any_packet(random_, alike=alike)
+            twcc_at = TWCC_AT if alike else random_.choice((TWCC_AT, TWCC_AT, 0))
             number, downs = random_.randrange(2**20), random_.choice(fanouts)
             for harness in harnesses:
                 harness.lane.add(HEADER, twcc_at, number, packet, downs)
@@ -170,13 +171,21 @@ def test_one_by_one_and_by_column_write_the_same_in_the_same_order(
     assert one_by_one.counters.tolist() == by_column.counters.tolist()
 
 
-def _any_packet(random_: random.Random) -> MediaPacket:
+def _fanout(random_: random.Random, table: DownTrackTable) -> np.ndarray:
+    """Some down tracks of different destinations, by destination."""
+    chosen = random_.sample(range(60), random_.choice((1, 1, 2, 9)))
+    by_peer = {int(table.peer[row]): row for row in chosen}
+    return rows(*(by_peer[peer] for peer in sorted(by_peer)))
+
+
+def _any_packet(random_: random.Random, *, alike: bool) -> MediaPacket:
+    """``alike``: with the same fields in the same places as others."""
     payload = random_.randbytes(random_.choice((8, 150, 151, 153, 180)))
     ids: dict[str, int] = {}
-    if random_.random() < 0.5:
+    if alike or random_.random() < 0.5:
         ids = {"picture": random_.randrange(2**20), "picture_at": 2}
-        ids |= {"tl0": random_.randrange(2**20), "tl0_at": random_.choice((0, 4))}
-        ids |= {"key_index": random_.randrange(32), "key_index_at": random_.choice((0, 5))}
+        ids |= {"tl0": random_.randrange(2**20), "tl0_at": 4 if alike else random_.choice((0, 4))}
+        ids |= {"key_index": random_.randrange(32), "key_index_at": 5 if alike else random_.choice((0, 5))}
     timestamp, marker = random_.choice((7, 7, 2**33)), random_.random() < 0.5
     return media(payload=payload, timestamp=timestamp, marker=marker, slot=random_.randrange(2), **ids)
 
