@@ -21,6 +21,7 @@ from sfu.control import (
 )
 from sfu.forwarding.uptrack import UpTrack
 from sfu.net.outbox import Outbox
+from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
 from sfu.router import Router
 from sfu.streams.acknowledgements import Acknowledgements
@@ -32,6 +33,8 @@ URGENT_S = 0.01
 SLOTS = 20
 SLOT_S = 0.01
 """Each transport is visited once in SLOTS slots, so that a large room does not stall the loop at once."""
+LOOKS = 5
+"""In one visit of so many a transport is looked at for what takes seconds anyway."""
 QUALITY_S = 5.0
 
 
@@ -46,9 +49,10 @@ class Housekeeping:
         self._acknowledgements = acknowledgements
         self._emit = emit
         self._transports: dict[TransportId, Transport] = {}
-        self._slots: list[dict[TransportId, Transport]] = [{} for _ in range(SLOTS)]
+        self._slots: list[dict[TransportId, tuple[Transport, Feedback]]] = [{} for _ in range(SLOTS)]
+        self._visited = 0
+        """Slots so far."""
         self._slot_at = 0.0
-        self._slot = 0
         self._ringing: list[Transport] = []
         """Whose bell was rung since the last round."""
         self._to_ask: Wheel[Transport] = Wheel(URGENT_S)
@@ -68,7 +72,7 @@ class Housekeeping:
     def add(self, transport: Transport) -> None:
         """Look after a transport from now on."""
         self._transports[transport.id] = transport
-        self._slots[transport.row % SLOTS][transport.id] = transport
+        self._slots[transport.row % SLOTS][transport.id] = transport, self._tick.feedback[transport]
         transport.ingress.attention.listen(partial(self._ringing.append, transport))
 
     def remove(self, transport: Transport) -> None:
@@ -90,8 +94,8 @@ class Housekeeping:
         self._ask(now)
         while now - self._slot_at >= SLOT_S:
             self._slot_at = max(self._slot_at + SLOT_S, now - (SLOTS - 1) * SLOT_S)
-            self._slot = (self._slot + 1) % SLOTS
             self._run_slot(now, unix_now)
+            self._visited += 1
         while self._visits and self._visits[0][0] <= now:
             router = heappop(self._visits)[2]
             if self._routers.get(router.id) is router:
@@ -117,31 +121,35 @@ class Housekeeping:
             self._retarget(layer.track)
 
     def _run_slot(self, now: float, unix_now: float) -> None:
-        """Visit one slot's transports: each is visited five times a second."""
-        for transport in list(self._slots[self._slot].values()):
-            reason = transport.failed(now)
-            if not reason:
-                if self._failed:
-                    self._failed.discard(transport.id)
-            elif transport.id not in self._failed:
-                self._failed.add(transport.id)
-                self._emit(TransportFailed(transport.id, reason))
+        """Visit one slot's transports: each has its turn five times a second, and once a second a closer look."""
+        cycle, slot = divmod(self._visited, SLOTS)
+        for transport, feedback in list(self._slots[slot].values()):
             if transport.connected:
-                self._tick.feedback[transport].report(now, unix_now)
+                feedback.report(now, unix_now)
             for track in list(transport.publishing.tracks.values()):
-                self._check_layers(track)
+                if len(track.layers) > 1:
+                    self._check_layers(track)
+            if (transport.row // SLOTS - cycle) % LOOKS == 0:
+                self._look(transport, now)
+
+    def _look(self, transport: Transport, now: float) -> None:
+        """See whether a transport still lives, and what of its tracks nobody uses any more."""
+        reason = transport.failed(now)
+        if not reason:
+            if self._failed:
+                self._failed.discard(transport.id)
+        elif transport.id not in self._failed:
+            self._failed.add(transport.id)
+            self._emit(TransportFailed(transport.id, reason))
+        for track in transport.publishing.tracks.values():
+            for layer in track.layers:
+                if any(rendition.unused for rendition in layer.renditions):
+                    layer.sweep()
 
     def _check_layers(self, track: UpTrack) -> None:
-        layers = track.layers
-        if len(layers) > 1:
-            stopped = [layer.stopped() for layer in reversed(layers)]
-            if any(stopped):
-                self._retarget(track)
-        for layer in layers:
-            for rendition in layer.renditions:
-                if rendition.unused:
-                    layer.sweep()
-                    break
+        stopped = [layer.stopped() for layer in reversed(track.layers)]
+        if any(stopped):
+            self._retarget(track)
 
     def _retarget(self, track: UpTrack) -> None:
         for transport_id, down in list(track.down_tracks.items()):

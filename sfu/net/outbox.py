@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from sfu.net import mmsg, srtp
-from sfu.net.arrays import Int64s, UInt8s
+from sfu.net.arrays import UInt8s
 from sfu.net.peers import PeerTable
 from sfu.net.udp import UdpPort
 
@@ -92,7 +92,7 @@ class Outbox:
         if self._peers.tcp_count:
             rows = self._over_tcp(rows, to)
         if rows:
-            self._over_udp(np.array(rows, np.int64), np.array([to[row] for row in rows], np.int64))
+            self._over_udp(rows, to)
         self.dropped += count - (self.packets - sent)
 
     def _into_taps(self, to: list[int]) -> None:
@@ -103,28 +103,33 @@ class Outbox:
                 tap.rtcp(bytes(self._packet(row)))
                 self.packets += 1
 
-    def _over_udp(self, rows: Int64s, peers: Int64s) -> None:
-        ports = self._peers.port[peers]
+    def _over_udp(self, rows: list[int], to: list[int]) -> None:
         for index, port in enumerate(self._ports):
-            chosen = ports == index
-            if chosen.any():
-                self._send(port, rows[chosen], peers[chosen])
+            chosen = [row for row in rows if self._peers.routes[to[row]][0] == index]
+            if chosen:
+                self._send(port, chosen, [to[row] for row in chosen])
 
-    def _send(self, port: UdpPort, rows: Int64s, peers: Int64s) -> None:
+    def _send(self, port: UdpPort, rows: list[int], peers: list[int]) -> None:
         if self._sender is None:
-            for row, peer in zip(rows.tolist(), peers.tolist(), strict=True):
+            for row, peer in zip(rows, peers, strict=True):
                 raw = self._peers.addresses[peer, : self._peers.address_lengths[peer]].tobytes()
                 self.packets += port.send_raw(self._packet(row), raw)
-            return
-        sent, _ = self._sender.send(
-            port.fileno,
-            self._address + rows * _STRIDE,
-            self._sizes[rows].astype(np.int64),
-            self._peers.addresses.ctypes.data + peers * mmsg.ADDRESS_BYTES,
-            self._peers.address_lengths[peers],
-            gso=False,
-        )
-        self.packets += sent
+        elif len(rows) <= mmsg.FEW:
+            pointers = [self._address + row * _STRIDE for row in rows]
+            _, names, name_lengths = zip(*map(self._peers.routes.__getitem__, peers), strict=True)
+            lengths = self._sizes[rows].tolist()
+            self.packets += self._sender.send_few(
+                port.fileno, pointers, lengths, names, name_lengths, gso=False
+            )[0]
+        else:
+            self.packets += self._sender.send(
+                port.fileno,
+                self._address + np.array(rows, np.int64) * _STRIDE,
+                self._sizes[rows].astype(np.int64),
+                self._peers.names[peers],
+                self._peers.address_lengths[peers],
+                gso=False,
+            )[0]
 
     def _over_tcp(self, rows: list[int], to: list[int]) -> list[int]:
         """Send what goes over TCP; returns the rest."""

@@ -1,6 +1,7 @@
 """RTCP of one transport: what clients tell us of what they receive and send, and what we tell them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import chain
 from math import inf
 
 from sfu.control import MediaKind
@@ -14,7 +15,6 @@ from sfu.rtp.errors import RtpError
 from sfu.rtp.extensions import abs_send_time
 from sfu.streams.acknowledgements import Acknowledgements
 from sfu.streams.nack import NackRegister
-from sfu.streams.receive import ReceiveStream
 from sfu.streams.retransmit import RetransmitLimiter
 from sfu.streams.sender_report import rtt_from_report
 
@@ -244,8 +244,14 @@ class Feedback:
 
     def _report_received(self, now: float) -> None:
         ingress = self._transport.ingress
-        streams: dict[int, InStream | Repair] = {**ingress.streams, **ingress.repairs}
-        blocks = [_block(ssrc, s.stats, now) for ssrc, s in streams.items() if s.stats.packets]
+        streams: Iterable[tuple[int, InStream | Repair]] = chain(
+            ingress.streams.items(), ingress.repairs.items()
+        )
+        blocks = [
+            rtcp.ReportBlock(ssrc, *stream.stats.report(now))
+            for ssrc, stream in streams
+            if stream.stats.highest >= 0
+        ]
         for start in range(0, len(blocks), REPORTS_PER_PACKET):
             part = tuple(blocks[start : start + REPORTS_PER_PACKET])
             self._rtcp(rtcp.build_receiver_report(rtcp.ReceiverReport(self._transport.rtcp_ssrc, part)))
@@ -273,10 +279,3 @@ class Feedback:
     def _rtcp(self, packet: bytes) -> None:
         if self._transport.connected:
             self._put(self._transport.row, packet)
-
-
-def _block(ssrc: int, stats: ReceiveStream, now: float) -> rtcp.ReportBlock:
-    fields = stats.report(now)
-    return rtcp.ReportBlock(
-        ssrc, fields.fraction, fields.cumulative, fields.highest32, fields.jitter, fields.lsr, fields.dlsr
-    )

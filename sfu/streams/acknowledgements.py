@@ -8,7 +8,7 @@ all its transports at once, by column, what came in order; few transports, and w
 from array import array
 from bisect import bisect_left
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from sfu.rtp import twcc, twcc_columns
 from sfu.rtp.twcc_columns import Addressing, Reports
 from sfu.streams.feedback import (
     BUSY_PACKETS,
+    FIRST_CYCLE,
     MAX_GAP,
     MAX_INTERVAL_S,
     MIN_INTERVAL_S,
@@ -35,7 +36,7 @@ SLOW_INTERVAL_S = 0.250
 """Between feedbacks to who sends no video. libwebrtc keeps feedback to 5 % of the bit rate: 250 ms below 44 kbit/s."""
 MOST = 128
 """Transports told in one turn; those who were told last wait for the next."""
-FEW = 48
+FEW = 160
 """Arrivals up to which a turn is faster transport by transport."""
 LIMIT = 1 << 16
 """Arrivals kept by a phase; there are so many only after a long stall."""
@@ -186,12 +187,16 @@ class Acknowledgements:
             phase.tell(now, _ToldSingly(told))
 
     def _tell(
-        self, phase: Arrivals, row: int, keys: Iterable[int], arrivals_us: Sequence[int], now: float
+        self, phase: Arrivals, row: int, keys: list[int], arrivals_us: Sequence[int], now: float
     ) -> Report:
         """Send one transport its feedback, whatever came."""
         log = ArrivalLog(int(self._highest[row]), int(self._counts[row]), partial(phase.told_to, row))
-        for key, arrival_us in zip(keys, arrivals_us, strict=True):
-            log.record(key & _SEQUENCE, arrival_us)
+        first = keys[0]
+        if keys == [*range(first, first + len(keys))]:
+            log.record_run(first & _SEQUENCE, arrivals_us)
+        else:
+            for key, arrival_us in zip(keys, arrivals_us, strict=True):
+                log.record(key & _SEQUENCE, arrival_us)
         report, fb_count = log.take(now)
         ssrcs = int(self._sender_ssrcs[row]), int(self._media_ssrcs[row])
         messages = twcc.build_report(*ssrcs, *report, fb_count)
@@ -284,6 +289,7 @@ def _follow(batch: _Batch, highest: Int64s) -> tuple[Reports, Bools]:
     late, none came twice, and the report is a short one.
     """
     starts = batch.bounds[:-1]
+    highest = np.where(highest < 0, FIRST_CYCLE + (batch.keys[starts] & _SEQUENCE) - 1, highest)
     before = np.repeat(highest, np.diff(batch.bounds))
     ahead = (batch.keys - before) & _SEQUENCE
     rising = np.empty(len(ahead), np.bool_)
@@ -291,7 +297,7 @@ def _follow(batch: _Batch, highest: Int64s) -> tuple[Reports, Bools]:
     rising[starts] = ahead[starts] > 0
     reports = Reports(batch.bounds, before + ahead, batch.arrivals_us)
     simple: Bools = np.logical_and.reduceat(rising, starts) & (ahead[batch.bounds[1:] - 1] <= MAX_GAP)
-    simple &= (highest >= 0) & twcc_columns.fitting(reports)
+    simple &= twcc_columns.fitting(reports)
     return reports, simple
 
 

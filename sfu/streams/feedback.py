@@ -23,6 +23,8 @@ MAX_REPEAT = 256
 """Numbers that one late packet may cause to be reported again; later ones stay lost."""
 WINDOW_US = 500_000
 """Reported arrivals are kept so long, to be repeated around a packet that came late."""
+FIRST_CYCLE = 1 << 16
+"""Extended numbers begin here, so that those from before the first one are positive."""
 MAX_REPORTS = 16
 """Reports kept at most, whatever the clock does."""
 
@@ -87,6 +89,13 @@ class ArrivalLog:
             self._runs.append((count, seq16))
         self._next = (seq16 + 1) & 0xFFFF
         arrivals_us.append(arrival_us)
+
+    def record_run(self, seq16: int, arrivals_us: Sequence[int]) -> None:
+        """Note packets whose numbers count up from this one."""
+        count = len(self._arrivals_us)
+        self._runs.append((count, seq16))
+        self._arrivals_us.extend(arrivals_us[: LIMIT - count])
+        self._next = (seq16 + len(arrivals_us)) & 0xFFFF
 
     def due(self, now: float) -> bool:
         """Whether feedback should be sent now."""
@@ -178,7 +187,7 @@ class ArrivalLog:
             self.restarts += 1
             ext_seq = self._highest + ((seq16 - self._highest) & 0xFFFF)
         else:
-            ext_seq = (1 << 16) + seq16
+            ext_seq = FIRST_CYCLE + seq16
         self._highest = self._reported = ext_seq
         self._reports.clear()
         self._told_before = tuple

@@ -49,7 +49,8 @@ def build_sdes(chunks: Sequence[SdesChunk]) -> bytes:
     """Write the CNAMEs of up to 31 sources."""
     body = b""
     for ssrc, cname in chunks:
-        items = _pack("!IBB", ssrc, CNAME_ITEM, len(_text(cname))) + _text(cname)
+        text = _text(cname)
+        items = _pack("!IBB", ssrc, CNAME_ITEM, len(text)) + text
         body += items + bytes(4 - len(items) % 4)
     return _packet(PacketType.SDES, len(chunks), body)
 
@@ -120,21 +121,14 @@ def build_extended_report(report: ExtendedReport) -> bytes:
 def _packet(packet_type: int, count: int, body: bytes) -> bytes:
     if count > MAX_COUNT:
         raise RtpError("RTCP count does not fit five bits")
-    return _pack("!BBH", 0x80 | count, packet_type, len(body) // 4) + body
+    return _pack("!I", (0x80 | count) << 24 | packet_type << 16 | len(body) // 4) + body
 
 
 def _reports(blocks: Sequence[ReportBlock]) -> bytes:
-    return b"".join(
-        _pack(
-            "!IBBHIIII",
-            block.ssrc,
-            block.fraction_lost,
-            _clamp24(block.cumulative_lost) >> 16 & 0xFF,
-            _clamp24(block.cumulative_lost) & 0xFFFF,
-            *block[3:],
-        )
-        for block in blocks
-    )
+    packed = b""
+    for ssrc, fraction, lost, *rest in blocks:
+        packed += _pack("!IIIIII", ssrc, fraction << 24 | _clamp24(lost) & 0xFFFFFF, *rest)
+    return packed
 
 
 def _clamp24(lost: int) -> int:
