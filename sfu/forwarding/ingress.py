@@ -9,7 +9,7 @@ from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.uptrack import Layer
 from sfu.rtp.errors import RtpError
 from sfu.rtp.header import FIXED_LENGTH, RtpHead, parse_header
-from sfu.streams.acknowledgements import Arrivals
+from sfu.streams.arrivals import Arrivals
 from sfu.streams.speakers import SpeechSettings
 
 _SHAPES = 64

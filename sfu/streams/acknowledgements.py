@@ -5,26 +5,25 @@ all its transports at once, by column, what came in order; few transports, and w
 :class:`ArrivalLog` each. Both ways come to the same (a test compares them).
 """
 
-from array import array
-from bisect import bisect_left
-from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from functools import partial
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
 
-from sfu.net.arrays import Bools, Float64s, Int64s
+from sfu.net.arrays import Bools, Int64s
 from sfu.net.outbox import Outbox
 from sfu.rtp import twcc, twcc_columns
 from sfu.rtp.twcc_columns import Addressing, Reports
+from sfu.streams.arrivals import Arrivals, Told, ToldSingly
 from sfu.streams.feedback import (
     BUSY_PACKETS,
     FIRST_CYCLE,
     MAX_GAP,
     MAX_INTERVAL_S,
     MIN_INTERVAL_S,
-    WINDOW_US,
     ArrivalLog,
     Report,
 )
@@ -38,91 +37,13 @@ MOST = 128
 """Transports told in one turn; those who were told last wait for the next."""
 FEW = 160
 """Arrivals up to which a turn is faster transport by transport."""
-LIMIT = 1 << 16
-"""Arrivals kept by a phase; there are so many only after a long stall."""
-MAX_TOLD = 64
-"""Turns that are remembered at most."""
 
 _SEQUENCE = 0xFFFF
+_ROUNDING_S = 1e-6
 _INTERVALS_S = np.array([[SLOW_INTERVAL_S, SLOW_INTERVAL_S], [MAX_INTERVAL_S, MIN_INTERVAL_S]])
 """Without and with video, few packets and many."""
-
-
-class _Told(NamedTuple):
-    """What one turn has told by column."""
-
-    rows: list[int]
-    reports: Reports
-
-    def of(self, row: int) -> Report | None:
-        place = bisect_left(self.rows, row)
-        if place == len(self.rows) or self.rows[place] != row:
-            return None
-        start, stop = self.reports.bounds[place : place + 2].tolist()
-        sequences, arrivals_us = (column[start:stop].tolist() for column in self.reports[1:])
-        return Report(sequences, arrivals_us)
-
-    def forget(self, row: int) -> None:
-        place = bisect_left(self.rows, row)
-        if place < len(self.rows) and self.rows[place] == row:
-            self.rows[place] = self.rows[place - 1] if place else -1  # still in order, and never found
-
-
-class _ToldSingly(NamedTuple):
-    """What one turn has told transport by transport."""
-
-    reports: dict[int, Report]
-
-    def of(self, row: int) -> Report | None:
-        return self.reports.get(row)
-
-    def forget(self, row: int) -> None:
-        self.reports.pop(row, None)
-
-
-class Arrivals:
-    """Of the transports of one phase: what came, and what was told lately."""
-
-    __slots__ = ("arrivals_us", "keys", "told")
-
-    def __init__(self) -> None:
-        self.keys = array("q")
-        """Row of the transport in the bits above the 16-bit number, in the order of arrival."""
-        self.arrivals_us = array("q")
-        self.told: deque[tuple[float, _Told | _ToldSingly]] = deque(maxlen=2 * MAX_TOLD)
-
-    def record(self, key: int, arrival_us: int) -> None:
-        """Note one packet, and the Unix time at which it came."""
-        self.keys.append(key)
-        self.arrivals_us.append(arrival_us)
-
-    def take(self) -> tuple[Int64s, Int64s]:
-        """Everything, oldest first."""
-        keys = np.array(self.keys[:LIMIT], np.int64)
-        arrivals_us = np.array(self.arrivals_us[:LIMIT], np.int64)
-        del self.keys[:], self.arrivals_us[:]
-        return keys, arrivals_us
-
-    def put_back(self, keys: Int64s, arrivals_us: Int64s) -> None:
-        """Keep some of what was taken for another turn."""
-        self.keys.frombytes(keys.tobytes())
-        self.arrivals_us.frombytes(arrivals_us.tobytes())
-
-    def told_to(self, row: int) -> Iterator[Report]:
-        return (report for _, told in self.told if (report := told.of(row)) is not None)
-
-    def tell(self, now: float, told: _Told | _ToldSingly) -> None:
-        self.told.append((now, told))
-        while self.told[0][0] < now - WINDOW_US / 1e6:
-            self.told.popleft()
-
-    def forget(self, row: int) -> None:
-        """The row will be another transport's."""
-        keys, arrivals_us = self.take()
-        others = keys >> 16 != row
-        self.put_back(keys[others], arrivals_us[others])
-        for _, told in self.told:
-            told.forget(row)
+_WAITS: Int64s = (_INTERVALS_S / PHASE_S).round().astype(np.int64)
+"""The same in turns."""
 
 
 class Acknowledgements:
@@ -132,13 +53,16 @@ class Acknowledgements:
         self._outbox = outbox
         self._phases = [Arrivals() for _ in range(PHASES)]
         self._turns = 0
+        """Of all phases together."""
+        self._turned_at = -inf
         self._highest: Int64s = np.full(capacity, -1, np.int64)
         """Extended number that feedback has come to."""
         self._counts: Int64s = np.zeros(capacity, np.int64)
         self._sender_ssrcs: Int64s = np.zeros(capacity, np.int64)
         self._media_ssrcs: Int64s = np.zeros(capacity, np.int64)
         self._video: Bools = np.zeros(capacity, np.bool_)
-        self._due_at: Float64s = np.zeros(capacity, np.float64)
+        self._due: Int64s = np.zeros(capacity, np.int64)
+        """The turn to be told in, if anything has come."""
 
     def open(self, row: int, sender_ssrc: int) -> Arrivals:
         """Begin with a transport; returns what takes its arrivals."""
@@ -148,7 +72,7 @@ class Acknowledgements:
         self._counts[row] = self._media_ssrcs[row] = 0
         self._sender_ssrcs[row] = sender_ssrc
         self._video[row] = True
-        self._due_at[row] = 0.0
+        self._due[row] = 0
         return self._phases[row % PHASES]
 
     def describe(self, row: int, media_ssrc: int, *, video: bool) -> None:
@@ -161,13 +85,15 @@ class Acknowledgements:
         self._phases[row % PHASES].forget(row)
 
     def turn(self, now: float) -> None:
-        """Tell the transports of the next phase what came, if that is due."""
-        phase = self._phases[self._turns]
-        self._turns = (self._turns + 1) % PHASES
-        if len(phase.keys) > FEW:
-            self._together(phase, now)
-        elif phase.keys:
-            self._singly(phase, now)
+        """Tell the transports of the next phase what came, where that is due; of more phases after a long round."""
+        while now - self._turned_at > PHASE_S - _ROUNDING_S:
+            self._turned_at = max(self._turned_at + PHASE_S, now - (PHASES - 1) * PHASE_S)
+            self._turns += 1
+            phase = self._phases[self._turns % PHASES]
+            if len(phase.keys) > FEW:
+                self._together(phase, now)
+            elif phase.keys:
+                self._singly(phase, now)
 
     def _singly(self, phase: Arrivals, now: float) -> None:
         came = defaultdict[int, tuple[list[int], list[int]]](lambda: ([], []))
@@ -178,13 +104,13 @@ class Acknowledgements:
         del phase.keys[:], phase.arrivals_us[:]
         told = {}
         for row, (keys, arrivals_us) in came.items():
-            if self._due_at[row] > now + PHASE_S / 2:
+            if self._due[row] > self._turns:
                 phase.keys.extend(keys)
                 phase.arrivals_us.extend(arrivals_us)
             else:
                 told[row] = self._tell(phase, row, keys, arrivals_us, now)
         if told:
-            phase.tell(now, _ToldSingly(told))
+            phase.tell(now, ToldSingly(told))
 
     def _tell(
         self, phase: Arrivals, row: int, keys: list[int], arrivals_us: Sequence[int], now: float
@@ -203,14 +129,14 @@ class Acknowledgements:
         log.skip(len(messages) - 1)
         self._highest[row], self._counts[row] = log.highest, log.fb_count
         busy = len(arrivals_us) >= BUSY_PACKETS
-        self._due_at[row] = now + _INTERVALS_S[int(self._video[row]), int(busy)]
+        self._due[row] = self._turns + _WAITS[int(self._video[row]), int(busy)]
         for message in messages:
             self._outbox.put(row, message)
         return report
 
     def _together(self, phase: Arrivals, now: float) -> None:
         keys, arrivals_us = phase.take()
-        due = self._due_at[keys >> 16] <= now + PHASE_S / 2
+        due = self._due[keys >> 16] <= self._turns
         phase.put_back(keys[~due], arrivals_us[~due])
         order = np.argsort(keys[due] >> 16, kind="stable")
         if not len(order):
@@ -218,7 +144,7 @@ class Acknowledgements:
         batch = _batch(keys[due][order], arrivals_us[due][order])
         if len(batch.rows) > MOST:
             first = np.zeros(len(batch.rows), np.bool_)
-            first[np.argsort(self._due_at[batch.rows])[:MOST]] = True
+            first[np.argsort(self._due[batch.rows], kind="stable")[:MOST]] = True
             batch, rest = _split(batch, first)
             phase.put_back(rest.keys, rest.arrivals_us)
         highest = self._highest[batch.rows]
@@ -230,14 +156,14 @@ class Acknowledgements:
                 row: self._tell(phase, row, odd.keys[a:b].tolist(), odd.arrivals_us[a:b].tolist(), now)
                 for row, a, b in zip(odd.rows.tolist(), bounds, bounds[1:], strict=False)
             }
-            phase.tell(now, _ToldSingly(told))
+            phase.tell(now, ToldSingly(told))
             if not len(batch.rows):
                 return
             reports, _ = _follow(batch, self._highest[batch.rows])
-        self._write(batch.rows, reports, now)
-        phase.tell(now, _Told(batch.rows.tolist(), reports))
+        self._write(batch.rows, reports)
+        phase.tell(now, Told(batch.rows.tolist(), reports))
 
-    def _write(self, rows: Int64s, reports: Reports, now: float) -> None:
+    def _write(self, rows: Int64s, reports: Reports) -> None:
         """Send many transports their feedback."""
         peers = rows.tolist()
         to = Addressing(self._sender_ssrcs[rows], self._media_ssrcs[rows], self._counts[rows])
@@ -246,7 +172,7 @@ class Acknowledgements:
         self._highest[rows] = reports.sequences[reports.bounds[1:] - 1]
         self._counts[rows] = to.counts + 1 & 0xFF
         busy = np.diff(reports.bounds) >= BUSY_PACKETS
-        self._due_at[rows] = now + _INTERVALS_S[self._video[rows].astype(np.int64), busy.astype(np.int64)]
+        self._due[rows] = self._turns + _WAITS[self._video[rows].astype(np.int64), busy.astype(np.int64)]
 
     def _grow(self) -> None:
         self._highest = np.concatenate([self._highest, np.full_like(self._highest, -1)])
@@ -254,7 +180,7 @@ class Acknowledgements:
         self._sender_ssrcs = np.concatenate([self._sender_ssrcs, np.zeros_like(self._sender_ssrcs)])
         self._media_ssrcs = np.concatenate([self._media_ssrcs, np.zeros_like(self._media_ssrcs)])
         self._video = np.concatenate([self._video, np.zeros_like(self._video)])
-        self._due_at = np.concatenate([self._due_at, np.zeros_like(self._due_at)])
+        self._due = np.concatenate([self._due, np.zeros_like(self._due)])
 
 
 class _Batch(NamedTuple):

@@ -52,8 +52,11 @@ _RULES = tuple(
         ("RTCP in", r"sfu/", r"receive_rtcp|parse_compound|parse_\w+|_reports?|_nack|_keyframe_wanted"),
         ("RTCP in", r"sfu/peer/feedback", r"receive\w*|take\w*|read\w*|_sender_report|_transport_feedback"),
         ("RTCP out", r"sfu/peer/feedback"),
-        ("ingress", r"sfu/streams/acknowledgements", r"^record$"),
-        ("RTCP out", r"sfu/(streams/(acknowledgements|nack|feedback|sender_report)|rtp/(twcc|rtcp))"),
+        ("ingress", r"sfu/streams/arrivals", r"^record$"),
+        (
+            "RTCP out",
+            r"sfu/(streams/(acknowledgements|arrivals|nack|feedback|sender_report)|rtp/(twcc|rtcp))",
+        ),
         ("RTCP out", r"sfu/mux", r"^send"),
         ("expand", r"sfu/forwarding/(matrix|arena|copies|columns)"),
         ("expand", r"sfu/forwarding", r"expand|finish|_write|_stamp"),

@@ -11,7 +11,7 @@ from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.uptrack import Layer, UpTrack
 from sfu.rtp.extensions import ExtensionUri, encode
 from sfu.rtp.header import FIXED_HEAD
-from sfu.streams.acknowledgements import Arrivals
+from sfu.streams.arrivals import Arrivals
 from sfu.streams.speakers import SpeechSettings
 from tests.harness.forwarding import OPUS, RED, VP8, VP8_RTX, audio_track, video_track
 from tests.harness.rtp_stream import rtp_header

@@ -39,6 +39,7 @@ class Desk:
         self.outbox = Outbox(peers, [], batch=False)
         self.acknowledgements = Acknowledgements(self.outbox, capacity=1)
         self.now = 1000.0
+        self.acknowledgements.turn(self.now)
         self.record = {row: self.open(row) for row in range(rows)}
         peers.taps = {row: Post(row, self.sent) for row in range(rows)}
         while len(peers.srtp) < rows:
@@ -206,6 +207,28 @@ def test_silence_is_not_told() -> None:
     desk.record[0](1, desk.now_us)
     assert [row for row, _ in desk.turns()] == [0]
     assert desk.turns(100) == []
+
+
+def test_long_rounds_stretch_no_interval() -> None:
+    """A busy engine has its rounds less often."""
+    desk = Desk(PHASES)
+    told = Counter[int]()
+    for n in range(100):
+        for row in range(PHASES):
+            for k in range(30):
+                desk.record[row](30 * n + k & 0xFFFF, desk.now_us)
+        desk.now += 0.025
+        told.update(row for row, _ in desk.turn())
+    assert all(count == pytest.approx(100 * 0.035 / MIN_INTERVAL_S, abs=2) for count in told.values())
+
+
+def test_after_a_stall_each_is_told_once() -> None:
+    desk = Desk(PHASES)
+    desk.turn()
+    for row in range(PHASES):
+        desk.record[row](1, desk.now_us)
+    desk.now += 60.0
+    assert sorted(row for row, _ in desk.turn()) == [*range(PHASES)]
 
 
 def test_no_turn_is_long_and_nobody_is_forgotten() -> None:
