@@ -33,8 +33,13 @@ URGENT_S = 0.01
 SLOTS = 20
 SLOT_S = 0.01
 """Each transport is visited once in SLOTS slots, so that a large room does not stall the loop at once."""
+CATCH_UP = 4
+"""Slots visited at most in one round; after a long one the rest has its turn later."""
 LOOKS = 5
 """In one visit of so many a transport is looked at for what takes seconds anyway."""
+ROUTERS = 16
+ROUTER_ROUNDS = 20
+"""Routers visited at most in one round: so many, or one in ROUTER_ROUNDS of all. Those made at once so come apart."""
 QUALITY_S = 5.0
 
 
@@ -93,10 +98,12 @@ class Housekeeping:
         self._acknowledgements.turn(now)
         self._ask(now)
         while now - self._slot_at >= SLOT_S:
-            self._slot_at = max(self._slot_at + SLOT_S, now - (SLOTS - 1) * SLOT_S)
+            self._slot_at = max(self._slot_at + SLOT_S, now - (CATCH_UP - 1) * SLOT_S)
             self._run_slot(now, unix_now)
             self._visited += 1
-        while self._visits and self._visits[0][0] <= now:
+        for _ in range(max(ROUTERS, len(self._visits) // ROUTER_ROUNDS)):
+            if not self._visits or self._visits[0][0] > now:
+                break
             router = heappop(self._visits)[2]
             if self._routers.get(router.id) is router:
                 heappush(self._visits, (now + router.interval_s, next(self._visit_numbers), router))

@@ -13,7 +13,7 @@ import pytest_asyncio
 from hubbub.testing.netem import Conditions
 from sfu import control
 from sfu.control import Event, RouterId, TrackId, TransportId
-from sfu.housekeeping import LOOKS, QUALITY_S, SLOTS, URGENT_S, Housekeeping
+from sfu.housekeeping import CATCH_UP, LOOKS, QUALITY_S, ROUTER_ROUNDS, SLOTS, URGENT_S, Housekeeping
 from sfu.net.outbox import Outbox
 from sfu.net.peers import PeerTable
 from sfu.overload import Overload
@@ -143,14 +143,14 @@ def test_turns_are_spread(clockwork: Clockwork) -> None:
     assert max(looks.values()) <= 2 * 1000 / SLOTS / LOOKS
 
 
-def test_after_a_stall_nobody_has_more_than_one_turn(clockwork: Clockwork) -> None:
-    peer = clockwork.add(3)
+def test_after_a_stall_few_have_a_turn_and_nobody_two(clockwork: Clockwork) -> None:
+    peers = [clockwork.add(row) for row in range(SLOTS)]
     clockwork.run(1.0)
-    reports = clockwork.feedback[peer].reports
-    reports.clear()
     clockwork.now += 60.0
     clockwork.housekeeping.run(clockwork.now, clockwork.now)
-    assert len(reports) == 1
+    turns = Counter(clockwork.feedback[peer].reports.count(clockwork.now) for peer in peers)
+    assert set(turns) == {0, 1}
+    assert turns[1] <= CATCH_UP
 
 
 def test_what_is_not_connected_has_no_reports(clockwork: Clockwork) -> None:
@@ -331,6 +331,16 @@ def test_a_thousand_idle_routers_cost_little(clockwork: Clockwork) -> None:
     looks = Counter(look for router in routers for look in router.looks)
     assert sum(looks.values()) <= 1000 * 12
     assert max(looks.values()) <= 200
+
+
+def test_routers_made_at_once_are_not_visited_at_once(clockwork: Clockwork) -> None:
+    routers = [Voices(f"RM_{number}") for number in range(400)]
+    for router in routers:
+        clockwork.housekeeping.add_router(router)
+    clockwork.run(4.0)
+    looks = Counter(look for router in routers for look in router.looks)
+    assert max(looks.values()) == 400 / ROUTER_ROUNDS
+    assert all(8 <= len(router.looks) <= 11 for router in routers)
 
 
 # --- in an engine ---
