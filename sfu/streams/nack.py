@@ -73,7 +73,7 @@ class NackRegister:
         change.
         """
         gave_up, self._gave_up = self._gave_up, False
-        self.due_at = inf
+        again_at = self.due_at = inf
         if not self._missing:
             return _NOTHING, gave_up
         rtt_s = rtt_s if rtt_s > 0 else DEFAULT_RTT_S
@@ -89,16 +89,17 @@ class NackRegister:
                 if ext_seq <= surely_lost or now - noticed_at >= first_delay_s:
                     ask.append(ext_seq)
                 else:
-                    self.due_at = now  # three more packets may come at any time
+                    again_at = now  # three more packets may come at any time
             elif now >= (due_at := asked_at + _interval_s(rtt_s, times)):
                 (hopeless if times >= self._tries else ask).append(ext_seq)
-            else:
-                self.due_at = min(self.due_at, due_at, noticed_at + MAX_AGE_S)
+            elif due_at < again_at or noticed_at + MAX_AGE_S < again_at:
+                again_at = min(due_at, noticed_at + MAX_AGE_S)
         for ext_seq in ask:
             entry = self._missing[ext_seq]
             entry[1] = now
             entry[2] += 1
-            self.due_at = min(self.due_at, now + _interval_s(rtt_s, entry[2]), entry[0] + MAX_AGE_S)
+            again_at = min(again_at, now + _interval_s(rtt_s, entry[2]), entry[0] + MAX_AGE_S)
+        self.due_at = again_at
         self._abandon(hopeless)
         return ask, gave_up or bool(hopeless)
 
@@ -136,4 +137,8 @@ class NackRegister:
 
 
 def _interval_s(rtt_s: float, times: float) -> float:
-    return float(max(MIN_INTERVAL_S, min(MAX_INTERVAL_S, rtt_s * BACKOFF ** (times - 1))))
+    """How long to wait after asking so many times."""
+    interval_s: float = rtt_s * BACKOFF ** (times - 1)
+    if interval_s < MIN_INTERVAL_S:
+        return MIN_INTERVAL_S
+    return interval_s if interval_s < MAX_INTERVAL_S else MAX_INTERVAL_S
