@@ -5,12 +5,13 @@ Kept in memory, where every join is checked; a BanKeeper makes it outlive the pr
 
 import ipaddress
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from auth.grants import Claims
 
-from .errors import Banned, BanNotFound, InvalidRequest, LimitExceeded, Revoked
+from .errors import Banned, BanNotFound, InvalidRequest, LimitExceeded, NotKept, Revoked
 from .ids import BAN, Ids
 from .ports import Clock
 
@@ -71,6 +72,9 @@ class BanKeeper(Protocol):
 
     def revoked(self, revocation: Revocation) -> None: ...
 
+    def when_kept(self, then: Callable[[NotKept | None], None]) -> None:
+        """Call ``then`` once all that was handed over is safe, or can't be made so; at once where nothing waits."""
+
 
 class NoKeeper:
     """What is forgotten with the process."""
@@ -80,6 +84,10 @@ class NoKeeper:
     def ban_removed(self, ban_id: str) -> None: ...
 
     def revoked(self, revocation: Revocation) -> None: ...
+
+    def when_kept(self, then: Callable[[NotKept | None], None]) -> None:
+        """There is nothing to wait for."""
+        then(None)
 
 
 class Bans:
@@ -95,6 +103,8 @@ class Bans:
         self._prefixes: Counter[tuple[int, int]] = Counter()
         """Version and length of the prefixes in use, so that an address is looked up, not compared with each."""
         self._revocations: dict[tuple[str, str], float] = {}
+        self.when_kept = self._keeper.when_kept
+        """Who asked for a ban or a removal is told that it is done when it is sure to outlive the process."""
 
     def restore(self, bans: list[Ban], revocations: list[Revocation]) -> None:
         """Take in what was written down."""

@@ -29,28 +29,39 @@ MAX_ID_CHARS = 64
 Json = Mapping[str, object]
 
 
-def answer(host: "Session", payload: bytes) -> bytes | None:
-    """Carry out a request that came as JSON; its answer as JSON, or None when its sender is gone with it."""
+def answer(host: "Session", payload: bytes, reply: Callable[[bytes], None]) -> None:
+    """Carry out a request that came as JSON. ``reply`` hears the answer as JSON, unless its sender is gone by then."""
     request: Json = {}
+
+    def finish(outcome: Json | RoomsError) -> None:
+        if host.ended:
+            return
+        echo = {key: request[key] for key in ("action", "id") if _may_be_repeated(request.get(key))}
+        if isinstance(outcome, RoomsError):
+            refusal = {"code": code_of(outcome), "message": str(outcome)}
+            reply(json.dumps({**echo, "ok": False, "error": refusal}).encode())
+        else:
+            reply(json.dumps({**echo, "ok": True, **outcome}).encode())
+
     try:
         request = _parse(payload)
-        outcome: dict[str, Any] = {"ok": True, **carry_out(host, request)}
+        carry_out(host, request, finish)
     except RoomsError as error:
-        outcome = {"ok": False, "error": {"code": code_of(error), "message": str(error)}}
-    if host.ended:
-        return None
-    echo = {key: request[key] for key in ("action", "id") if _may_be_repeated(request.get(key))}
-    return json.dumps({**echo, **outcome}).encode()
+        finish(error)
 
 
-def carry_out(host: "Session", request: Json) -> dict[str, Any]:
-    """Do what a participant asks for as a host; what there is to say of it. Raises RoomsError."""
+def carry_out(host: "Session", request: Json, done: Callable[[Json | RoomsError], None]) -> None:
+    """Do what a participant asks for as a host. Raises RoomsError.
+
+    ``done`` hears what there is to say of it, or NotKept: at once, or when a removal is sure to outlive the process.
+    """
     action = ACTIONS.get(_text(request, "action"))
     if action is None:
         raise InvalidRequest(f"action should be one of {', '.join(ACTIONS)}")
     if not host.participant.grant.may_administer(host.room.name):
         raise NotHost
-    return action(host, request)
+    outcome = action(host, request)
+    host.context.bans.when_kept(lambda error: done(error or outcome))
 
 
 def code_of(error: RoomsError) -> str:

@@ -178,9 +178,11 @@ class DataRelay:
 
     def _answer(self, sender: "Session", request: models.DataPacket) -> None:
         """A host's request, which is for the server alone."""
-        payload = control.answer(sender, request.user.payload)
-        if payload is not None:
-            self.say(TOPIC, payload, Destinations(sids=frozenset((sender.participant.sid,))))
+
+        def reply(payload: bytes) -> None:
+            sender.room.data.say(TOPIC, payload, Destinations(sids=frozenset((sender.participant.sid,))))
+
+        control.answer(sender, request.user.payload, reply)
 
     def _send_if_allowed(self, sender: "Session", packet: models.DataPacket, label: str) -> None:
         def decided(objection: str | None) -> None:

@@ -14,6 +14,7 @@
     │   ├── RoomFull          no place left: max_participants or max_rooms reached
     │   │   └── KeyExhausted  the API key has as many rooms or participants as it may
     │   └── ShuttingDown      the server takes nobody in any more
+    ├── NotKept               done, but only until the server ends: it can't be written down
     └── OperationRefused
         ├── ParticipantNotFound
         ├── DispatchNotFound
@@ -81,6 +82,13 @@ class KeyExhausted(RoomFull):
 
 class ShuttingDown(JoinRefused):
     """The server is stopping."""
+
+
+class NotKept(RoomsError):
+    """It was done and holds, but not beyond the server's end."""
+
+    def __init__(self) -> None:
+        super().__init__("done, but only until the server ends: it can't be written down")
 
 
 class OperationRefused(RoomsError):

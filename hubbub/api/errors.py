@@ -25,6 +25,7 @@ from rooms.errors import (
     LimitExceeded,
     NotAllowed,
     NotHost,
+    NotKept,
     NotNow,
     ParticipantNotFound,
     Revoked,
@@ -93,6 +94,7 @@ CODES: tuple[tuple[type[Exception], Code], ...] = (
     (NotNow, Code.FAILED_PRECONDITION),
     # Clients try again after a 503, and a full room may have a place by then.
     (RoomFull, Code.UNAVAILABLE),
+    (NotKept, Code.UNAVAILABLE),
     (ShuttingDown, Code.UNAVAILABLE),
     (RpcTimedOut, Code.CANCELED),
     (RpcUnavailable, Code.UNAVAILABLE),

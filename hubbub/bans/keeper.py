@@ -8,6 +8,7 @@ import structlog
 
 from hubbub.database import Database, Work
 from rooms.bans import Ban, Bans, Revocation
+from rooms.errors import NotKept
 
 from . import store
 
@@ -20,6 +21,7 @@ class StoredBans:
     def __init__(self, database: Database, wall: Callable[[], float]) -> None:
         self._database = database
         self._wall = wall
+        self._unwritten: set[asyncio.Future[None]] = set()
 
     async def restore(self, bans: Bans) -> None:
         """Fill in what was written down; the database is open. Raises DatabaseError."""
@@ -38,8 +40,19 @@ class StoredBans:
         """See BanKeeper."""
         self._write(lambda db: store.revoke(db, revocation))
 
+    def when_kept(self, then: Callable[[NotKept | None], None]) -> None:
+        """See BanKeeper."""
+        if not self._unwritten:
+            then(None)
+            return
+        written = asyncio.gather(*self._unwritten, return_exceptions=True)
+        written.add_done_callback(lambda done: then(NotKept() if any(done.result()) else None))
+
     def _write(self, work: Work[None]) -> None:
-        self._database.submit(work).add_done_callback(_log_failure)
+        written = self._database.submit(work)
+        self._unwritten.add(written)
+        written.add_done_callback(self._unwritten.discard)
+        written.add_done_callback(_log_failure)
 
 
 def _log_failure(written: "asyncio.Future[Any]") -> None:

@@ -182,11 +182,18 @@ class Link:
     def _control(self, request: messages.Control) -> None:
         assert self.session is not None
         fields = {**(request.model_extra or {}), "action": request.type}
+
+        def done(outcome: control.Json | RoomsError) -> None:
+            if isinstance(outcome, RoomsError):
+                refusal = {"type": "error", "code": control.code_of(outcome), "message": str(outcome)}
+                self.tell(refusal, request.id)
+            else:
+                self.tell({"type": "done", "request": request.type, **outcome}, request.id)
+
         try:
-            outcome = control.carry_out(self.session, fields)
+            control.carry_out(self.session, fields, done)
         except RoomsError as error:
             raise Refused(control.code_of(error), str(error)) from error
-        self.tell({"type": "done", "request": request.type, **outcome}, request.id)
 
     def _own_track(self, track_id: str) -> Publication:
         assert self.session is not None

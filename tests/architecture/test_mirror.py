@@ -27,6 +27,7 @@ ELSEWHERE = {
     "hubbub/api/twirp/services.py": "tests/hubbub/api/twirp/test_recorded.py",
     "hubbub/banner.py": "tests/hubbub/cli/test_cli.py",
     "hubbub/bans/store.py": "tests/hubbub/bans/test_keeper.py",
+    "hubbub/bans/waiting.py": "tests/hubbub/bans/test_keeper.py",
     "hubbub/cli/__init__.py": "tests/hubbub/cli/test_cli.py",
     "hubbub/cli/client.py": "tests/hubbub/cli/test_cli.py",
     "hubbub/cli/config.py": "tests/hubbub/cli/test_cli.py",

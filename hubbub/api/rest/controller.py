@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from auth.grants import Claims, VideoGrant
 from hubbub.api.errors import Code
 from hubbub.api.turns import in_turns
+from hubbub.bans.waiting import kept
 from rooms.administration import Administration, RoomChange
 from rooms.errors import RoomNotFound
 
@@ -248,9 +249,10 @@ class ControllerEndpoints:
         people = [ControllerParticipant.of(info) async for info in found]
         return ControllerParticipants(participants=people)
 
-    def remove(self, call: Call) -> None:
+    async def remove(self, call: Call) -> None:
         """Needs roomAdmin of the room."""
         self._administration.remove_participant(call.administered_room(), call.path["identity"])
+        await kept(self._administration.bans)
 
     def mute(self, call: Call) -> ControllerMuted:
         """Needs roomAdmin of the room."""

@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, WithJsonSchema
 
 from hubbub.api.errors import Code
+from hubbub.bans.waiting import kept
 from rooms.administration import Administration
 
 from . import models
@@ -139,8 +140,8 @@ class ModerationEndpoints:
             bans=[BanModel.model_validate(ban) for ban in self._administration.bans.all(call.query.room)]
         )
 
-    def ban(self, call: Call) -> BanModel:
-        """From now on."""
+    async def ban(self, call: Call) -> BanModel:
+        """From now on, whatever becomes of the server."""
         call.by.require_room_create()
         body: NewBan = call.body
         ban = self._administration.ban(
@@ -150,9 +151,11 @@ class ModerationEndpoints:
             reason=body.reason,
             duration_s=body.duration_s,
         )
+        await kept(self._administration.bans)
         return BanModel.model_validate(ban)
 
-    def unban(self, call: Call) -> None:
+    async def unban(self, call: Call) -> None:
         """Tokens that a removal revoked stay so."""
         call.by.require_room_create()
         self._administration.bans.remove(call.path["ban"])
+        await kept(self._administration.bans)

@@ -2,6 +2,7 @@
 
 from hubbub.api.errors import Code
 from hubbub.api.turns import in_turns
+from hubbub.bans.waiting import kept
 from rooms.administration import Administration, ProfileChange
 from rooms.errors import RoomNotFound
 
@@ -78,9 +79,10 @@ class ParticipantEndpoints:
         change = ProfileChange(name=body.name or "", metadata=body.metadata or "", attributes=body.attributes)
         return models.Participant.of(self._administration.update_participant(room, identity, change))
 
-    def remove(self, call: Call) -> None:
+    async def remove(self, call: Call) -> None:
         """Put somebody out."""
         self._administration.remove_participant(call.administered_room(), call.path["identity"])
+        await kept(self._administration.bans)
 
     def mute(self, call: Call) -> models.TrackList:
         """One track, or all."""

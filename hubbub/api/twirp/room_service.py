@@ -6,6 +6,7 @@ from livekit.protocol import room as messages
 from hubbub.api.access import Caller
 from hubbub.api.rpc import perform_rpc
 from hubbub.api.turns import in_turns
+from hubbub.bans.waiting import kept
 from rooms.administration import Administration, ProfileChange
 from rooms.rpc import DEFAULT_TIMEOUT_S
 
@@ -58,13 +59,14 @@ class RoomService:
         by.require_room_admin(request.room)
         return self._rooms.participant(request.room, request.identity)
 
-    def remove_participant(
+    async def remove_participant(
         self, by: Caller, request: messages.RoomParticipantIdentity
     ) -> messages.RemoveParticipantResponse:
         """Put a participant out and revoke their tokens: those before ``revoke_token_ts`` (seconds), or all so far."""
         by.require_room_admin(request.room)
         before = float(request.revoke_token_ts) if request.revoke_token_ts > 0 else None
         self._rooms.remove_participant(request.room, request.identity, before)
+        await kept(self._rooms.bans)
         return messages.RemoveParticipantResponse()
 
     def mute_published_track(

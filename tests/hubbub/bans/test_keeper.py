@@ -1,6 +1,8 @@
 """Bans and revocations outlive the process."""
 
+import asyncio
 import itertools
+import threading
 import time
 from pathlib import Path
 
@@ -9,11 +11,14 @@ import pytest
 from auth.grants import Claims
 from hubbub.bans import store
 from hubbub.bans.keeper import StoredBans
+from hubbub.bans.waiting import kept
 from hubbub.database import Database
 from hubbub.room_clock import SystemClock
 from rooms.bans import KEEP_REVOCATIONS_S, Bans
-from rooms.errors import Banned, Revoked
+from rooms.errors import Banned, NotKept, Revoked
 from rooms.ids import Ids
+
+TABLES = ("bans", "bans_revocations")
 
 
 class Process:
@@ -71,7 +76,7 @@ async def test_what_is_over_is_removed(tmp_path: Path) -> None:
     async with Process(tmp_path, later_s=KEEP_REVOCATIONS_S + 100.0) as second:
         assert second.bans.all() == []
         second.bans.check("room", claims("bob"), "bob", "")
-        for table in ("bans", "bans_revocations"):
+        for table in TABLES:
             assert await second.database.run(lambda db, t=table: db.row(f"SELECT count(*) FROM {t}")) == (0,)
 
 
@@ -81,7 +86,30 @@ async def test_a_ban_holds_even_if_it_can_not_be_written(
     async with Process(tmp_path) as process:
         await process.database.run(lambda db: db.execute("DROP TABLE bans"))
         process.bans.add(identity="alice")
+        process.bans.revoke("room", "bob")
+        with pytest.raises(NotKept):
+            await kept(process.bans)
+        await kept(process.bans)
         await process.database.close()
         with pytest.raises(Banned):
             process.bans.check("room", claims("alice"), "alice", "")
     assert "can't be written" in capsys.readouterr().out
+
+
+async def test_who_waits_is_told_when_it_is_on_disk(tmp_path: Path) -> None:
+    async with Process(tmp_path) as process:
+        await asyncio.wait_for(kept(process.bans), 1)
+        disk = threading.Event()
+        slow = process.database.submit(lambda _: disk.wait())
+        process.bans.add(identity="alice")
+        process.bans.revoke("room", "bob")
+        waiting = asyncio.ensure_future(kept(process.bans))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        disk.set()
+        await waiting
+        assert slow.done()
+        rows = [
+            await process.database.run(lambda db, t=t: db.row(f"SELECT count(*) FROM {t}")) for t in TABLES
+        ]
+        assert rows == [(1,), (1,)]

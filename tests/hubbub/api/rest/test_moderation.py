@@ -1,5 +1,8 @@
 """Running a call over REST."""
 
+import asyncio
+import threading
+
 import aiohttp
 import pytest
 from livekit import rtc
@@ -71,3 +74,21 @@ async def test_a_ban_keeps_somebody_out_until_it_is_lifted(
         assert answer.status == 404
     for body in ({}, {"identity": "a", "network": "10.0.0.0/8"}, {"network": "nowhere"}):
         assert await post(api, "/api/bans", body) == 400
+
+
+async def test_nothing_is_answered_before_it_is_on_disk(api: aiohttp.ClientSession, server: Server) -> None:
+    room = server.rooms.create("kitchen")
+    await room.join("ann")
+    disk = threading.Event()
+    server.database.submit(lambda _: disk.wait())
+    calls = [
+        api.post("/api/bans", json={"identity": "ben"}),
+        api.delete("/api/rooms/kitchen/participants/ann"),
+    ]
+    answers = [asyncio.ensure_future(one.__aenter__()) for one in calls]
+    await eventually(lambda: "ann" not in room.participants and server.administration.bans.all())
+    async with api.get("/api/health") as health:
+        assert health.status == 200, "nothing else waits for the disk"
+    assert not any(one.done() for one in answers)
+    disk.set()
+    assert [(await one).status for one in answers] == [201, 204]
