@@ -128,7 +128,7 @@ def _in_database(config_file: Path | None, act: "Callable[[KeyTable], Awaitable[
         raise ConfigError(["database.path: is in memory, where only the server itself has its keys"])
 
     async def work() -> T:
-        database = Database(path)
+        database = Database(path, claim=False)
         await database.open([SCHEMA])
         try:
             return await act(KeyTable(database))

@@ -39,9 +39,11 @@ class _Job:
 class Database:
     """Opened once; used from the event loop that opened it, which it never blocks."""
 
-    def __init__(self, path: str = MEMORY, *, durable: bool = True) -> None:
+    def __init__(self, path: str = MEMORY, *, durable: bool = True, claim: bool = True) -> None:
+        """``claim`` keeps other servers out; commands that change something beside a server don't."""
         self.path = path
         self._durable = durable
+        self._claim = claim
         self._waiting: deque[_Job] = deque()
         self._wake = threading.Condition()
         self._closing = False
@@ -99,7 +101,7 @@ class Database:
 
     def _serve(self, schemas: Sequence[Schema], opened: "asyncio.Future[None]") -> None:
         try:
-            connection = Connection(self.path, durable=self._durable)
+            connection = Connection(self.path, durable=self._durable, claim=self._claim)
             try:
                 with connection.group():
                     for schema in schemas:

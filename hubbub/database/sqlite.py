@@ -22,9 +22,9 @@ CHECKPOINT_PAGES = 2000
 class Connection:
     """A ``Transaction`` while :meth:`group` is open, which is when statements may be carried out."""
 
-    def __init__(self, path: str, *, durable: bool) -> None:
-        """Open or make the file. Raises StartError."""
-        self._lock = None if path == MEMORY else _locked(Path(path))
+    def __init__(self, path: str, *, durable: bool, claim: bool = True) -> None:
+        """Open or make the file, for oneself if it is to be claimed. Raises StartError."""
+        self._lock = None if path == MEMORY else _made(Path(path), claim)
         try:
             self._sqlite = sqlite3.connect(path, isolation_level=None, cached_statements=256)
             self._sqlite.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -96,20 +96,22 @@ class Connection:
             self._lock = None
 
 
-def _locked(path: Path) -> IO[bytes] | None:
+def _made(path: Path, claim: bool) -> IO[bytes] | None:
     """Make the file if need be, for its owner alone, and claim it: two servers would deliver everything twice.
 
-    The claim is on a file beside it, so that others may read the database, and ends with the process.
+    The claim is on a file beside it, so that others may use the database, and ends with the process.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
-        lock = path.with_name(path.name + ".lock").open("ab")
+        lock = path.with_name(path.name + ".lock").open("ab") if claim else None
     except OSError as error:
         raise StartError(
             f"database: {error.filename or path} can't be written: {error.strerror}; "
             'see database.path and data_directory, or set database.path to ":memory:" to keep nothing'
         ) from None
+    if lock is None:
+        return None
     try:
         import fcntl
     except ImportError:

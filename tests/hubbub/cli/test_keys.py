@@ -1,13 +1,17 @@
 """``hubbub keys`` on the database of a configuration."""
 
 import json
+import time
+import urllib.error
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
 from hubbub.cli import hubbub
 from hubbub.errors import ConfigError, HubbubError
+from hubbub.testing.server import HubbubServer
 
 
 @pytest.fixture
@@ -54,3 +58,32 @@ def test_a_database_in_memory_has_no_keys_to_manage(tmp_path: Path) -> None:
     file.write_text("development: true\n")
     with pytest.raises(ConfigError, match=r"database\.path: is in memory"):
         run("list", "--config", str(file))
+
+
+def test_a_running_server_heeds_them(config: list[str], tmp_path: Path, start_hubbub: Any) -> None:
+    server = start_hubbub(options={"database.path": str(tmp_path / "hubbub.db"), "key_reload_s": 0.1})
+    made = json.loads(run("add", "--json", *config))
+    own = server.api_key, server.api_secret
+    server.api_key, server.api_secret = made["key"], made["secret"]
+    wait_until(server, lets_in=True)
+    server.api_secret = json.loads(run("rotate", made["key"], "--keep", "1h", "--json", *config))["secret"]
+    wait_until(server, lets_in=True)
+    run("revoke", made["key"], *config)
+    wait_until(server, lets_in=False)
+    server.api_key, server.api_secret = own
+    assert server.rooms() == []
+
+
+def wait_until(server: HubbubServer, *, lets_in: bool) -> None:
+    deadline = time.monotonic() + 5
+    while (status(server) == 200) != lets_in:
+        assert time.monotonic() < deadline, "the server doesn't heed it"
+        time.sleep(0.02)
+
+
+def status(server: HubbubServer) -> int:
+    try:
+        server.rooms()
+    except urllib.error.HTTPError as error:
+        return error.code
+    return 200

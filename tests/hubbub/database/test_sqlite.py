@@ -1,11 +1,14 @@
 """Files that can't be used as a database end the start with a reason."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from hubbub.database import Database
+from hubbub.database import Database, Schema
 from hubbub.errors import StartError
+
+SCHEMA = Schema("notes", (("CREATE TABLE notes (n INTEGER)",),))
 
 
 @pytest.fixture
@@ -47,6 +50,22 @@ async def test_a_file_that_another_server_uses(tmp_path: Path) -> None:
     await first.close()
     await second.open()
     await second.close()
+
+
+async def test_a_command_writes_beside_a_server(tmp_path: Path) -> None:
+    path = str(tmp_path / "hubbub.db")
+    server, command = Database(path), Database(path, claim=False)
+    await server.open([SCHEMA])
+    await command.open([SCHEMA])
+    await asyncio.gather(
+        *(
+            database.run(lambda db: db.execute("INSERT INTO notes VALUES (1)"))
+            for database in (server, command) * 20
+        )
+    )
+    await command.close()
+    assert await server.run(lambda db: db.row("SELECT count(*) FROM notes")) == (40,)
+    await server.close()
 
 
 async def test_closing_twice_or_before_opening_is_harmless() -> None:
