@@ -104,6 +104,19 @@ class Administration:
         """Mute everybody's audio; sids of the tracks that were heard. Raises RoomNotFound."""
         return hosting.mute_all(self.room(name))
 
+    def pass_host(self, room_name: str, identity: str, host: str = "") -> models.ParticipantInfo:
+        """Make somebody the host, and ``host`` a speaker, or everybody else who is host.
+
+        Raises RoomNotFound, ParticipantNotFound, InvalidRequest or NotNow.
+        """
+        successor = self._own_session(room_name, identity)
+        if host:
+            hosts = [self._own_session(room_name, host)]
+        else:
+            hosts = [one for one in hosting.hosts_of(successor.room) if one is not successor]
+        hosting.pass_host(hosts, successor)
+        return successor.info()
+
     def update_room_metadata(self, name: str, text: str) -> models.Room:
         """Replace a room's metadata. Raises RoomNotFound or LimitExceeded."""
         self._check_metadata(text)

@@ -119,7 +119,7 @@ def _unlock(host: "Session", request: Json) -> dict[str, Any]:  # noqa: ARG001
 
 
 def _pass_host(host: "Session", request: Json) -> dict[str, Any]:
-    hosting.pass_host(host, _other(host, request))
+    hosting.pass_host([host], _other(host, request))
     return {}
 
 

@@ -1,14 +1,14 @@
 """What whoever runs a call does with it: mute, lock, end, pass on. Nothing here asks who wants it."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 from livekit.protocol import models
 
 from . import moderation
 from .errors import InvalidRequest
-from .roles import HOST, SPEAKER
+from .roles import HOST, ROLE, SPEAKER
 
 if TYPE_CHECKING:
     from .publication import Publication
@@ -59,13 +59,20 @@ def end(room: "Room") -> None:
     room.close(models.ROOM_DELETED)
 
 
-def pass_host(host: "Session", successor: "Session") -> None:
-    """Make somebody else the host, and the host a speaker. Raises InvalidRequest."""
-    if host is successor:
+def pass_host(hosts: Collection["Session"], successor: "Session") -> None:
+    """Make somebody else the host, and those who were speakers. Raises InvalidRequest."""
+    if successor in hosts:
         raise InvalidRequest("somebody else must become the host")
-    config = host.context.config
+    config = successor.context.config
     moderation.change_role(successor, config.known_role(HOST))
-    moderation.change_role(host, config.known_role(SPEAKER))
+    for host in hosts:
+        moderation.change_role(host, config.known_role(SPEAKER))
+
+
+def hosts_of(room: "Room") -> list["Session"]:
+    """Who has the role of host."""
+    sessions = (session for session in room.sessions.values() if not session.forwarded)
+    return [session for session in sessions if session.participant.attributes.get(ROLE) == HOST]
 
 
 def _tell_of_lock(room: "Room") -> None:

@@ -16,6 +16,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "keys": ("hubbub.cli.keys", "Make and manage API keys."),
     "rooms": ("hubbub.cli.rooms", "List, create and delete a server's rooms."),
     "participants": ("hubbub.cli.participants", "List, remove and mute the people in a room."),
+    "bans": ("hubbub.cli.bans", "Keep people out of a server's rooms."),
     "webhooks": ("hubbub.cli.webhooks", "List what a server told other servers, and send it again."),
     "config": ("hubbub.cli.config", "Show and check configurations."),
     "load": ("hubbub.load.cli", "Put a server under load and measure it."),

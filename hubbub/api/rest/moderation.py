@@ -1,4 +1,4 @@
-"""Running a call from outside: lock, mute all, roles; and ``/api/bans``."""
+"""Running a call from outside: lock, mute all, roles, pass the host on, end; and ``/api/bans``."""
 
 from datetime import datetime
 from typing import Annotated
@@ -25,6 +25,14 @@ class RoleChange(Model):
     """The role that a participant has from now on."""
 
     role: models.Name
+
+
+class HostChange(Model):
+    """Who runs the call from now on."""
+
+    identity: models.Name
+    host: models.Name | None = None
+    """Who gives it up, and is a speaker then; left out: whoever is host."""
 
 
 _OCTET = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
@@ -104,6 +112,14 @@ class ModerationEndpoints:
                 self.set_role, models.Participant, RoleChange, needs="roomAdmin", errors=absent,
             ),
             Endpoint(
+                "POST", f"{room}/pass-host", "Make somebody the host in place of who is", _TAG,
+                self.pass_host, models.Participant, HostChange, needs="roomAdmin", errors=absent,
+            ),
+            Endpoint(
+                "POST", f"{room}/end", "End the call for everybody", _TAG, self.end, needs="roomAdmin",
+                errors=absent,
+            ),
+            Endpoint(
                 "GET", "/api/bans", "List bans", _TAG, self.list_bans, BanList, query=BanQuery,
                 needs="roomCreate",
             ),
@@ -132,6 +148,15 @@ class ModerationEndpoints:
         """What the new role doesn't allow ends at once."""
         room, identity = call.administered_room(), call.path["identity"]
         return models.Participant.of(self._administration.change_role(room, identity, call.body.role))
+
+    def pass_host(self, call: Call) -> models.Participant:
+        """Who was host is a speaker."""
+        room, body = call.administered_room(), call.body
+        return models.Participant.of(self._administration.pass_host(room, body.identity, body.host or ""))
+
+    def end(self, call: Call) -> None:
+        """As a host may, where deleting a room takes the right over all rooms."""
+        self._administration.delete_room(call.administered_room())
 
     def list_bans(self, call: Call) -> BanList:
         """Of a room, or all."""

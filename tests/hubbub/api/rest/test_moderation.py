@@ -10,6 +10,8 @@ from livekit import rtc
 from hubbub import Server
 from tests.harness.eventually import eventually
 
+HOST = {"hubbub.role": "host"}
+
 
 def url(server: Server) -> str:
     return server.url.replace("http", "ws").rstrip("/")
@@ -74,6 +76,55 @@ async def test_a_ban_keeps_somebody_out_until_it_is_lifted(
         assert answer.status == 404
     for body in ({}, {"identity": "a", "network": "10.0.0.0/8"}, {"network": "nowhere"}):
         assert await post(api, "/api/bans", body) == 400
+
+
+async def test_the_host_is_passed_on_and_the_call_ended(api: aiohttp.ClientSession, server: Server) -> None:
+    room = server.rooms.create("kitchen")
+    people = {name: await connected(server, room.token(name, attributes=HOST)) for name in ("ann", "ben")}
+    people["cora"] = await connected(server, room.token("cora"))
+    here = room.participants
+
+    def roles() -> list[str]:
+        return [here[name].attributes.get("hubbub.role", "") for name in people]
+
+    async with api.post("/api/rooms/kitchen/pass-host", json={"identity": "cora", "host": "ann"}) as answer:
+        person = await answer.json()
+    assert (person["identity"], person["attributes"]) == ("cora", HOST)
+    assert roles() == ["speaker", "host", "host"]
+    assert await post(api, "/api/rooms/kitchen/pass-host", {"identity": "ann"}) == 200
+    assert roles() == ["host", "speaker", "speaker"]
+    await eventually(lambda: people["cora"].local_participant.attributes == {"hubbub.role": "speaker"})
+    for body, status in (
+        ({"identity": "nobody"}, 404),
+        ({"identity": "ann", "host": "nobody"}, 404),
+        ({"identity": "ann", "host": "ann"}, 400),
+        ({}, 400),
+    ):
+        assert await post(api, "/api/rooms/kitchen/pass-host", body) == status
+    gone: list[object] = []
+    for one in people.values():
+        one.on("disconnected", gone.append)
+    assert await post(api, "/api/rooms/kitchen/end") == 204
+    await eventually(lambda: gone == [rtc.DisconnectReason.ROOM_DELETED] * 3)
+    assert await post(api, "/api/rooms/kitchen/end") == 404
+
+
+async def connected(server: Server, token: str) -> rtc.Room:
+    room = rtc.Room()
+    await room.connect(url(server), token)
+    return room
+
+
+@pytest.mark.parametrize("path", ["end", "pass-host", "lock", "mute-all"])
+async def test_who_administers_another_room_runs_no_call_here(server: Server, path: str) -> None:
+    room = server.rooms.create("kitchen")
+    token = server.rooms.create("attic").token("ann", room_admin=True)
+    headers = {"Authorization": f"Bearer {token}"}
+    body = {"identity": "ann"} if path == "pass-host" else None
+    async with aiohttp.ClientSession(server.url, headers=headers) as stranger:
+        assert await post(stranger, f"/api/rooms/kitchen/{path}", body) == 401
+        assert await post(stranger, f"/api/rooms/attic/{path}", body) in (200, 204, 404)
+    assert room.name in [one.name for one in server.rooms]
 
 
 async def test_nothing_is_answered_before_it_is_on_disk(api: aiohttp.ClientSession, server: Server) -> None:
