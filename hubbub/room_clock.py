@@ -46,8 +46,7 @@ class TimedRooms:
 
     async def admit(self, request: JoinRequest) -> None:
         """See ``signaling.ports.Rooms``."""
-        self.service.check(request)
-        await self._ask(request)
+        await self._ask(self.service.check(request))
 
     def join(self, request: JoinRequest, sink: SignalSink) -> Session:
         """See RoomService."""

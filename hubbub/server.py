@@ -211,7 +211,7 @@ class Server:
             *door.routes(),
             *json_door.routes(),
             *agent_door.routes(),
-            *twirp(self.administration, config.keys, self.agents).routes(),
+            *twirp(self.administration, config.keys, self.agents, config.rooms.role).routes(),
             *Rest(self.administration, config.keys, config.rooms, self.history, self.webhooks).routes(),
             *TokenEndpoint(config.token_endpoint, config.rooms, config.keys).routes(),
             *DevTokens(config.keys, enabled=config.development).routes(),

@@ -4,10 +4,7 @@ from dataclasses import dataclass, field
 
 from .errors import InvalidRequest
 from .limits import KeyLimits, Limits
-from .roles import PREDEFINED, Role
-
-SHOWN_CHARS = 64
-"""How much of a name that means nothing is repeated."""
+from .roles import PREDEFINED, SHOWN_CHARS, Role
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,12 @@ from livekit.protocol import models, rtc
 
 from auth.grants import Claims, VideoGrant
 
-from .config import SHOWN_CHARS, RoomConfig
+from .config import RoomConfig
 from .errors import InvalidJoin, LimitExceeded, NotAllowed
-from .roles import ROLE, takes_liberties
+from .roles import effective, takes_liberties
+
+NO_PERMISSION = "no permissions to access the room"
+"""What LiveKit 1.13.5 says to somebody who comes with metadata, or to publish, and may not (recorded)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,24 +55,29 @@ class JoinRequest:
         return self.grant.room
 
 
+def with_role(request: JoinRequest, config: RoomConfig) -> JoinRequest:
+    """The request with what its token's role grants, if it names one. Raises NotAllowed."""
+    claims = effective(request.claims, config.role)
+    return request if claims is request.claims else replace(request, claims=claims)
+
+
 def admitted_claims(request: JoinRequest, config: RoomConfig) -> Claims:
-    """The token's claims with everything the request adds to them.
+    """The token's claims with everything the request adds to them; the role's grants are in the request already.
 
     The request's metadata replaces the token's and its attributes are laid over them; an empty value is no
     deletion here. A companion has the identity ``<identity>#<publish>`` and may not subscribe.
-    A role that the token names is what it grants. Raises InvalidJoin, NotAllowed or LimitExceeded.
+    Raises InvalidJoin, NotAllowed or LimitExceeded.
     """
     if not request.claims.identity:
         raise InvalidJoin("identity cannot be empty")
-    claims = _with_role(request.claims, request.grant, config)
-    grant = claims.video or request.grant
+    claims, grant = request.claims, request.grant
     if takes_liberties(request.attributes, claims.attributes):
         raise NotAllowed("attributes that begin with hubbub. are the server's")
     if (request.metadata or request.attributes) and not grant.can_update_own_metadata:
-        raise NotAllowed("the token does not allow metadata of one's own")
+        raise NotAllowed(NO_PERMISSION)
     if request.publish:
         if not grant.may_publish():
-            raise NotAllowed("the token does not allow publishing")
+            raise NotAllowed(NO_PERMISSION)
         grant = replace(grant, can_subscribe=False)
         claims = replace(claims, identity=f"{claims.identity}#{request.publish}", video=grant)
     if _size(claims.identity) and len(claims.identity) > config.max_identity_chars:
@@ -83,16 +91,6 @@ def admitted_claims(request: JoinRequest, config: RoomConfig) -> Claims:
     )
     check_limits(claims.name, claims.metadata, claims.attributes, config)
     return claims
-
-
-def _with_role(claims: Claims, grant: VideoGrant, config: RoomConfig) -> Claims:
-    name = claims.attributes.get(ROLE, "")
-    if not name:
-        return claims
-    role = config.role(name)
-    if role is None:
-        raise NotAllowed(f"there is no role {name[:SHOWN_CHARS]}")
-    return replace(claims, video=role.applied(grant))
 
 
 def check_limits(name: str, metadata: str, attributes: Mapping[str, str], config: RoomConfig) -> None:

@@ -4,11 +4,12 @@ A token names its role in the attribute :data:`ROLE`, which every SDK can write 
 can change it for themselves: attributes that begin with :data:`RESERVED` are the server's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 
-from auth.grants import VideoGrant
+from auth.grants import Claims, VideoGrant
 
+from .errors import NotAllowed
 from .permissions import permission_of
 
 RESERVED = "hubbub."
@@ -58,6 +59,30 @@ HOST = "host"
 """The role that is passed on when a host passes it on."""
 SPEAKER = "speaker"
 """What a host is after that."""
+
+
+SHOWN_CHARS = 64
+"""How much of a name that means nothing is repeated."""
+
+
+def predefined(name: str) -> Role | None:
+    """The role that has this name unless the configuration says otherwise."""
+    return next((role for role in PREDEFINED if role.name == name), None)
+
+
+RoleNamed = Callable[[str], Role | None]
+"""Knows the roles."""
+
+
+def effective(claims: Claims, role_named: RoleNamed) -> Claims:
+    """Claims with what their role grants instead of the token's own grant. Raises NotAllowed when there is no such."""
+    name = claims.attributes.get(ROLE, "")
+    if not name or claims.video is None:
+        return claims
+    role = role_named(name)
+    if role is None:
+        raise NotAllowed(f"there is no role {name[:SHOWN_CHARS]}")
+    return replace(claims, video=role.applied(claims.video))
 
 
 def takes_liberties(wished: Mapping[str, str], own: Mapping[str, str]) -> bool:

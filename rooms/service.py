@@ -14,7 +14,7 @@ from .context import Context, ServerIdentity
 from .errors import InvalidRequest, LimitExceeded, RoomFull, RoomNotFound, ShuttingDown
 from .gate import Gate, OpenGate
 from .ids import Ids
-from .join import JoinRequest, admitted_claims
+from .join import JoinRequest, admitted_claims, with_role
 from .participant import Participant
 from .ports import (
     Clock,
@@ -77,6 +77,7 @@ class RoomService:
 
         Raises a JoinRefused before anything is sent, created or ended.
         """
+        request = with_role(request, self.config)
         claims = self._admit(request)
         settings = self.default_settings().overlaid(claims.room_config)
         room = self.create_room(request.room_name, settings, claims.issuer)
@@ -87,9 +88,11 @@ class RoomService:
         session.open(request)
         return session
 
-    def check(self, request: JoinRequest) -> None:
-        """Raise what :meth:`join` would, and do nothing else."""
+    def check(self, request: JoinRequest) -> JoinRequest:
+        """Raise what :meth:`join` would, and do nothing else; the request, with what its role grants."""
+        request = with_role(request, self.config)
         self._admit(request)
+        return request
 
     def _admit(self, request: JoinRequest) -> Claims:
         """The claims to join with. Raises JoinRefused."""
@@ -121,6 +124,7 @@ class RoomService:
         None means that there is nothing to go on with; the sink has been told how to proceed, and closed.
         Raises InvalidJoin when the token names no room, and what else a token is refused for.
         """
+        request = with_role(request, self.config)
         claims = self._checked_claims(request)
         room = self.room(request.room_name)
         session = room.sessions.get(claims.identity) if room is not None else None

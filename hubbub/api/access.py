@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from auth.grants import Claims, VideoGrant
 from auth.keys import KeyRing
 from auth.tokens import verify
+from rooms.roles import RoleNamed, effective, predefined
 from signaling.access import token_of
 
 
@@ -85,12 +86,16 @@ class Caller:
 
 
 def caller(
-    headers: Mapping[str, str], query: Mapping[str, str], keys: KeyRing, clock: Callable[[], float]
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    keys: KeyRing,
+    clock: Callable[[], float],
+    role_named: RoleNamed = predefined,
 ) -> Caller:
-    """Whoever sent these headers and this query.
+    """Whoever sent these headers and this query, with the rights of their role if the token names one.
 
-    Raises ``signaling.errors.Unauthorized`` for a header that is no bearer's, and ``auth.errors.AuthError`` for a
-    token that isn't to be believed.
+    Raises ``signaling.errors.Unauthorized`` for a header that is no bearer's, ``auth.errors.AuthError`` for a
+    token that isn't to be believed, and ``rooms.errors.NotAllowed`` for a role that there isn't.
     """
     token = token_of(headers, query)
-    return Caller(verify(token, keys, clock()) if token else None)
+    return Caller(effective(verify(token, keys, clock()), role_named) if token else None)

@@ -11,7 +11,7 @@ from livekit.protocol import models
 
 from auth.errors import AuthError
 from auth.grants import Claims
-from rooms.errors import RoomsError
+from rooms.errors import NotAllowed, RoomsError
 from rooms.join import JoinRequest
 from rooms.session import Session
 from signaling import access
@@ -158,7 +158,8 @@ class JsonConnection(MessageSocket[bytes | str]):
             assert isinstance(session, Session)
         except RoomsError as error:
             self._forget(link)
-            self._refuse_request("refused", str(error), request_id, link.room_id)
+            code = "not_allowed" if isinstance(error, NotAllowed) else "refused"
+            self._refuse_request(code, str(error), request_id, link.room_id)
             return
         except Exception:
             log.exception("a join failed", remote=self._remote)

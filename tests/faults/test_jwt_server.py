@@ -1,9 +1,11 @@
 """Faults 84 to 86 and 108 against the whole server: tokens that open no door, and grants that hold inside."""
 
 import asyncio
+import base64
 import time
 from urllib.parse import quote
 
+import aiohttp
 import jwt
 import pytest
 from aiohttp import WSServerHandshakeError
@@ -100,6 +102,17 @@ async def test_86_grants_hold(media: Media, server: Server, room: str, mallory: 
         seen = {info.identity for info in (await seer.hears("join")).other_participants}
         assert "ghost" not in seen
         assert {"mallory", "witness"} <= seen
+
+
+async def test_86_metadata_cannot_be_forged_through_the_query(server: Server, room: str) -> None:
+    forged = base64.b64encode(b'{"role": "admin"}').decode()
+    speaker = {"hubbub.role": "speaker"}
+    query = {"access_token": server.token(room, "forger"), "attributes": forged}
+    role = {"access_token": server.token(room, "forger", attributes=speaker, can_update_own_metadata=True)}
+    async with aiohttp.ClientSession(server.http_url) as http:
+        for wanted in (query, query | role):
+            async with http.get("/rtc/validate", params=wanted) as answer:
+                assert (answer.status, await answer.text()) == (401, "no permissions to access the room")
 
 
 ODD = [

@@ -15,6 +15,7 @@ from rooms.agents.service import AgentService
 from rooms.agents.worker_session import WorkerSession
 from rooms.context import ServerIdentity
 from rooms.join import JoinRequest
+from rooms.roles import predefined
 from rooms.service import RoomService
 from signaling.agents import AgentDoor
 from signaling.app import Door
@@ -64,7 +65,7 @@ async def serving(
         closing.append(agent_door.connections.shutdown)
         routes += agent_door.routes()
     if administration is not None and agents is not None:
-        routes += twirp(administration, keys, agents).routes()
+        routes += twirp(administration, keys, agents, predefined).routes()
     app = build_app(routes)
     app.on_shutdown.extend(closing)
     async with listening(runner_for(app, config, **runner_options)) as port:

@@ -52,6 +52,28 @@ def test_a_role_is_all_that_a_token_grants_in_the_room() -> None:
     assert grant_of(guest).room_create, "which is about other rooms"
 
 
+def test_a_role_acts_from_the_join_on() -> None:
+    house = House()
+    nothing = {"can_update_own_metadata": False, "can_publish": False}
+    host = join(house, "alice", "host", grant=nothing, metadata="m", attributes={"mood": "good"})
+    assert host.session.participant.metadata == "m"
+    assert join(house, "alice", "host", grant=nothing, publish="screen").identity == "alice#screen"
+    for refused in ({"metadata": "m"}, {"attributes": {"mood": "good"}}):
+        with pytest.raises(NotAllowed, match=r"^no permissions to access the room$"):
+            join(house, "bob", "speaker", grant={"can_update_own_metadata": True}, **refused)
+    with pytest.raises(NotAllowed, match=r"^no permissions to access the room$"):
+        join(house, "bob", "attendee", grant={"can_publish": True}, publish="screen")
+
+
+def test_who_is_asked_about_a_join_sees_what_the_role_grants() -> None:
+    house = House()
+    guest = join(house, "alice", "attendee", grant={"room_admin": True})
+    grant = house.service.check(guest.request_).grant
+    assert (grant.room_admin, grant.can_publish) == (False, False)
+    plain = house.join("bob").request_
+    assert house.service.check(plain) == plain
+
+
 def test_an_unknown_role_is_refused() -> None:
     with pytest.raises(NotAllowed, match="there is no role king"):
         join(House(), "alice", "king")

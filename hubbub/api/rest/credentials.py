@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from auth.errors import UnknownKey
 from auth.keys import KeyRing
 from hubbub.api.access import Caller, caller
+from rooms.roles import RoleNamed, predefined
 from signaling.errors import Unauthorized
 
 _BASIC = "basic "
@@ -32,7 +33,11 @@ def key_of(by: Caller) -> str:
 
 
 def identify(
-    headers: Mapping[str, str], query: Mapping[str, str], keys: KeyRing, clock: Callable[[], float]
+    headers: Mapping[str, str],
+    query: Mapping[str, str],
+    keys: KeyRing,
+    clock: Callable[[], float],
+    role_named: RoleNamed = predefined,
 ) -> Caller:
     """The caller behind ``Authorization: Bearer token``, or ``Basic`` with API key and secret as name and password.
 
@@ -40,7 +45,7 @@ def identify(
     """
     authorization = headers.get("Authorization", "")
     if authorization[: len(_BASIC)].lower() != _BASIC:
-        return caller(headers, query, keys, clock)
+        return caller(headers, query, keys, clock, role_named)
     try:
         text = base64.b64decode(authorization[len(_BASIC) :].strip(), validate=True).decode()
     except (binascii.Error, ValueError):

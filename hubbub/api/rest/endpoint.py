@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from auth.keys import KeyRing
 from hubbub.api.access import Caller
 from hubbub.api.errors import ERRORS, Code
+from rooms.roles import RoleNamed
 
 from . import errors
 from .credentials import identify
@@ -93,15 +94,17 @@ class Endpoint:
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
 
 
-def routes(endpoints: Sequence[Endpoint], keys: KeyRing) -> list[web.RouteDef]:
+def routes(endpoints: Sequence[Endpoint], keys: KeyRing, role_named: RoleNamed) -> list[web.RouteDef]:
     """Routes that serve the endpoints."""
-    return [web.route(one.method, one.path, _handler(one, keys)) for one in endpoints]
+    return [web.route(one.method, one.path, _handler(one, keys, role_named)) for one in endpoints]
 
 
-def _handler(endpoint: Endpoint, keys: KeyRing) -> Handler:
+def _handler(endpoint: Endpoint, keys: KeyRing, role_named: RoleNamed) -> Handler:
     async def handle(request: web.Request) -> web.StreamResponse:
         try:
-            by = identify(request.headers, {}, keys, time.time) if endpoint.needs else Caller()
+            by = Caller()
+            if endpoint.needs:
+                by = identify(request.headers, {}, keys, time.time, role_named)
             call = Call(
                 by, _path(request), await _body(endpoint, request), _query(endpoint, request), request
             )

@@ -38,6 +38,7 @@ class Rest:
     ) -> None:
         inviter = Inviter(keys, rooms)
         self._keys = keys
+        self._role_named = rooms.role
         self.endpoints: Sequence[Endpoint] = (
             *RoomEndpoints(administration).endpoints(),
             *ParticipantEndpoints(administration, inviter).endpoints(),
@@ -53,7 +54,7 @@ class Rest:
     def routes(self) -> list[web.RouteDef]:
         """For an aiohttp application."""
         return [
-            *routes(self.endpoints, self._keys),
+            *routes(self.endpoints, self._keys, self._role_named),
             web.get("/api/openapi.json", self.openapi),
             web.get("/api/docs", self.page),
         ]

@@ -23,6 +23,7 @@ from auth.keys import KeyRing
 from hubbub.api.access import Caller, PermissionsDenied, caller
 from hubbub.api.errors import ERRORS, Code, code_of
 from hubbub.api.twirp.codec import JSON, PROTOBUF, Malformed, decode, encode_in_turns
+from rooms.roles import RoleNamed, predefined
 
 LARGE_BODY_BYTES = 64 * 1024
 """A longer body is decoded aside, and only for somebody who may do something with a service."""
@@ -44,8 +45,14 @@ class Refused(Exception):
 class TwirpServer:
     """Every mounted service behind ``/twirp/…``."""
 
-    def __init__(self, keys: KeyRing, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        keys: KeyRing,
+        clock: Callable[[], float] = time.time,
+        role_named: RoleNamed = predefined,
+    ) -> None:
         self._keys = keys
+        self._role_named = role_named
         self._clock = clock
         self._services: dict[str, dict[str, tuple[type[Message], Handler]]] = {}
 
@@ -62,7 +69,7 @@ class TwirpServer:
 
     async def serve(self, request: web.Request) -> web.Response:
         """Answer one call. A token that can't be believed is refused in plain text, as LiveKit does."""
-        by = caller(request.headers, request.query, self._keys, self._clock)
+        by = caller(request.headers, request.query, self._keys, self._clock, self._role_named)
         methods = self._services.get(request.match_info["service"])
         if methods is None:
             raise web.HTTPNotFound

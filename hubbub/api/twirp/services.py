@@ -12,6 +12,7 @@ from hubbub.api.twirp.room_service import RoomService
 from hubbub.api.twirp.server import TwirpServer, Unimplemented
 from rooms.administration import Administration
 from rooms.agents.service import AgentService
+from rooms.roles import RoleNamed
 
 ROOM_SERVICE: ServiceDescriptor = room.DESCRIPTOR.services_by_name["RoomService"]
 AGENT_DISPATCH_SERVICE: ServiceDescriptor = agent_dispatch.DESCRIPTOR.services_by_name["AgentDispatchService"]
@@ -25,9 +26,11 @@ UNIMPLEMENTED: tuple[tuple[ServiceDescriptor, Callable[[Caller], object]], ...] 
 """With the grant that each asks for, which is checked all the same."""
 
 
-def twirp(administration: Administration, keys: KeyRing, agents: AgentService) -> TwirpServer:
+def twirp(
+    administration: Administration, keys: KeyRing, agents: AgentService, role_named: RoleNamed
+) -> TwirpServer:
     """The server API of a server."""
-    server = TwirpServer(keys)
+    server = TwirpServer(keys, role_named=role_named)
     for descriptor, check in UNIMPLEMENTED:
         server.mount(descriptor, Unimplemented(check))
     server.mount(ROOM_SERVICE, RoomService(administration))

@@ -7,6 +7,7 @@ from auth.errors import MalformedToken, TokenExpired, UnknownKey
 from auth.grants import Claims, VideoGrant
 from auth.keys import KeyRing
 from hubbub.api.access import Caller, PermissionsDenied, caller
+from rooms.errors import NotAllowed
 from signaling.errors import Unauthorized
 
 SECRET = "a secret of more than thirty-two characters"
@@ -25,6 +26,21 @@ def token(*, key: str = "key", ttl_s: float = 60.0) -> str:
 
 def ask(headers: dict[str, str], query: dict[str, str] | None = None) -> Caller:
     return caller(headers, query or {}, KEYS, time.time)
+
+
+def test_a_role_is_what_its_token_grants() -> None:
+    def grants(role: str, **own: bool) -> Caller:
+        claims = Claims(identity="ann", attributes={"hubbub.role": role}, video=VideoGrant(room="r", **own))
+        return ask({}, {"access_token": tokens.mint(claims, "key", SECRET, now=time.time())})
+
+    grants("host").require_room_admin("r")
+    grants("speaker", room_list=True).require_room_list()
+    with pytest.raises(PermissionsDenied):
+        grants("host").require_room_admin("another")
+    with pytest.raises(PermissionsDenied):
+        grants("speaker", room_admin=True).require_room_admin("r")
+    with pytest.raises(NotAllowed):
+        grants("king", room_admin=True)
 
 
 def test_the_header_or_the_query_names_the_caller() -> None:

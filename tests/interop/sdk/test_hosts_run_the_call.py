@@ -1,8 +1,10 @@
 """Roles and host controls with a stock SDK: attributes of tokens, and data packets of a reserved topic."""
 
+import base64
 import json
 from typing import Any
 
+import aiohttp
 import pytest
 from livekit import rtc
 
@@ -68,3 +70,28 @@ async def test_the_host_is_passed_on_and_the_call_ended(join: Join) -> None:
         await ann.me.publish_data(json.dumps({"action": "end"}), topic=TOPIC)
         for client in (host, ann):
             assert await client.hears("disconnected") == (rtc.DisconnectReason.ROOM_DELETED,)
+
+
+@pytest.mark.parametrize(("role", "may"), [("host", True), ("speaker", False)])
+async def test_what_a_role_grants_holds_from_the_join_on(
+    join: Join, server: Server, room: str, role: str, may: bool
+) -> None:
+    """Whatever the token says of it."""
+    own = {"attributes": {"hubbub.role": role}, "can_update_own_metadata": not may, "room_admin": not may}
+    token = server.token(room, "ann", **own)
+    async with join("ann", **own) as ann, join("ben") as ben:
+        await ann.me.set_metadata("about me")
+        if may:
+            await eventually(lambda: ben.other("ann").metadata == "about me", "the metadata")
+        else:
+            await ann.me.publish_data("later")
+            await ben.hears("data_received")
+            assert ben.other("ann").metadata == ""
+        async with aiohttp.ClientSession(server.http_url) as http:
+            attributes = base64.b64encode(b'{"mood": "good"}').decode()
+            query = {"access_token": token, "attributes": attributes}
+            async with http.get("/rtc/validate", params=query) as answer:
+                assert answer.status == (200 if may else 401)
+            headers = {"Authorization": f"Bearer {token}"}
+            async with http.post(f"/api/rooms/{room}/mute-all", headers=headers) as answer:
+                assert answer.status == (200 if may else 401)

@@ -145,6 +145,15 @@ async def test_hosts_run_the_call(server: Server) -> None:
         assert await ann.fails("join_room") == "refused"
 
 
+async def test_a_role_acts_from_the_join_on(server: Server) -> None:
+    async with connected(server, token("host", role="host")) as host:
+        joined_as = await host.asks("join_room", "room_joined", metadata="m", attributes={"mood": "good"})
+        assert joined_as["participant"]["metadata"] == "m"
+    own = token("speaker", role="speaker", can_update_own_metadata=True)
+    async with connected(server, own) as speaker:
+        assert await speaker.fails("join_room", metadata="m") == "not_allowed"
+
+
 async def test_several_rooms(server: Server) -> None:
     async with joined(server, "ann") as ann, joined(server, "ben", room="garden") as ben:
         assert await ann.fails("join_room", room_id="garden") == "not_allowed"
