@@ -8,6 +8,7 @@ import pytest_asyncio
 from hubbub import Server, configure
 
 KEY, SECRET = "key", "a-secret-that-is-long-enough-for-anybody"
+BASIC = {"Authorization": aiohttp.encode_basic_auth(KEY, SECRET)}
 OPTIONS = {
     "development": True,
     "bind_addresses": ["127.0.0.1"],
@@ -27,5 +28,5 @@ async def server() -> AsyncIterator[Server]:
 
 @pytest_asyncio.fixture
 async def api(server: Server) -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(server.url, auth=aiohttp.BasicAuth(KEY, SECRET)) as client:
+    async with aiohttp.ClientSession(server.url, headers=BASIC) as client:
         yield client

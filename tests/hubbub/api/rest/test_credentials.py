@@ -53,9 +53,9 @@ async def test_tokens_reach_as_far_as_they_grant(
         "",
         "Bearer nonsense",
         "Basic nonsense",
-        aiohttp.BasicAuth(KEY, "wrong").encode(),
-        aiohttp.BasicAuth("nobody", SECRET).encode(),
-        aiohttp.BasicAuth("nobody", "").encode(),
+        aiohttp.encode_basic_auth(KEY, "wrong"),
+        aiohttp.encode_basic_auth("nobody", SECRET),
+        aiohttp.encode_basic_auth("nobody", ""),
         "Digest a=b",
     ],
 )

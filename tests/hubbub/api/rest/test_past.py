@@ -7,7 +7,7 @@ from livekit import rtc
 
 from hubbub import Server, configure
 from tests.harness.eventually import eventually
-from tests.hubbub.api.rest.conftest import KEY, OPTIONS, SECRET
+from tests.hubbub.api.rest.conftest import BASIC, OPTIONS
 
 
 async def test_a_room_is_remembered(api: aiohttp.ClientSession, server: Server) -> None:
@@ -39,7 +39,7 @@ async def test_dead_letters_are_replayed() -> None:
     options = OPTIONS | {"webhook.urls": ["http://127.0.0.1:9/"], "webhook.retry_for_s": 0.01}
     async with (
         Server(configure(options)) as server,
-        aiohttp.ClientSession(server.url, auth=aiohttp.BasicAuth(KEY, SECRET)) as api,
+        aiohttp.ClientSession(server.url, headers=BASIC) as api,
     ):
         server.rooms.create("kitchen")
 
