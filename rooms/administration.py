@@ -203,21 +203,21 @@ class Administration:
         moderation.change_role(session, self._config.known_role(role))
         return session.info()
 
-    def move_participant(self, room_name: str, identity: str, destination: str) -> None:
-        """Take somebody to another room, over the connection that they have.
+    def move_participant(self, room_name: str, identity: str, destination: str, api_key: str = "") -> None:
+        """Take somebody to another room, over the connection that they have; made for this API key if need be.
 
         Raises RoomNotFound, ParticipantNotFound, InvalidRequest, NotNow or RoomFull.
         """
         session = self._own_session(room_name, identity)
-        moving.move(session, self._rooms.demand(destination))
+        moving.move(session, self._rooms.demand(destination, api_key))
 
-    def forward_participant(self, room_name: str, identity: str, destination: str) -> None:
+    def forward_participant(self, room_name: str, identity: str, destination: str, api_key: str = "") -> None:
         """Show somebody and their tracks in another room too, until they leave or are removed there.
 
         Raises RoomNotFound, ParticipantNotFound, InvalidRequest, NotNow or RoomFull.
         """
         session = self._own_session(room_name, identity)
-        presence.forward(session, self._rooms.demand(destination))
+        presence.forward(session, self._rooms.demand(destination, api_key))
 
     def update_subscriptions(self, room_name: str, identity: str, wish: rtc.UpdateSubscription) -> None:
         """Subscribe somebody to tracks, or no longer. Raises RoomNotFound or ParticipantNotFound."""

@@ -173,8 +173,8 @@ class RoomService:
             self._open(room)
         return room
 
-    def demand(self, name: str) -> Room:
-        """The room of this name, made if a join would make it.
+    def demand(self, name: str, api_key: str = "") -> Room:
+        """The room of this name, made for this API key if a join would make it.
 
         Raises InvalidRequest, LimitExceeded, RoomNotFound, RoomFull or ShuttingDown.
         """
@@ -183,8 +183,8 @@ class RoomService:
             if not self.config.auto_create:
                 raise RoomNotFound
             self.check_name(name)
-            self.check_new_room()
-            room = self.create_room(name, self.default_settings())
+            self.check_new_room(api_key)
+            room = self.create_room(name, self.default_settings(), api_key)
         return room
 
     def check_name(self, name: str) -> None:

@@ -115,14 +115,14 @@ class AgentService:
     # --- dispatches ---
 
     def create_dispatch(
-        self, request: agent_dispatch.CreateAgentDispatchRequest
+        self, request: agent_dispatch.CreateAgentDispatchRequest, api_key: str = ""
     ) -> agent_dispatch.AgentDispatch:
-        """Order an agent for a room, which is made if need be.
+        """Order an agent for a room, which is made for this API key if need be.
 
         Raises InvalidRequest, LimitExceeded, RoomNotFound, RoomFull or ShuttingDown.
         """
         self._check(request)
-        self.context.rooms.demand(request.room)
+        self.context.rooms.demand(request.room, api_key)
         book = self.context.book(request.room)
         if len(book.dispatches) >= self.config.max_dispatches:
             raise LimitExceeded(f"the room has {self.config.max_dispatches} dispatches already")

@@ -103,11 +103,11 @@ class AgentHouse(House):
         return WorkerStandIn(self, issuer).register(kind, **fields)
 
     def dispatch(
-        self, agent_name: str = "bot", room: str = "room", **fields: Any
+        self, agent_name: str = "bot", room: str = "room", *, api_key: str = "", **fields: Any
     ) -> agent_dispatch.AgentDispatch:
         """Order an agent by the API."""
         request = agent_dispatch.CreateAgentDispatchRequest(agent_name=agent_name, room=room, **fields)
-        return self.agents.create_dispatch(request)
+        return self.agents.create_dispatch(request, api_key)
 
     def jobs(self, room: str = "room") -> list[agent.Job]:
         """All jobs of a room that its dispatches list."""

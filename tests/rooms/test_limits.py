@@ -1,5 +1,7 @@
 """What an API key's rooms and participants may have, and how what is too much is refused."""
 
+from collections.abc import Callable
+
 import pytest
 from livekit.protocol import models, rtc
 from livekit.protocol import room as room_messages
@@ -123,3 +125,17 @@ def test_a_key_with_limits_of_its_own_keeps_the_others() -> None:
 def test_zero_is_no_limit() -> None:
     assert smallest(0, 5, 3) == 3
     assert smallest(0, 0) == 0
+
+
+@pytest.mark.parametrize("way", [Administration.move_participant, Administration.forward_participant])
+def test_a_room_made_on_the_way_is_the_callers(way: Callable[..., None]) -> None:
+    house = house_with(key_rooms=1)
+    administration = Administration(house.service)
+    for name in ("ann", "ben"):
+        house.join(name, claims={"issuer": "app"}).connect()
+    way(administration, "room", "ann", "attic", "backend")
+    with pytest.raises(KeyExhausted):
+        way(administration, "room", "ben", "cellar", "backend")
+    assert house.service.room("cellar") is None
+    assert "ben" in house.service.room("room").sessions
+    way(administration, "room", "ben", "attic", "backend")

@@ -17,7 +17,7 @@ class AgentDispatchService:
     ) -> messages.AgentDispatch:
         """Order an agent for a room."""
         by.require_room_admin(request.room)
-        return self._agents.create_dispatch(request)
+        return self._agents.create_dispatch(request, by.require_token().issuer)
 
     def delete_dispatch(
         self, by: Caller, request: messages.DeleteAgentDispatchRequest

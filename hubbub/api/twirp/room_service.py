@@ -108,7 +108,8 @@ class RoomService:
     ) -> messages.MoveParticipantResponse:
         """Needs destinationRoom as well."""
         by.require_destination(request.room, request.destination_room)
-        self._rooms.move_participant(request.room, request.identity, request.destination_room)
+        key = by.require_token().issuer
+        self._rooms.move_participant(request.room, request.identity, request.destination_room, key)
         return messages.MoveParticipantResponse()
 
     def forward_participant(
@@ -116,7 +117,8 @@ class RoomService:
     ) -> messages.ForwardParticipantResponse:
         """Needs destinationRoom as well."""
         by.require_destination(request.room, request.destination_room)
-        self._rooms.forward_participant(request.room, request.identity, request.destination_room)
+        key = by.require_token().issuer
+        self._rooms.forward_participant(request.room, request.identity, request.destination_room, key)
         return messages.ForwardParticipantResponse()
 
     def send_data(self, by: Caller, request: messages.SendDataRequest) -> messages.SendDataResponse:

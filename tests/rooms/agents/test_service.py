@@ -7,7 +7,8 @@ from livekit.protocol import room as room_messages
 from rooms.administration import Administration
 from rooms.agents.config import AgentsConfig
 from rooms.config import RoomConfig
-from rooms.errors import DispatchNotFound, InvalidRequest, LimitExceeded, RoomNotFound
+from rooms.errors import DispatchNotFound, InvalidRequest, KeyExhausted, LimitExceeded, RoomNotFound
+from rooms.limits import Limits
 from tests.harness.agents import AgentHouse, WorkerStandIn
 
 
@@ -295,3 +296,13 @@ def test_simulated_jobs_are_limited() -> None:
     nameless = house.worker()
     nameless.say(simulate_job=agent.SimulateJobRequest())
     assert nameless.closed == "a simulated job needs a room"
+
+
+def test_a_room_that_an_order_makes_is_its_api_keys() -> None:
+    house = AgentHouse(room_config=RoomConfig(limits=Limits(key_rooms=1)))
+    house.dispatch(room="one", api_key="k")
+    with pytest.raises(KeyExhausted):
+        house.dispatch(room="two", api_key="k")
+    assert house.service.room("two") is None
+    house.dispatch(room="one", api_key="k")
+    house.dispatch(room="two", api_key="other")
