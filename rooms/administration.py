@@ -82,9 +82,13 @@ class Administration:
         """Those of these names that exist, or all."""
         return list(self.each_room(names))
 
+    def room_names(self) -> list[str]:
+        """Of all rooms."""
+        return [room.name for room in self._rooms.rooms()]
+
     def each_room(self, names: Collection[str] = ()) -> Iterator[models.Room]:
         """The same one by one, each as it is then, for whoever pauses in between."""
-        for name in dict.fromkeys(names) or [room.name for room in self._rooms.rooms()]:
+        for name in dict.fromkeys(names) or self.room_names():
             if room := self._rooms.room(name):
                 yield room.info()
 

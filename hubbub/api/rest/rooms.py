@@ -1,5 +1,7 @@
 """``/api/rooms``."""
 
+import heapq
+
 from livekit.protocol import room as messages
 
 from hubbub.api.errors import Code
@@ -63,14 +65,15 @@ class RoomEndpoints:
         """Needs roomList."""
         call.by.require_room_list()
         query: models.RoomListQuery = call.query
-        found = sorted(
-            (room for room in self._administration.list_rooms() if room.name > query.after),
-            key=lambda room: room.name,
+        names = heapq.nsmallest(
+            query.limit + 1, (name for name in self._administration.room_names() if name > query.after)
         )
-        shown = found[: query.limit]
-        more = len(found) > len(shown)
-        rooms = [models.Room.of(room) async for room in in_turns(shown)]
-        return models.RoomList(rooms=rooms, next_after=shown[-1].name if more else None)
+        shown = names[: query.limit]
+        rooms: list[models.Room] = []
+        if shown:
+            found = in_turns(self._administration.each_room(shown))
+            rooms = [models.Room.of(room) async for room in found]
+        return models.RoomList(rooms=rooms, next_after=shown[-1] if len(names) > len(shown) else None)
 
     def get(self, call: Call) -> models.Room:
         """Needs roomAdmin of the room."""
