@@ -36,6 +36,8 @@ class CloseCode(IntEnum):
     PROTOCOL_ERROR = 1002
     INVALID_PAYLOAD = 1007
     TOO_BIG = 1009
+    TRY_AGAIN = 1013
+    """RFC 6455's registry: the server can't serve this client now."""
 
 
 class FrameError(Exception):

@@ -54,6 +54,9 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
     BAD_FRAME_CODE: int = CloseCode.NORMAL
     """What a connection is closed with that sends something else than its messages (as LiveKit does)."""
 
+    SLOW_CODE: int | None = None
+    """What one that doesn't keep up is closed with, for when it reads again; None cuts it off (as LiveKit does)."""
+
     def __init__(self, config: SignalingConfig, framing: Codec[M], remote: str) -> None:
         self._config = config
         self._remote = remote
@@ -213,7 +216,7 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         self._queued_bytes += len(data)
         config = self._config
         if len(self._frames) > config.send_queue_messages or self._queued_bytes > config.send_queue_bytes:
-            self._cut_off("send queue full")
+            self._give_up("send queue full")
         else:
             self._flush_soon()
 
@@ -266,6 +269,17 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         if self._patience.take_ping(now):
             self._enqueue(frame(Opcode.PING, b""))
         self._set_timer()
+
+    def _give_up(self, why: str) -> None:
+        """Drop what is queued for a client that doesn't keep up, and the connection, with a code where it has one."""
+        if self._over or self._transport is None or self.SLOW_CODE is None or self._patience.closing:
+            self._cut_off(why)
+            return
+        log.info("connection closed", why=why, remote=self._remote)
+        self._over, self._frames = True, None
+        self._transport.write(close_frame(self.SLOW_CODE, why))
+        self._transport.close()
+        asyncio.get_running_loop().call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
     def _cut_off(self, why: str) -> None:
         """Drop the TCP connection without waiting for anything in it; the session hears of it a little later."""

@@ -17,7 +17,7 @@ from rooms.session import Session
 from signaling import access
 from signaling.config import SignalingConfig
 from signaling.errors import SignalingError
-from signaling.frames import Opcode, frame
+from signaling.frames import CloseCode, Opcode, frame
 from signaling.ports import Rooms
 from signaling.websocket import MessageSocket
 
@@ -46,6 +46,8 @@ class JsonFraming:
 
 class JsonConnection(MessageSocket[bytes | str]):
     """A client. Whatever it sends that can't be carried out is answered with an error, and it goes on."""
+
+    SLOW_CODE = CloseCode.TRY_AGAIN
 
     def __init__(
         self,

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest_asyncio
 from aiohttp import web
+from livekit import api
 from playwright.async_api import Browser, Page
 
 from tests.harness.clients import Join
@@ -127,3 +128,25 @@ async def test_a_page_meets_the_sdk(
         found = "log.filter((one) => one.type === 'data').map((one) => [one.from, one.data])"
         await eventually(lambda: page.evaluate(f"{found}.length"), "the data")
         assert await page.evaluate(found) == [["sdk", "welcome"]]
+
+
+async def test_a_page_is_moved_to_another_room(
+    chromium: Browser, example_url: str, server: Server, room: str, join: Join
+) -> None:
+    """Over the connections that it has: it hears of it, and media goes on with others."""
+    hall = f"{room}-hall"
+    async with join("sdk") as sdk, called(chromium, example_url, server, hall, "page") as page:
+        await sdk.publish_video(shade=180)
+        await eventually(lambda: page.evaluate("peer && peer.connectionState === 'connected'"), "media")
+        async with api.LiveKitAPI(server.http_url, server.api_key, server.api_secret) as admin:
+            wish = api.MoveParticipantRequest(room=hall, identity="page", destination_room=room)
+            await admin.room.move_participant(wish)
+        await shows(page, "sdk")
+        await (await sdk.audio_of("page")).hears(660)
+        (moved,) = await page.evaluate("log.filter((one) => one.type === 'room_moved')")
+        assert (moved["room_id"], moved["room"]["room_id"]) == (hall, room)
+        assert [one["identity"] for one in moved["participants"]] == ["sdk"]
+        await page.evaluate(f"send({{ type: 'send_data', data: 'here', room_id: '{room}', id: 1 }})")
+        (packet,) = await sdk.hears("data_received")
+        assert packet.participant.identity == "page"
+        assert (await page.evaluate("log.find((one) => one.id === 1)"))["room_id"] == room

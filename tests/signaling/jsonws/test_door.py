@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from livekit.protocol import models
 
 from auth import tokens
 from auth.grants import Claims, VideoGrant
@@ -167,6 +168,17 @@ async def test_several_rooms(server: Server) -> None:
         await ann.asks("set_bandwidth_share", room_id="garden", share=0.2)
         await ann.asks("leave_room", "room_left", room_id="garden")
         await ann.asks("send_data", data="only one room left")
+
+
+async def test_one_who_does_not_read_is_closed_with_a_code(server: Server) -> None:
+    async with joined(server, "stuck") as stuck, joined(server, "ann") as ann:
+        for _ in range(1001):
+            server.administration.send_data("kitchen", models.UserPacket(payload=b"x"), identities=["stuck"])
+        async with asyncio.timeout(5):
+            while (closed := await stuck.socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
+                pass
+        assert (closed.data, closed.extra) == (1013, "send queue full")
+        assert (await ann.hears("participant_left"))["identity"] == "stuck"
 
 
 async def test_tracks_are_limited_and_announced(server: Server) -> None:
