@@ -132,6 +132,7 @@ class Streams:
         self._bindings = {mid: b for mid, b in self._bindings.items() if b.track is not track}
         self._forget([s for s, stream in self.streams.items() if stream.track is track])
         self.levels.pop(track, None)
+        self.attention.ring()  # feedback must be about something that is still sent
 
     def _forget(self, ssrcs: list[int]) -> None:
         """Drop streams and what repairs them."""

@@ -368,3 +368,17 @@ async def test_a_stream_that_joins_others_is_reported_soon(lab: Lab, alice: LabC
     times = [at for at, report in carol.sender_reports if report.ssrc == voice]
     lab.run(8.0)
     assert len([at for at, report in carol.sender_reports if report.ssrc == voice]) > len(times) + 1
+
+
+async def test_feedback_on_arrivals_names_a_stream_that_is_still_sent(lab: Lab, alice: LabClient) -> None:
+    """Chromium ignores what names another."""
+    lab.run(1.0)
+    assert _named(lab, alice) == CAMERA_SSRC
+    lab.engine.execute(control.DropTrack(alice.peer.id, CAMERA))
+    lab.run(0.05)
+    assert _named(lab, alice) == VOICE_SSRC
+
+
+def _named(lab: Lab, client: LabClient) -> int:
+    row = lab.engine.transports[client.peer.id].row
+    return int(lab.engine.context.acknowledgements._media_ssrcs[row])
