@@ -33,7 +33,7 @@ URGENT_S = 0.01
 SLOTS = 20
 SLOT_S = 0.01
 """Each transport is visited once in SLOTS slots, so that a large room does not stall the loop at once."""
-CATCH_UP = 4
+CATCH_UP = 2
 """Slots visited at most in one round; after a long one the rest has its turn later."""
 LOOKS = 5
 """In one visit of so many a transport is looked at for what takes seconds anyway."""

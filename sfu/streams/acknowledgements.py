@@ -31,6 +31,8 @@ from sfu.streams.feedback import (
 PHASES = 5
 PHASE_S = 0.010
 """Between turns: each phase has one in MIN_INTERVAL_S, and no turn is longer than a fifth of the transports takes."""
+CATCH_UP = 3
+"""Turns at most in one round; after a long one the rest comes later, so that it isn't followed by another."""
 SLOW_INTERVAL_S = 0.250
 """Between feedbacks to who sends no video. libwebrtc keeps feedback to 5 % of the bit rate: 250 ms below 44 kbit/s."""
 MOST = 128
@@ -87,7 +89,7 @@ class Acknowledgements:
     def turn(self, now: float) -> None:
         """Tell the transports of the next phase what came, where that is due; of more phases after a long round."""
         while now - self._turned_at > PHASE_S - _ROUNDING_S:
-            self._turned_at = max(self._turned_at + PHASE_S, now - (PHASES - 1) * PHASE_S)
+            self._turned_at = max(self._turned_at + PHASE_S, now - (CATCH_UP - 1) * PHASE_S)
             self._turns += 1
             phase = self._phases[self._turns % PHASES]
             if len(phase.keys) > FEW:
