@@ -220,6 +220,17 @@ class Peer {
     return found;
   }
 
+  // What congestion control thinks may be sent, in bit/s.
+  async bandwidth() {
+    let found = 0;
+    for (const connection of this.connections.filter(({ connectionState }) => connectionState === "connected")) {
+      for (const { availableOutgoingBitrate } of (await connection.getStats()).values()) {
+        found = Math.max(found, availableOutgoingBitrate ?? 0);
+      }
+    }
+    return found;
+  }
+
   // RTCPeerConnections in use: one with a single peer connection, else two.
   connected() {
     return this.connections.filter(({ connectionState }) => connectionState === "connected").length;
