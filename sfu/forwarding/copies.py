@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable, Sequence
 
 from sfu.forwarding.arena import SendArena
-from sfu.forwarding.downtracks import KEY_INDEX, PEER, PICTURE, ROW, TL0, DownTrackTable
+from sfu.forwarding.downtracks import PEER, ROW, DownTrackTable
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.packing import MAX_PADDING
 from sfu.net.arrays import Int32s, Int64s
@@ -49,8 +49,10 @@ class OneByOne:
             row = arena.count
             start, length = row * stride, lengths[index]
             header, payload, twcc_at, number, packet, _ = added[index]
-            _, timestamp, marker, slot, _, _, _, _, _, _, picture, _, _, _, _, _ = packet
-            number_from, timestamp_from, _, _, _, ssrc, payload_type, other_type, peer, _ = theirs
+            (_, timestamp, marker, slot, _, _, _, _, _, _,
+             picture, picture_at, tl0, tl0_at, key_index, key_index_at) = packet  # fmt: skip
+            (number_from, timestamp_from, picture_from, tl0_from, key_index_from, ssrc,
+             payload_type, other_type, peer, _) = theirs  # fmt: skip
             put(memory, start, header, payload, length)
             _FIXED.pack_into(
                 memory,
@@ -64,8 +66,14 @@ class OneByOne:
                 stamp = counters[peer]
                 counters[peer] = stamp + 1
                 _WORD.pack_into(memory, start + twcc_at, stamp & 0xFFFF)
-            if picture >= 0:
-                _rewrite_picture(memory, start + len(header), packet, theirs)
+            if picture >= 0:  # RFC 7741 section 4.2
+                at = start + len(header)
+                _WORD.pack_into(memory, at + picture_at, 0x8000 | (picture - picture_from) & 0x7FFF)
+                if tl0_at:
+                    memory[at + tl0_at] = (tl0 - tl0_from) & 0xFF
+                if key_index_at:
+                    at += key_index_at
+                    memory[at] = memory[at] & 0xE0 | (key_index - key_index_from) & 0x1F
             self._row_lengths[row] = length
             self._row_peers[row] = peer
             arena.count = row + 1
@@ -97,15 +105,3 @@ def put(memory: memoryview, start: int, header: bytes, payload: bytes, length: i
     if padding:
         memory[start] = header[0] | _PADDING_BIT
         memory[end : end + padding] = _PADDING[padding]
-
-
-def _rewrite_picture(
-    memory: memoryview, payload_at: int, packet: MediaPacket, theirs: tuple[int, ...]
-) -> None:
-    picture, picture_at, tl0, tl0_at, key_index, key_index_at = packet[10:]
-    _WORD.pack_into(memory, payload_at + picture_at, 0x8000 | ((picture - theirs[PICTURE]) & 0x7FFF))
-    if tl0_at:
-        memory[payload_at + tl0_at] = (tl0 - theirs[TL0]) & 0xFF
-    if key_index_at:
-        at = payload_at + key_index_at
-        memory[at] = (memory[at] & 0xE0) | ((key_index - theirs[KEY_INDEX]) & 0x1F)
