@@ -12,7 +12,7 @@ from tests.harness.eventually import eventually
 
 @pytest.fixture
 async def here() -> AsyncIterator[Hall]:
-    async with hall(ice_disconnect_s=0.3, ice_failed_s=0.3) as made:
+    async with hall(ice_disconnect_s=0.3, ice_failed_s=0.9) as made:
         yield made
 
 
@@ -25,7 +25,7 @@ async def test_14_consent_that_stops_and_comes_back(here: Hall) -> None:
     for peer in (steady, shaky, gone):
         peer.publish()
         peer.consent()
-    for turn in range(24):
+    for turn in range(32):
         steady.consent()
         if turn % 8 == 7:  # silent for longer than it takes to count as disconnected
             shaky.consent()

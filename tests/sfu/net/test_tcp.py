@@ -119,11 +119,11 @@ async def test_a_connection_without_a_valid_check_is_closed(
 async def test_a_valid_check_lets_a_connection_stay(
     listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tcp, "IDLE_S", 0.05)
+    monkeypatch.setattr(tcp, "IDLE_S", 0.3)
     reader, writer, peer = await listener.connect_and_say(b"check")
     peer.validated()
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
+        async with asyncio.timeout(0.6):
             await reader.readexactly(1)
     assert peer.send(b"x")
     writer.close()
