@@ -133,10 +133,7 @@ class Room:
     @property
     def info(self) -> models.Room:
         """Everything that clients are told, as LiveKit's message. Raises RoomNotFound."""
-        found = self._administration.list_rooms([self.name])
-        if not found:
-            raise RoomNotFound
-        return found[0]
+        return self._administration.room(self.name).info()
 
     @property
     def sid(self) -> str:
@@ -194,8 +191,7 @@ class Room:
         ``grants`` are fields of the video grant, such as ``hidden=True``. Raises RoomNotFound where the room has
         ended, another JoinRefused, or NotJoined.
         """
-        if not self._administration.list_rooms([self.name]):
-            raise RoomNotFound
+        self._administration.room(self.name)
         key, _ = self._keys.first()
         video = replace(VideoGrant(room_join=True, room=self.name), **grants)
         claims = Claims(
@@ -243,8 +239,7 @@ class Rooms:
 
     def get(self, name: str) -> Room | None:
         """The room of this name, if there is one now."""
-        found = self._administration.list_rooms([name])
-        return self._room(name) if found else None
+        return self._room(name) if name in self else None
 
     def __getitem__(self, name: str) -> Room:
         if name not in self:

@@ -14,7 +14,6 @@ from hubbub.api.errors import Code
 from hubbub.api.turns import in_turns
 from hubbub.bans.waiting import kept
 from rooms.administration import Administration, RoomChange
-from rooms.errors import RoomNotFound
 
 from . import models
 from .credentials import key_of
@@ -222,10 +221,7 @@ class ControllerEndpoints:
 
     def get(self, call: Call) -> ControllerRoom:
         """Needs roomAdmin of the room."""
-        found = self._administration.list_rooms([call.administered_room()])
-        if not found:
-            raise RoomNotFound
-        return ControllerRoom.model_validate(found[0])
+        return ControllerRoom.model_validate(self._administration.room(call.administered_room()).info())
 
     def update(self, call: Call) -> ControllerRoom:
         """Needs roomAdmin of the room."""
@@ -242,10 +238,8 @@ class ControllerEndpoints:
 
     async def participants(self, call: Call) -> ControllerParticipants:
         """Needs roomAdmin of the room."""
-        room = call.administered_room()
-        if not self._administration.list_rooms([room]):
-            raise RoomNotFound
-        found = in_turns(self._administration.each_participant(room))
+        room = self._administration.room(call.administered_room())
+        found = in_turns(self._administration.each_participant(room.name))
         people = [ControllerParticipant.of(info) async for info in found]
         return ControllerParticipants(participants=people)
 

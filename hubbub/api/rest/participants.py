@@ -4,7 +4,6 @@ from hubbub.api.errors import Code
 from hubbub.api.turns import in_turns
 from hubbub.bans.waiting import kept
 from rooms.administration import Administration, ProfileChange
-from rooms.errors import RoomNotFound
 
 from . import models
 from .endpoint import Call, Endpoint
@@ -54,10 +53,8 @@ class ParticipantEndpoints:
 
     async def list(self, call: Call) -> models.ParticipantList:
         """Who is in the room."""
-        room = call.administered_room()
-        if not self._administration.list_rooms([room]):
-            raise RoomNotFound
-        found = in_turns(self._administration.each_participant(room))
+        room = self._administration.room(call.administered_room())
+        found = in_turns(self._administration.each_participant(room.name))
         return models.ParticipantList(participants=[models.Participant.of(info) async for info in found])
 
     def add(self, call: Call) -> models.Invitation:

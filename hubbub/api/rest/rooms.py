@@ -7,7 +7,6 @@ from livekit.protocol import room as messages
 from hubbub.api.errors import Code
 from hubbub.api.turns import in_turns
 from rooms.administration import Administration, RoomChange
-from rooms.errors import RoomNotFound
 
 from . import models
 from .credentials import key_of
@@ -77,10 +76,7 @@ class RoomEndpoints:
 
     def get(self, call: Call) -> models.Room:
         """Needs roomAdmin of the room."""
-        found = self._administration.list_rooms([call.administered_room()])
-        if not found:
-            raise RoomNotFound
-        return models.Room.of(found[0])
+        return models.Room.of(self._administration.room(call.administered_room()).info())
 
     def update(self, call: Call) -> models.Room:
         """Needs roomAdmin of the room."""
