@@ -1,6 +1,7 @@
 """Fault 78: connections that take their time."""
 
 import asyncio
+from contextlib import suppress
 
 from tests.faults.conftest import Target, token
 from tests.harness.raw_http import UPGRADE, ask, head, read_answer
@@ -15,7 +16,8 @@ async def test_headers_a_byte_at_a_time_are_not_waited_for(target: Target) -> No
                 break
             writer.write(bytes([byte]))
             await asyncio.sleep(0.01)
-        assert await reader.read() == b""
+        with suppress(ConnectionResetError):  # for a byte that was on its way when the server closed
+            assert await reader.read() == b""
 
 
 async def test_a_connection_that_says_nothing_is_closed(target: Target) -> None:
