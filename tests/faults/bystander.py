@@ -60,7 +60,7 @@ class Media:
         lost = sum(max(0, table.lost(slot)) for slot in slots)
         return lost / max(1, lost + sum(self.counts.values()))
 
-    async def goes_on(self, packets: int = 4, within_s: float = 3.0) -> None:
+    async def goes_on(self, packets: int = 4, within_s: float = 10.0) -> None:
         """Assert that audio and video still arrive, and always did, almost without loss."""
         before = self.counts
         assert len(before) == 2, f"{len(before)} streams of the bystanders arrive"
