@@ -10,13 +10,15 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from tests.harness.eventually import PATIENCE_S, eventually
+from tests.harness.eventually import eventually
 from tests.harness.server import REPOSITORY, Server
 
 PYTHON = Path(sys.prefix) / "agents" / "bin" / "python"
 """Has livekit-agents; see ``requirements-agents.in``."""
 START_WITHIN_S = 60.0
 """It imports a lot, on a machine that may be busy."""
+TELL_WITHIN_S = 40.0
+"""A job may need a process of its own first, which imports as much."""
 STOP_WITHIN_S = 20.0
 IDLE, FULL = 0.1, 0.95
 """Loads below and above the threshold of ``tests.harness.agent_worker``."""
@@ -49,7 +51,7 @@ class AgentProcess:
             if line.get("event") == event and all(line.get(name) == value for name, value in about.items())
         ]
 
-    async def tells(self, event: str, *, within_s: float = PATIENCE_S, **about: Any) -> dict[str, Any]:
+    async def tells(self, event: str, *, within_s: float = TELL_WITHIN_S, **about: Any) -> dict[str, Any]:
         """Wait for the first such event."""
         found = await eventually(
             lambda: self.told(event, **about), self._missing(event, about), within_s=within_s

@@ -12,7 +12,7 @@ from tests.harness.npm import install
 from tests.harness.server import Server
 
 FOLDER = Path(__file__).resolve().parents[1] / "interop" / "node"
-ANSWER_WITHIN_S = 15
+ANSWER_WITHIN_S = 30
 
 
 class Refused(Exception):

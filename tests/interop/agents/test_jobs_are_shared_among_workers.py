@@ -2,13 +2,16 @@
 
 from collections.abc import AsyncIterator
 
+import pytest
 import pytest_asyncio
 from livekit import api
 
-from tests.harness.agent_process import FULL, IDLE, AgentProcess
+from tests.harness.agent_process import FULL, IDLE, TELL_WITHIN_S, AgentProcess
 from tests.harness.clients import Join
 from tests.harness.eventually import eventually
 from tests.harness.server import Server
+
+pytestmark = pytest.mark.timeout(240)  # two workers and their jobs are four processes that import a lot
 
 Pair = tuple[AgentProcess, AgentProcess]
 
@@ -59,11 +62,15 @@ async def test_a_killed_worker_is_replaced(
     async with join("alice") as alice:
         await alice.publish_tone(440)
         await dispatch(client, room)
-        await eventually(lambda: any(worker.told("joined", room=room) for worker in two_workers), "an agent")
+        await eventually(
+            lambda: any(worker.told("joined", room=room) for worker in two_workers),
+            "an agent",
+            within_s=TELL_WITHIN_S,
+        )
         dying, other = sorted(two_workers, key=lambda worker: not worker.told("joined", room=room))
         await alice.sees(dying.told("joined", room=room)[0]["identity"])
         dying.kill()
-        again = await other.tells("joined", room=room, within_s=40)
+        again = await other.tells("joined", room=room)
         await other.tells("heard", room=room)
         await (await alice.audio_of(again["identity"])).hears(880)
         lost, running = (await client.agent_dispatch.list_dispatch(room))[-1].state.jobs
