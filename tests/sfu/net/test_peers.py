@@ -77,3 +77,19 @@ def test_a_peer_moves_between_udp_and_tcp() -> None:
 )
 def test_socket_addresses_as_text(raw: bytes, address: tuple[str, int]) -> None:
     assert address_of(raw) == address
+
+
+def test_routes_say_the_same_as_the_columns() -> None:
+    table = PeerTable(capacity=2)
+    away, moved, over_tcp, unused = (table.allocate() for _ in range(4))
+    table.use_udp(away, 0, IPV4)
+    table.forget_address(away)
+    table.use_udp(moved, 0, IPV4)
+    table.use_udp(moved, 2, IPV6)
+    table.use_udp(over_tcp, 1, IPV4)
+    table.use_tcp(over_tcp, CONNECTION)
+    for _ in range(9):  # the table grows
+        assert table.routes[moved] == (2, table.names[moved], len(IPV6))
+        assert [table.routes[row][0] for row in (away, over_tcp, unused)] == [-1, -1, -1]
+        assert [route[0] for route in table.routes] == table.port.tolist()
+        table.allocate()
