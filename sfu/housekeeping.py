@@ -41,6 +41,7 @@ ROUTERS = 16
 ROUTER_ROUNDS = 20
 """Routers visited at most in one round: so many, or one in ROUTER_ROUNDS of all. Those made at once so come apart."""
 QUALITY_S = 5.0
+_ROUNDING_S = 1e-6
 
 
 class Housekeeping:
@@ -97,7 +98,7 @@ class Housekeeping:
         self._announce_layers()
         self._acknowledgements.turn(now)
         self._ask(now)
-        while now - self._slot_at >= SLOT_S:
+        while now - self._slot_at > SLOT_S - _ROUNDING_S:
             self._slot_at = max(self._slot_at + SLOT_S, now - (CATCH_UP - 1) * SLOT_S)
             self._run_slot(now, unix_now)
             self._visited += 1

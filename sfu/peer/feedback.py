@@ -204,7 +204,9 @@ class Feedback:
     def report(self, now: float, unix_now: float) -> None:
         """Send receiver reports for what the client publishes and sender reports for what it is sent, as due."""
         if now - self._reported_at >= RECEIVER_REPORT_S:
-            self._reported_at = now
+            # From the second report on, those who came together are spread over the second.
+            early_s = 0.0 if self._reported_at else 0.618 * self._transport.row % 1 * RECEIVER_REPORT_S
+            self._reported_at = now - early_s
             self._describe()
             self._report_received(now)
             self._budget_retransmissions(now)
