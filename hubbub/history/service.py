@@ -100,8 +100,10 @@ class History:
 
     async def _write_now_and_then(self) -> None:
         while True:
+            # No wait_for(): with Python 3.11 a cancellation is lost in it that comes together with what it waits for.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._due.wait(), ALIVE_EVERY_S if self.observer.live else None)
+                async with asyncio.timeout(ALIVE_EVERY_S if self.observer.live else None):
+                    await self._due.wait()
             with suppress(DatabaseUnavailable):
                 await self._write()
             await asyncio.sleep(WRITE_EVERY_S)

@@ -113,8 +113,10 @@ class Worker:
                 wait_s = self._serve_due(await self._due())
             except DatabaseError:
                 wait_s = DATABASE_PAUSE_S
+            # No wait_for(): with Python 3.11 a cancellation is lost in it that comes together with what it waits for.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
 
     async def _due(self) -> list[tuple[str, float]]:
         """Enough lanes to find one that isn't being served, if there is one."""

@@ -256,3 +256,16 @@ async def test_what_waits_in_memory_has_an_end(monkeypatch: pytest.MonkeyPatch) 
         await written(history)
         assert (await history.room(sid)).sessions == 3
         assert len((await history.rooms()).records) == 1
+
+
+@pytest.mark.parametrize("turns", range(4))
+async def test_it_ends_while_something_is_due(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WRITE_EVERY_S", 0.0)
+    async with asyncio.timeout(5), remembering() as history:
+        house = house_of(history)
+        ann = house.join("ann").connect()
+        await eventually(lambda: not history.observer.changes)
+        await asyncio.sleep(0.05)  # it waits for more now, as a room goes on
+        ann.session.room.close(models.ROOM_DELETED)
+        for _ in range(turns):
+            await asyncio.sleep(0)
