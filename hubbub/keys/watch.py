@@ -1,6 +1,7 @@
 """Keeps a key ring up to date with the key file, the database, and whoever is asked for keys nobody knows."""
 
 import asyncio
+import base64
 import contextlib
 import time
 from collections import OrderedDict
@@ -25,6 +26,7 @@ FindSecret = Callable[[str], Awaitable[str | None]]
 """The secret of an API key, None for one that it doesn't know either."""
 
 DATABASE, CALLBACK = "database", "callback"
+BASIC = "basic "
 FOUND_S = 60.0
 """How long an answer of the callback is believed ..."""
 MISSED_S = 5.0
@@ -85,11 +87,9 @@ class KeyWatch:
 
     @web.middleware
     async def ask(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Ask the callback about a key that a request's token names and nobody knows."""
+        """Ask the callback about a key that a request names and nobody knows."""
         if self._find_secret is not None:
-            authorization = request.headers.get("Authorization", "")
-            token = authorization.removeprefix(BEARER) or request.query.get("access_token", "")
-            key = issuer_of(token) if token else ""
+            key = _key_named_by(request)
             if key and not any(key in self._ring.layer(layer) for layer in (OWN, DATABASE)):
                 await self._ask(key, self._find_secret)
         return await handler(request)
@@ -133,3 +133,14 @@ class KeyWatch:
             return
         self._ring.replace(OWN, {key: keys.secrets(key) for key in keys})
         log.info("API keys of the key file", keys=len(keys))
+
+
+def _key_named_by(request: web.Request) -> str:
+    """The API key that signed a request's token, wherever that stands, or that comes with its secret; or nothing."""
+    authorization, query = request.headers.get("Authorization", ""), request.query
+    if authorization[: len(BASIC)].lower() == BASIC:
+        with contextlib.suppress(ValueError):
+            return base64.b64decode(authorization[len(BASIC) :].strip()).decode().partition(":")[0]
+        return ""
+    token = authorization.removeprefix(BEARER) or query.get("access_token", "") or query.get("token", "")
+    return issuer_of(token) if token else ""

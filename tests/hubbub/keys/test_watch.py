@@ -108,6 +108,11 @@ async def test_who_is_asked_for_unknown_keys(table: KeyTable) -> None:
             pass
         async with client.get("/", params={"access_token": "no token"}):
             pass
-    assert asked == ["tenant", "nobody", "weak", "elsewhere"]
+        async with client.get("/", params={"token": token("json door")}):
+            pass
+        for basic in (aiohttp.encode_basic_auth("pair", SECRET), "Basic nonsense", "Basic /w=="):
+            async with client.get("/", headers={"Authorization": basic}):
+                pass
+    assert asked == ["tenant", "nobody", "weak", "elsewhere", "json door", "pair"]
     assert ring.secret("tenant") == SECRET
     assert "weak" not in ring
