@@ -1,5 +1,6 @@
 """``hubbub keys`` on the database of a configuration."""
 
+import asyncio
 import json
 import time
 import urllib.error
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from livekit import rtc
 
 from hubbub.cli import hubbub
 from hubbub.errors import ConfigError, HubbubError
@@ -72,6 +74,30 @@ def test_a_running_server_heeds_them(config: list[str], tmp_path: Path, start_hu
     wait_until(server, lets_in=False)
     server.api_key, server.api_secret = own
     assert server.rooms() == []
+
+
+async def test_who_is_in_a_room_stays_there_without_the_key(
+    config: list[str], tmp_path: Path, start_hubbub: Any
+) -> None:
+    """Fault 87: it opens no more doors, and ends no call."""
+    server = start_hubbub(options={"database.path": str(tmp_path / "hubbub.db"), "key_reload_s": 0.1})
+    own = server.api_key, server.api_secret
+    made = json.loads(await asyncio.to_thread(run, "add", "--json", *config))
+    server.api_key, server.api_secret = made["key"], made["secret"]
+    await asyncio.to_thread(wait_until, server, lets_in=True)
+    ann, token = rtc.Room(), server.token("kitchen", "ann")
+    gone: list[object] = []
+    ann.on("disconnected", gone.append)
+    await ann.connect(server.url, token)
+    await asyncio.to_thread(run, "revoke", made["key"], *config)
+    await asyncio.to_thread(wait_until, server, lets_in=False)
+    with pytest.raises(rtc.ConnectError):
+        await rtc.Room().connect(server.url, token)
+    server.api_key, server.api_secret = own
+    assert [one["identity"] for one in server.participants("kitchen")] == ["ann"]
+    await ann.local_participant.publish_data("still here")
+    assert gone == []
+    await ann.disconnect()
 
 
 def wait_until(server: HubbubServer, *, lets_in: bool) -> None:
