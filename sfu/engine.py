@@ -59,7 +59,6 @@ class Engine:
         lanes[0].arena.urgent = True
         self.forwarder = Forwarder(self.down_tracks, lanes, lambda: secrets.randbits(31))
         self.mux = Mux(self.peers)
-        self.tick = Tick(self.mux, self.forwarder, lanes, self.egress, shed=config.shed_video)
         self._outbox = Outbox(self.peers, self.ports, batch=config.use_sendmmsg)
         acknowledgements = Acknowledgements(self._outbox)
         self.context = PeerContext(
@@ -73,6 +72,7 @@ class Engine:
             _speech(config),
             self._end_subscription,
         )
+        self.tick = Tick(self.mux, self.forwarder, lanes, self.egress, self.context, shed=config.shed_video)
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
         self._housekeeping = Housekeeping(self.tick, self._outbox, acknowledgements, emit)

@@ -7,6 +7,7 @@ ClientHello race that let strangers break calls elsewhere).
 from collections.abc import Hashable
 
 from sfu.net import stun
+from sfu.net.lookup import Lookup
 from sfu.net.peers import PeerTable, address_of
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import AddressKey, UdpPort
@@ -23,7 +24,10 @@ class Mux:
         self._peers = peers
         self._ports: list[UdpPort] = []
         self.by_udp: list[dict[AddressKey, Transport]] = []
-        """Transports by validated address, for each UDP port."""
+        """Transports by validated address, for each UDP port ..."""
+        self.rows: list[Lookup] = []
+        """... and rows of those with IPv4 addresses, for many datagrams at once."""
+        self.by_row: dict[int, Transport] = {}
         self.by_tcp: dict[TcpPeer, Transport] = {}
         self._by_ufrag: dict[str, Transport] = {}
         self._ufrags: dict[Transport, tuple[str, ...]] = {}
@@ -33,10 +37,12 @@ class Mux:
     def add_port(self, port: UdpPort) -> None:
         self._ports.append(port)
         self.by_udp.append({})
+        self.rows.append(Lookup())
 
     def register(self, transport: Transport) -> None:
         """Know a transport by its (new) ICE credentials."""
         self._forget_ufrags(transport)
+        self.by_row[transport.row] = transport
         self._ufrags[transport] = transport.ice.ufrags
         for ufrag in transport.ice.ufrags:
             self._by_ufrag[ufrag] = transport
@@ -44,6 +50,7 @@ class Mux:
     def unregister(self, transport: Transport) -> None:
         """Forget a transport."""
         self._forget_ufrags(transport)
+        self.by_row.pop(transport.row, None)
         for address in transport.ice.addresses:
             self._forget(address, transport)
 
@@ -98,7 +105,10 @@ class Mux:
             self.by_tcp[address] = transport
         else:
             index, key = _udp(address)
+            known = self.by_udp[index].get(key)
             self.by_udp[index][key] = transport
+            if known is not transport and isinstance(key, int):
+                self.rows[index].put(key, transport.row)
 
     def _forget(self, address: Hashable, transport: Transport) -> None:
         if self._owner(address) is not transport:
@@ -109,6 +119,8 @@ class Mux:
         else:
             index, key = _udp(address)
             del self.by_udp[index][key]
+            if isinstance(key, int):
+                self.rows[index].drop(key)
 
     def _owner(self, address: Hashable) -> Transport | None:
         if isinstance(address, TcpPeer):

@@ -4,20 +4,27 @@ Media of a batch is decrypted by one ``map`` over raw pointers. RTCP and DTLS co
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
+from sfu.decryption import Decryption
+from sfu.forwarding.bulk import Bulk
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import Lane
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.shedding import Shedder
 from sfu.forwarding.uptrack import Layer
+from sfu.intake import MANY, Intake
 from sfu.mux import Mux
 from sfu.net import srtp
+from sfu.net.arrays import Bools, Int64s, UInt64s
 from sfu.net.egress import Egress
 from sfu.net.tcp import TcpPeer
-from sfu.net.udp import ROW_BYTES, UdpPort
+from sfu.net.udp import ROW_BYTES, AddressKey, UdpPort
 from sfu.overload import Overload
+from sfu.peer.context import PeerContext
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
 from sfu.rtp.extensions import abs_send_time
@@ -28,6 +35,8 @@ BATCHES_PER_TURN = 4
 _ROW_HEAD = struct.Struct(f"{FIXED_HEAD.format}{ROW_BYTES - FIXED_HEAD.size}x")
 _SHORTEST_RTP = 12
 _SHORTEST_RTCP = 8
+_Datagram = tuple[tuple[AddressKey, int, int, int], RtpHead]
+"""What a port says of a datagram, and its first fields (whatever they are)."""
 
 
 class _Media:
@@ -47,7 +56,14 @@ class Tick:
     """Moves packets; implements MediaSink for the transports' ingress."""
 
     def __init__(
-        self, mux: Mux, forwarder: Forwarder, lanes: Sequence[Lane], egress: Egress, *, shed: bool = True
+        self,
+        mux: Mux,
+        forwarder: Forwarder,
+        lanes: Sequence[Lane],
+        egress: Egress,
+        context: PeerContext,
+        *,
+        shed: bool = True,
     ) -> None:
         """``shed``: leave out video when overloaded."""
         self._mux = mux
@@ -59,16 +75,29 @@ class Tick:
         self.shedder = Shedder(self.overload)
         self.feedback: dict[Transport, Feedback] = {}
         self._length: Any = srtp.ffi.new("int *")
-        self._lengths: Any = srtp.ffi.new("int[]", 0)
-        self._length_pointers: list[Any] = []
+        self._decryption = Decryption()
+        bulk = Bulk(
+            context.streams,
+            context.speech,
+            self,
+            context.acknowledgements.record,
+            lambda row: mux.by_row[row].ingress,
+        )
+        self._intake = Intake(mux, context.peers, bulk, self._decryption)
+        self.many = MANY
+        """From so many datagrams on a batch's media is taken by column."""
         self._rows: dict[UdpPort, list[Any]] = {}
         self._now = 0.0
         self._unix_now = 0.0
         self._abs_send_time = 0
-        self.rejected = 0
-        """Packets that failed authentication or came before the keys."""
+        self._rejected = 0
         self.started_layers: list[Layer] = []
         """Layers whose first packet came since housekeeping last looked."""
+
+    @property
+    def rejected(self) -> int:
+        """Packets that failed authentication or came before the keys."""
+        return self._rejected + self._intake.rejected
 
     def begin(self, now: float, unix_now: float) -> None:
         """Set the time of this tick: monotonic and Unix, in seconds."""
@@ -78,20 +107,36 @@ class Tick:
 
     def drain(self, port: UdpPort) -> bool:
         """Take one batch from a UDP port; False when the socket was empty before the batch was full."""
-        count = 0
+        count = port.fill()
+        if not count:
+            return False
+        columns = port.columns() if count >= self.many else None
+        if columns is None:
+            datagrams = zip(port.datagrams(), _ROW_HEAD.iter_unpack(port.memory), strict=False)
+            arrival_us = self._sort(port, datagrams)
+        else:
+            arrival_us = int(columns[2][-1])
+            media = self._intake.take(port, columns, self._pointers(port), self._now)
+            self._sort(port, _rest(port, columns, ~media))
+        full = count == port.batch_size
+        if self._shed:
+            waited_s = self._unix_now - arrival_us / 1e6 if port.timed else None
+            self.overload.received(waited_s, self._now, full=full)
+        return full
+
+    def _sort(self, port: UdpPort, datagrams: Iterable[_Datagram]) -> int:
+        """Take datagrams one by one; returns when the last of them came."""
         transports = self._mux.by_udp[port.index]
         pointers = self._pointers(port)
         media = _Media()
         others: list[tuple[Transport, int, int, int]] = []
-        for (key, row, length, arrival_us), head in zip(
-            port.receive(), _ROW_HEAD.iter_unpack(port.memory), strict=False
-        ):
-            count += 1
+        arrival_us = 0
+        for (key, row, length, arrival_us), head in datagrams:
             transport = transports.get(key)
             if 128 <= head[0] <= 191 and not 192 <= head[1] <= 223 and transport is not None:
                 pair = transport.srtp
                 if pair is None or length < _SHORTEST_RTP:
-                    self.rejected += 1
+                    self._rejected += 1
                     continue
                 media.arrived.append((transport, row * ROW_BYTES, head, arrival_us))
                 media.sessions.append(pair.rx_ptr)
@@ -109,11 +154,7 @@ class Tick:
             self._media(media, port.memory)
         if others:
             self._others(others, port, pointers)
-        full = count == port.batch_size
-        if count and self._shed:
-            waited_s = self._unix_now - arrival_us / 1e6 if port.timed else None
-            self.overload.received(waited_s, self._now, full=full)
-        return full
+        return arrival_us
 
     def tcp(self, peer: TcpPeer, data: bytes) -> None:
         """Take one datagram from an ICE-TCP connection."""
@@ -177,19 +218,14 @@ class Tick:
 
     def _media(self, media: _Media, memory: memoryview) -> None:
         """Decrypt a batch in place, and let each packet go its way."""
-        count = len(media.arrived)
-        if count > len(self._length_pointers):
-            self._lengths = srtp.ffi.new("int[]", count)
-            self._length_pointers = [self._lengths + index for index in range(count)]
-        self._lengths[0:count] = media.sizes
-        statuses = list(map(srtp.unprotect, media.sessions, media.pointers, self._length_pointers))
-        lengths = srtp.ffi.unpack(self._lengths, count)
+        statuses, sizes = self._decryption.run(media.sessions, media.pointers, media.sizes)
+        lengths = sizes.tolist()
         now = self._now
         for (transport, at, head, arrival_us), status, length in zip(
             media.arrived, statuses, lengths, strict=True
         ):
             if status:
-                self.rejected += 1
+                self._rejected += 1
                 continue
             transport.ingress.receive(memory, at, length, head, arrival_us, now)
 
@@ -209,7 +245,7 @@ class Tick:
         size[0] = len(data)
         ssrc = int.from_bytes(data[4:8], "big")
         if pair is None or len(data) < _SHORTEST_RTCP or srtp.unprotect_rtcp(pair.rx_ptr, pointer, size):
-            self.rejected += 1
+            self._rejected += 1
             return
         transport.ingress.authenticated(ssrc)
         self.feedback[transport].receive(bytes(data[: size[0]]), self._now, self._unix_now, self.resend)
@@ -224,7 +260,7 @@ class Tick:
             return
         pair = transport.srtp
         if pair is None or len(data) < _SHORTEST_RTP:
-            self.rejected += 1
+            self._rejected += 1
             return
         media = _Media()
         media.arrived.append((transport, 0, FIXED_HEAD.unpack_from(row), int(self._unix_now * 1e6)))
@@ -240,3 +276,11 @@ class Tick:
             base = srtp.ffi.cast("unsigned char *", port.rows.ctypes.data)
             rows = self._rows[port] = [base + index * ROW_BYTES for index in range(len(port.rows))]
         return rows
+
+
+def _rest(port: UdpPort, columns: tuple[UInt64s, Int64s, Int64s], left: Bools) -> Iterator[_Datagram]:
+    """Some rows of a port, one by one."""
+    rows = np.flatnonzero(left)
+    keys, lengths, arrivals_us = (column[rows].tolist() for column in columns)
+    for key, row, length, arrival_us in zip(keys, rows.tolist(), lengths, arrivals_us, strict=True):
+        yield (key, row, length, arrival_us), FIXED_HEAD.unpack_from(port.memory, row * ROW_BYTES)

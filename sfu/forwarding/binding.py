@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from sfu.control import MediaKind
 from sfu.forwarding.layout import Layout, SourceExtensions
 from sfu.forwarding.reader import Reader, reader_for
+from sfu.forwarding.stream_table import StreamTable, stream_key
 from sfu.forwarding.uptrack import Layer, UpTrack
 from sfu.rtp.extensions import ExtensionUri
 from sfu.streams.attention import Attention
@@ -43,30 +44,40 @@ class InStream:
         "layout",
         "meter",
         "nacks",
-        "payload_type",
         "reader",
+        "row",
         "slot",
         "started",
         "stats",
         "track",
     )
 
-    def __init__(self, layer: Layer, binding: Binding, meter: LevelMeter | None, layout: Layout) -> None:
+    def __init__(
+        self,
+        layer: Layer,
+        binding: Binding,
+        meter: LevelMeter | None,
+        layout: Layout,
+        table: StreamTable,
+    ) -> None:
         self.layer = layer
         self.layout = layout
         """Of the newest packet."""
-        self.payload_type = -1
         self.slot = 0
-        """The codec slot of that payload type, the newest packet's."""
+        """The codec slot of the newest packet's payload type."""
         self.started = False
         """Its first packet has been delivered."""
         self.track = binding.track
         self.audio = binding.track.kind is MediaKind.AUDIO
         self.meter = meter
-        self.stats = ReceiveStream(binding.track.clock_rate)
+        self.nacks = NackRegister(tries=AUDIO_TRIES if self.audio else TRIES) if binding.nack else None
+        self.stats = ReceiveStream(binding.track.clock_rate, table.columns, self.nacks)
+        self.row = self.stats.row
+        """In the table of streams."""
+        if meter is not None:
+            table.columns.meters[self.row] = meter.row
         self.frame_timestamp = -1
         self.reader: Reader = reader_for(binding.track.main.mime)
-        self.nacks = NackRegister(tries=AUDIO_TRIES if self.audio else TRIES) if binding.nack else None
 
 
 class Repair:
@@ -74,19 +85,25 @@ class Repair:
 
     __slots__ = ("repairs", "stats")
 
-    def __init__(self, repairs: InStream) -> None:
+    def __init__(self, repairs: InStream, table: StreamTable) -> None:
         self.repairs = repairs
-        self.stats = ReceiveStream(repairs.track.clock_rate)
+        self.stats = ReceiveStream(repairs.track.clock_rate, table.columns)
 
 
 class Streams:
     """The streams of one transport by SSRC. Counts what it can't place instead of raising."""
 
     def __init__(
-        self, source: Callable[[Mapping[int, str]], SourceExtensions], speech: SpeechSettings
+        self,
+        source: Callable[[Mapping[int, str]], SourceExtensions],
+        speech: SpeechSettings,
+        table: StreamTable,
+        row: int,
     ) -> None:
         self._speech = speech
         self._make_source = source
+        self._table = table
+        self._row = row
         self._bindings: dict[str, Binding] = {}
         self.streams: dict[int, InStream] = {}
         self._set_extensions({})
@@ -122,8 +139,8 @@ class Streams:
             ]
         )
         self._set_extensions(extensions)
-        if binding.track.spec.measure_level:
-            self.levels.setdefault(binding.track, LevelMeter(self._speech))
+        if binding.track.spec.measure_level and binding.track not in self.levels:
+            self.levels[binding.track] = LevelMeter(self._speech, self._table.levels)
         for index, ssrc in enumerate(binding.ssrcs):
             self._bind_media(ssrc, binding, _layer(binding, index, ""))
 
@@ -131,14 +148,23 @@ class Streams:
         """Forget a track's m-line and streams."""
         self._bindings = {mid: b for mid, b in self._bindings.items() if b.track is not track}
         self._forget([s for s, stream in self.streams.items() if stream.track is track])
-        self.levels.pop(track, None)
+        meter = self.levels.pop(track, None)
+        if meter is not None:
+            meter.release()
         self.attention.ring()  # feedback must be about something that is still sent
 
     def _forget(self, ssrcs: list[int]) -> None:
         """Drop streams and what repairs them."""
-        gone = {id(self.streams.pop(ssrc)) for ssrc in ssrcs}
-        if gone:
-            self.repairs = {s: r for s, r in self.repairs.items() if id(r.repairs) not in gone}
+        gone = [self._unlist(ssrc) for ssrc in ssrcs]
+        for ssrc in [s for s, repair in self.repairs.items() if repair.repairs in gone]:
+            self.repairs.pop(ssrc).stats.release()
+
+    def _unlist(self, ssrc: int) -> InStream:
+        stream = self.streams.pop(ssrc)
+        self._table.index.drop(stream_key(self._row, ssrc))
+        del self._table.streams[stream.row]
+        stream.stats.release()
+        return stream
 
     def _set_extensions(self, extensions: Mapping[int, str]) -> None:
         self._source = self._make_source(extensions)
@@ -200,28 +226,41 @@ class Streams:
         stream = self.streams.get(ssrc)
         if stream is not None and stream.layer is layer:
             return stream
+        if stream is not None:
+            self._forget([ssrc])
         if any(stream.layer is layer for stream in self.streams.values()):
             self._replace(layer)
         layer.ssrc = ssrc
         self._replaced.pop(ssrc, None)
-        stream = self.streams[ssrc] = InStream(
-            layer, binding, self.levels.get(binding.track), self._source.none
-        )
+        meter = self.levels.get(binding.track)
+        shared = meter is not None and any(other.meter is meter for other in self.streams.values())
+        stream = self.streams[ssrc] = InStream(layer, binding, meter, self._source.none, self._table)
+        row = stream.row
+        self._table.streams[row] = stream
+        if not shared:  # else its packets are taken one by one
+            self._table.index.put(stream_key(self._row, ssrc), row)
         if stream.nacks is not None:
             stream.nacks.attention = self.attention
         self.attention.ring()  # who waits for the layer can be served now
         rtx_ssrc = binding.rtx_ssrcs.get(ssrc)
         if rtx_ssrc is not None:
-            self.repairs[rtx_ssrc] = Repair(stream)
+            self._repair_with(rtx_ssrc, stream)
         return stream
 
     def _bind_repair(self, ssrc: int, payload_type: int, binding: Binding, rid: str) -> None:
         codec = next((c for c in binding.track.codecs if c.payload_type == payload_type), None)
         for stream in self.streams.values() if codec is not None and codec.mime.endswith("/rtx") else ():
             if stream.track is binding.track and (not binding.rids or stream.layer.rid == rid):
-                self.repairs[ssrc] = Repair(stream)
+                self._repair_with(ssrc, stream)
                 return
         self.unknown += 1
+
+    def _repair_with(self, ssrc: int, stream: InStream) -> None:
+        """From now on an SSRC repairs this stream."""
+        before = self.repairs.pop(ssrc, None)
+        if before is not None:
+            before.stats.release()
+        self.repairs[ssrc] = Repair(stream, self._table)
 
     def _replace(self, layer: Layer) -> None:
         """A new SSRC for a layer replaces the old one."""

@@ -1,12 +1,11 @@
 """What a client sends on one transport: in what order is it, and what does it say."""
 
 from collections.abc import Callable, Mapping
-from typing import Protocol
 
 from sfu.forwarding.binding import InStream, Repair, Streams
+from sfu.forwarding.delivery import Delivery, MediaSink
 from sfu.forwarding.layout import Layout, SourceExtensions
-from sfu.forwarding.packet import MediaPacket
-from sfu.forwarding.uptrack import Layer
+from sfu.forwarding.stream_table import StreamTable
 from sfu.rtp.errors import RtpError
 from sfu.rtp.header import FIXED_LENGTH, RtpHead, parse_header
 from sfu.streams.arrivals import Arrivals
@@ -14,20 +13,8 @@ from sfu.streams.speakers import SpeechSettings
 
 _SHAPES = 64
 """Kinds of packets (by what their first bytes say) whose extension layout one transport remembers."""
-_AUDIO_CLOCK = 8
-"""One in so many packets of audio is enough to know how its timestamps relate to real time."""
-_AUDIO_LEVEL_MASK = 0x7F
+AUDIO_LEVEL_MASK = 0x7F
 _TIMESTAMP_MASK = 0xFFFFFFFF
-
-
-class MediaSink(Protocol):
-    """Where received packets go on."""
-
-    def media(self, layer: Layer, sequence: int, packet: MediaPacket) -> None:
-        """One packet of a layer, in the order of arrival."""
-
-    def layer_started(self, layer: Layer) -> None:
-        """The layer has come alive (again); its SSRC is known."""
 
 
 class Ingress(Streams):
@@ -40,10 +27,14 @@ class Ingress(Streams):
         speech: SpeechSettings,
         arrivals: Arrivals,
         row: int,
+        table: StreamTable | None = None,
     ) -> None:
-        """``arrivals`` takes transport-wide sequence numbers, under the transport's ``row``."""
-        super().__init__(source, speech)
-        self._sink = sink
+        """``arrivals`` takes transport-wide sequence numbers, ``table`` the streams, both under the transport's
+        ``row``; without a table it has one of its own.
+        """
+        super().__init__(source, speech, StreamTable() if table is None else table, row)
+        delivery = Delivery(sink)
+        self._sound, self._picture = delivery.sound, delivery.picture
         self._arrivals = arrivals
         self._row_bits = row << 16
         self.malformed = 0
@@ -57,7 +48,7 @@ class Ingress(Streams):
         """
         first, second, _, _, ssrc, _, words = head
         stream = self.streams.get(ssrc)
-        if stream is None or stream.stats.highest < 0:
+        if stream is None:
             self.authenticated(ssrc)
         end = at + length
         extension_at = start = at + FIXED_LENGTH
@@ -66,13 +57,15 @@ class Ingress(Streams):
         elif first & 0x10:
             start += 4 + 4 * words
         if start > end:
+            self.authenticated(ssrc)
             self.malformed += 1
             return
         block = int.from_bytes(memory[extension_at:start], "big")
         layout = self._source.none if stream is None else stream.layout
         if block & layout.mask != layout.pattern:
-            fitting = self._fitting(second, block, memory[extension_at:start])
+            fitting = self.fitting(second, block, memory[extension_at:start])
             if fitting is None:
+                self.authenticated(ssrc)
                 return
             layout = fitting
         if layout.twcc >= 0:
@@ -97,27 +90,29 @@ class Ingress(Streams):
         self, stream: InStream, head: RtpHead, payload: memoryview, layout: Layout, block: int, now: float
     ) -> None:
         _, second, sequence, timestamp, *_ = head
-        if second & 0x7F != stream.payload_type and not self._use_payload_type(stream, second & 0x7F):
-            return
         stats = stream.stats
-        before = stats.timestamp
+        columns, row = self._table.columns, stream.row
+        if second & 0x7F != columns.payload_type[row]:
+            self.authenticated(head[4])  # there is no other way to begin
+            if not self._use_payload_type(stream, second & 0x7F):
+                return
+        meter = stream.meter
+        before = columns.timestamp[row] if meter is not None else 0
         extended = stats.receive(sequence, timestamp, now)
         if extended < 0:
             self.ignored += 1
             return
-        if stream.nacks is not None:
-            stream.nacks.received(extended, now)
         if not payload:
             self.ignored += 1
             for rendition in stream.layer.renditions:
                 rendition.numbering.drop(extended)
             return
-        media_time = stats.timestamp
+        media_time = columns.timestamp[row]
         if media_time & _TIMESTAMP_MASK != timestamp:
             media_time = stats.extend_timestamp(timestamp)
-        if stream.meter is not None and layout.level >= 0:
+        if meter is not None and layout.level >= 0:
             duration_ms = (media_time - before) * 1000 // stats.clock_rate
-            stream.meter.observe(block >> layout.level & _AUDIO_LEVEL_MASK, duration_ms, now)
+            meter.observe(block >> layout.level & AUDIO_LEVEL_MASK, duration_ms, now)
         deliver = self._sound if stream.audio else self._picture
         deliver(stream, extended, media_time, second & 0x80, stream.slot, payload, layout, block, now)
 
@@ -127,7 +122,8 @@ class Ingress(Streams):
         if slot is None:
             self.unknown += 1
             return False
-        stream.payload_type, stream.slot = payload_type, slot
+        self._table.columns.payload_type[stream.row] = payload_type
+        stream.slot = slot
         return True
 
     def _bounds(self, memory: memoryview, at: int, end: int) -> tuple[int, int, int]:
@@ -142,14 +138,14 @@ class Ingress(Streams):
         extension_at = at + FIXED_LENGTH + 4 * (memory[at] & 0x0F)
         return extension_at, at + header.payload_start, at + header.payload_end
 
-    def _fitting(self, second: int, block: int, raw: memoryview) -> Layout | None:
+    def fitting(self, second: int, block: int, raw: memoryview) -> Layout | None:
         """The layout of a block that is laid out otherwise than the packet before; None if it makes no sense.
 
         Packets alike in size, marker and payload type mostly share one.
         """
         if not block:
             return self._source.none
-        shape = len(raw) << 8 | second
+        shape = shape_of(len(raw), second)
         known = self.layouts.get(shape)
         if known is not None and block & known.mask == known.pattern:
             return known
@@ -175,68 +171,15 @@ class Ingress(Streams):
             self.ignored += 1  # padding that probes for bandwidth
             return
         stream = repair.repairs
-        extended = stream.stats.recover(payload[0] << 8 | payload[1])
+        extended = stream.stats.recover(payload[0] << 8 | payload[1], now)
         if extended < 0:
             self.ignored += 1
             return
-        if stream.nacks is not None:
-            stream.nacks.received(extended, now)
         media_time = stream.stats.extend_timestamp(timestamp)
         deliver = self._sound if stream.audio else self._picture
         deliver(stream, extended, media_time, second & 0x80, 0, payload[2:], layout, block, now)
 
-    def _sound(
-        self,
-        stream: InStream,
-        sequence: int,
-        timestamp: int,
-        marker: int,
-        slot: int,
-        payload: memoryview,
-        layout: Layout,
-        block: int,
-        now: float,
-    ) -> None:
-        """A packet of audio, where every one may be the first for somebody."""
-        layer = stream.layer
-        layer.last_packet_at = now
-        if sequence % _AUDIO_CLOCK == 0 or not stream.started:
-            layer.clock.observe(timestamp, now)
-        if not stream.started:
-            stream.started = True
-            if layer.liveness.keyframe(now):
-                self._sink.layer_started(layer)
-        if layer.renditions:
-            packet = stream.reader.read(payload, timestamp, marker, slot, layout, block)
-            self._sink.media(layer, sequence, packet)
 
-    def _picture(
-        self,
-        stream: InStream,
-        sequence: int,
-        timestamp: int,
-        marker: int,
-        slot: int,
-        payload: memoryview,
-        layout: Layout,
-        block: int,
-        now: float,
-    ) -> None:
-        """A packet of video; its payload is kept where it may have to be sent again."""
-        layer = stream.layer
-        layer.last_packet_at = now
-        if timestamp != stream.frame_timestamp:
-            stream.frame_timestamp = timestamp
-            layer.frame(timestamp, now)
-        kept = bytes(payload) if layer.history_packets else payload
-        packet = stream.reader.read(kept, timestamp, marker, slot, layout, block)
-        if packet.temporal > layer.top_temporal:
-            layer.top_temporal = packet.temporal
-        if packet.keyframe:
-            layer.top_temporal = 0
-            if layer.liveness.keyframe(now):
-                self._sink.layer_started(layer)
-            layer.keyframes.keyframe(now)
-        elif not layer.liveness.live:
-            layer.keyframes.request(now)
-        self._sink.media(layer, sequence, packet)
+def shape_of(size: int, second: int) -> int:
+    """What packets have in common that mostly share a layout: the size of the block, and the header's second byte."""
+    return size << 8 | second

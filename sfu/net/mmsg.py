@@ -2,7 +2,8 @@
 
 The kernel's ``struct mmsghdr`` is eight 64-bit words on every 64-bit Linux, so headers, vectors, addresses and control
 messages live in numpy arrays that are filled by column. :func:`supported` says whether this system has all that;
-``sfu.net.udp`` falls back to one call per datagram where it has not.
+``sfu.net.udp`` falls back to one call per datagram where it has not. It is longer than most files, so that one alone
+knows how these structures are laid out.
 """
 
 import errno
@@ -15,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from cffi import FFI
 
-from sfu.net.arrays import Int64s, UInt8s
+from sfu.net.arrays import Int64s, UInt8s, UInt64s
 
 ADDRESS_BYTES = 32
 """Room for one ``sockaddr_in6`` (28 bytes), padded to whole words."""
@@ -144,16 +145,20 @@ class Receiver:
 
     def lengths(self, count: int) -> list[int]:
         """Bytes in each of the first ``count`` rows; 0 for a datagram that was cut off."""
-        lengths = self._headers[:count, _LENGTH] & 0xFFFFFFFF
-        lengths[(self._headers[:count, _FLAGS] & _MSG_TRUNC) != 0] = 0
-        return lengths.tolist()  # type: ignore[no-any-return]
+        return self.columns(count, 0)[1].tolist()  # type: ignore[no-any-return]
 
     def arrivals_us(self, count: int, fallback_us: int) -> list[int]:
         """Kernel arrival times (Unix microseconds); ``fallback_us`` for rows that carry none."""
+        return self.columns(count, fallback_us)[2].tolist()  # type: ignore[no-any-return]
+
+    def columns(self, count: int, fallback_us: int) -> tuple[UInt64s, Int64s, Int64s]:
+        """What :meth:`datagrams` tells, of the first ``count`` rows by column."""
+        lengths = self._headers[:count, _LENGTH] & 0xFFFFFFFF
+        lengths[(self._headers[:count, _FLAGS] & _MSG_TRUNC) != 0] = 0
         words = self._origins[:count].view(np.int64)
         times = words[:, 6] * 1_000_000 + words[:, 7] // 1_000
         times[self._headers[:count, _CONTROL_LENGTH] < _TIMED_BYTES] = fallback_us
-        return times.tolist()  # type: ignore[no-any-return]
+        return words[:, 0].view(np.uint64), lengths, times
 
     def raw_address(self, row: int) -> bytes:
         """Where a row's datagram came from, in the kernel's form."""

@@ -41,6 +41,8 @@ class PeerTable:
         """Next transport-wide sequence number."""
         self.srtp: list[Any] = [None] * capacity
         """libsrtp session for sending; None until DTLS is done."""
+        self.srtp_in: list[Any] = [None] * capacity
+        """The same for receiving."""
         self.taps: dict[int, TapPort] = {}
         """By row: peers in our own process, without a session or an address."""
         self.tcp: list[TcpPeer | None] = [None] * capacity
@@ -62,7 +64,7 @@ class PeerTable:
     def release(self, row: int) -> None:
         """Give a row back; its session must not be used any more."""
         self.forget_address(row)
-        self.srtp[row] = None
+        self.srtp[row] = self.srtp_in[row] = None
         self.taps.pop(row, None)
         self._free.append(row)
 
@@ -101,6 +103,7 @@ class PeerTable:
         columns = (self.port.tolist(), self.names.tolist(), self.address_lengths.tolist())
         self.routes = [route if route[0] >= 0 else _NOWHERE for route in zip(*columns, strict=True)]
         self.srtp += [None] * old
+        self.srtp_in += [None] * old
         self.tcp += [None] * old
         self._free = list(range(2 * old - 1, old - 1, -1))
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 from sfu.net import mmsg
+from sfu.net.arrays import Int64s, UInt64s
 from sfu.net.peers import address_of
 
 ROW_BYTES = 2048
@@ -60,6 +61,8 @@ class UdpPort:
         self.memory = self._receiver.rows.data.cast("B")
         """All rows."""
         self.batch_size = batch_size
+        self._count = 0
+        self._single: list[tuple[AddressKey, int, int, int]] = []
         if self._batch:
             mmsg.enable_timestamps(self._socket)
 
@@ -68,18 +71,32 @@ class UdpPort:
 
     def receive(self) -> Iterator[tuple[AddressKey, int, int, int]]:
         """Drain one batch: (address key, row of ``rows``, bytes, arrival in Unix µs) of each datagram."""
+        self.fill()
+        return self.datagrams()
+
+    def fill(self) -> int:
+        """Drain one batch into ``rows``; returns how many datagrams."""
+        if self._batch:
+            self._count = self._receiver.receive(self.fileno)
+        else:
+            self._single = list(self._receive_singly())
+            self._count = len(self._single)
+        return self._count
+
+    def datagrams(self) -> Iterator[tuple[AddressKey, int, int, int]]:
+        """Of each of the batch: address key, row of ``rows``, bytes, arrival in Unix µs."""
         if not self._batch:
-            yield from self._receive_singly()
-            return
-        if not self._receiver.receive(self.fileno):
-            return
+            return iter(self._single)
         datagrams = self._receiver.datagrams(time.time_ns() // 1000)
         if self._ipv4:
-            for row, (word, length, arrival_us) in enumerate(datagrams):
-                yield word, row, length, arrival_us
-        else:
-            for row, (_, length, arrival_us) in enumerate(datagrams):
-                yield self._ipv6_key(row), row, length, arrival_us
+            return ((word, row, length, at_us) for row, (word, length, at_us) in enumerate(datagrams))
+        return ((self._ipv6_key(row), row, length, at_us) for row, (_, length, at_us) in enumerate(datagrams))
+
+    def columns(self) -> tuple[UInt64s, Int64s, Int64s] | None:
+        """The batch by column: address keys, bytes, arrivals in Unix µs. None where keys are no numbers."""
+        if not self._batch or not self._ipv4:
+            return None
+        return self._receiver.columns(self._count, time.time_ns() // 1000)
 
     def data(self, row: int, length: int) -> memoryview:
         """The datagram in a row, valid until the next batch."""

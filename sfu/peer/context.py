@@ -7,6 +7,7 @@ from sfu.config import MediaConfig
 from sfu.control import Event, TrackId, TransportId
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.profile import ProfileRegistry
+from sfu.forwarding.stream_table import StreamTable
 from sfu.forwarding.uptrack import UpTrack
 from sfu.net.peers import PeerTable
 from sfu.streams.acknowledgements import Acknowledgements
@@ -28,5 +29,7 @@ class PeerContext:
     speech: SpeechSettings
     end_subscription: Callable[[TransportId, TrackId], None]
     """Take a track that has ended from a subscriber."""
+    streams: StreamTable = field(default_factory=StreamTable)
+    """What the transports receive."""
     tracks: dict[TrackId, UpTrack] = field(default_factory=dict)
     """Started tracks of all routers."""

@@ -174,6 +174,7 @@ class Feedback:
         if not any(rendition.members for rendition in stream.layer.renditions):
             nacks.clear()
             return
+        nacks.follow(stream.stats.highest)
         missing, hopeless = nacks.due(now, self.rtt_s)
         if missing:
             self._rtcp(rtcp.build_nack(self._transport.rtcp_ssrc, media_ssrc, [s & 0xFFFF for s in missing]))

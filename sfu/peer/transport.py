@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 
 from sfu import control
 from sfu.control import TransportRole
-from sfu.forwarding.ingress import Ingress, MediaSink
+from sfu.forwarding.delivery import MediaSink
+from sfu.forwarding.ingress import Ingress
 from sfu.net.credentials import new_credentials
 from sfu.net.dtls import Certificate, DtlsTransport, Role
 from sfu.net.errors import DtlsError, SrtpError
@@ -93,7 +94,9 @@ class Transport:
         self.rtcp_ssrc = context.new_ssrc()
         """Who sends our receiver reports and feedback."""
         arrivals = context.acknowledgements.open(self.row, self.rtcp_ssrc)
-        self.ingress = Ingress(sink, context.profiles.source, context.speech, arrivals, self.row)
+        self.ingress = Ingress(
+            sink, context.profiles.source, context.speech, arrivals, self.row, context.streams
+        )
         self.publishing = Publishing(context, self.id, self.ingress)
         self.subscribing = Subscribing(context, self.id, self.row, command.cname, command.playout_delay_ms)
         self._answerer = Answerer(
@@ -258,6 +261,7 @@ class Transport:
         """Start media and data under these keys. Raises SrtpError."""
         self.srtp = SrtpPair(keys.profile, keys.rx_key, keys.tx_key)
         self._context.peers.srtp[self.row] = self.srtp.tx_ptr
+        self._context.peers.srtp_in[self.row] = self.srtp.rx_ptr
         self.ingress.forget = self.srtp.forget_received
         self.connected = True
         self._start_sctp()

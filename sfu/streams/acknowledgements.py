@@ -77,6 +77,13 @@ class Acknowledgements:
         self._due[row] = 0
         return self._phases[row % PHASES]
 
+    def record(self, keys: Int64s, arrivals_us: Int64s) -> None:
+        """Note many packets, as :meth:`Arrivals.record` does one."""
+        phases = (keys >> 16) % PHASES
+        for number, phase in enumerate(self._phases):
+            ours = phases == number
+            phase.put_back(keys[ours], arrivals_us[ours])
+
     def describe(self, row: int, media_ssrc: int, *, video: bool) -> None:
         """Note an SSRC that the client sends; it ignores feedback for others. And whether there is video among it."""
         self._media_ssrcs[row] = media_ssrc

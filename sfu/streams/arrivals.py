@@ -74,7 +74,7 @@ class Arrivals:
         return keys, arrivals_us
 
     def put_back(self, keys: Int64s, arrivals_us: Int64s) -> None:
-        """Keep some of what was taken for another turn."""
+        """Note many packets, or keep some of what was taken for another turn."""
         self.keys.frombytes(keys.tobytes())
         self.arrivals_us.frombytes(arrivals_us.tobytes())
 

@@ -54,6 +54,11 @@ class NackRegister:
         """Whether :meth:`due` may have something to say, now or later."""
         return bool(self._missing) or self._gave_up
 
+    def follow(self, highest: int) -> None:
+        """All up to this number came one after the other; so not each of them need be noted."""
+        if highest > self._highest:
+            self._highest = highest
+
     def received(self, ext_seq: int, now: float) -> None:
         """Note an arrival, whichever way it came; the numbers skipped before it become missing."""
         highest = self._highest

@@ -6,6 +6,9 @@ newest packets in front so that a duplicate is never counted or forwarded.
 
 from typing import NamedTuple
 
+from sfu.streams.columns import StreamColumns
+from sfu.streams.nack import NackRegister
+
 MAX_DROPOUT = 3000
 """Largest forward gap taken as loss; a longer jump must be confirmed by the next packet (RFC 3550 A.1)."""
 WINDOW = 1024
@@ -47,32 +50,32 @@ class ReceiveStream:
     __slots__ = (
         "_absent",
         "_base",
+        "_columns",
         "_expected_prior",
         "_odd",
         "_packets_prior",
         "_repaired",
         "_start",
         "_suspect",
-        "_timestamp_at",
         "clock_rate",
         "duplicates",
-        "highest",
-        "jitter",
+        "nacks",
         "recovered",
         "rejected",
         "restarts",
+        "row",
         "sender_clock",
-        "timestamp",
     )
 
-    def __init__(self, clock_rate: int) -> None:
+    def __init__(
+        self, clock_rate: int, columns: StreamColumns | None = None, nacks: NackRegister | None = None
+    ) -> None:
+        """Takes a row of ``columns``; without any, the stream has columns of its own."""
         self.clock_rate = clock_rate
-        self.highest = -1
-        """Extended sequence number of the newest packet; -1 before the first."""
-        self.timestamp = 0
-        """Extended timestamp of the newest packet."""
-        self.jitter = 0.0
-        """Clock ticks."""
+        self.nacks = nacks
+        """Is told of what does not come in order, if there is one."""
+        self._columns = StreamColumns() if columns is None else columns
+        self.row = self._columns.begin(clock_rate)
         self.recovered = 0
         """Packets that a retransmission brought; they stay lost in reports unless they come late themselves.
         """
@@ -87,38 +90,72 @@ class ReceiveStream:
         self._start = 0  # the number that the stream began (again) with
         self._odd: set[int] = set()  # numbers since then that have not arrived, and those before that have
         self._repaired: set[int] = set()  # of the window, brought by a retransmission so far
-        self._suspect = -1  # the sequence number that would confirm a jump
-        self._timestamp_at = 0.0
+        self._suspect = (
+            -1,
+            -1,
+        )  # the sequence number that would confirm a jump, as long as this is the highest
         self._expected_prior = 0
         self._packets_prior = 0
+
+    def release(self) -> None:
+        """Give the row back; nothing may be asked of the stream any more."""
+        self._columns.highest[self.row] = -1
+        self._columns.release(self.row)
+
+    @property
+    def highest(self) -> int:
+        """Extended sequence number of the newest packet; -1 before the first."""
+        return self._columns.highest[self.row]
+
+    @property
+    def timestamp(self) -> int:
+        """Extended timestamp of the newest packet."""
+        return self._columns.timestamp[self.row]
+
+    @property
+    def jitter(self) -> float:
+        """Clock ticks."""
+        return self._columns.jitter[self.row]
 
     def receive(self, seq16: int, timestamp32: int, now: float) -> int:
         """Count one packet and return its extended sequence number.
 
         -1 for a packet that must not be forwarded: a duplicate, one too old, or an unconfirmed jump.
         """
-        highest = self.highest
+        columns, row = self._columns, self.row
+        highest = columns.highest[row]
         delta = (seq16 - highest) & 0xFFFF
         if highest < 0:
             return self._begin(seq16, timestamp32, now)
         if delta == 1:
-            self.highest = extended = highest + 1
+            extended = highest + 1
         elif 0 < delta <= MAX_DROPOUT:
-            self.highest = extended = highest + delta
+            extended = highest + delta
             self._absent += delta - 1
             self._skip(max(highest + 1, extended - WINDOW + 1), extended)
+            self._tell(extended, now)
         else:
             behind = -delta & 0xFFFF
             if behind >= WINDOW:
                 return self._jump(seq16, timestamp32, now)
-            return self._late(highest - behind)
-        step = (timestamp32 - self.timestamp) & 0xFFFFFFFF
+            return self._late(highest - behind, now)
+        columns.highest[row] = extended
+        newest = columns.timestamp[row]
+        step = (timestamp32 - newest) & 0xFFFFFFFF
         if step:  # the first packet of a frame: the rest of it says only how it was paced
-            self._clock(step if step < 0x80000000 else step - 0x100000000, now)
-        self._suspect = -1
+            if step >= 0x80000000:
+                step -= 0x100000000
+            change = (now - columns.timestamp_at[row]) * self.clock_rate - step
+            if change < 0:
+                change = -change
+            if change < MAX_TRANSIT_STEP_S * self.clock_rate:
+                jitter = columns.jitter[row]
+                columns.jitter[row] = jitter + (change - jitter) / 16
+            columns.timestamp[row] = newest + step
+            columns.timestamp_at[row] = now
         return extended
 
-    def recover(self, seq16: int) -> int:
+    def recover(self, seq16: int, now: float = 0.0) -> int:
         """Take a packet that a retransmission stream brought back; as :meth:`receive`, but no jump, no
         statistics.
         """
@@ -134,6 +171,7 @@ class ReceiveStream:
         if len(self._repaired) >= WINDOW:
             self._repaired = {number for number in self._repaired if number > highest - WINDOW}
         self._repaired.add(extended)
+        self._tell(extended, now)
         return extended
 
     def extend_timestamp(self, timestamp32: int) -> int:
@@ -184,11 +222,11 @@ class ReceiveStream:
         return self.highest - self._base + 1 if self.highest >= 0 else 0
 
     def _begin(self, seq16: int, timestamp32: int, now: float) -> int:
-        self.highest = self._base = _FIRST_CYCLE + seq16
-        self.timestamp = (1 << 32) + timestamp32
-        self._timestamp_at = now
-        self._start = self.highest
-        return self.highest
+        columns, row = self._columns, self.row
+        columns.highest[row] = self._base = self._start = _FIRST_CYCLE + seq16
+        columns.timestamp[row] = (1 << 32) + timestamp32
+        columns.timestamp_at[row] = now
+        return self._start
 
     def _skip(self, first: int, end: int) -> None:
         """The numbers from ``first`` up to ``end`` have not arrived."""
@@ -210,39 +248,39 @@ class ReceiveStream:
         odd.add(extended)
         return True
 
-    def _late(self, extended: int) -> int:
+    def _tell(self, extended: int, now: float) -> None:
+        """A packet came that does not follow the newest one."""
+        if self.nacks is not None:
+            self.nacks.follow(self.highest)
+            self.nacks.received(extended, now)
+
+    def _late(self, extended: int, now: float) -> int:
         if not self._arrive(extended):
             self.duplicates += 1
             if extended in self._repaired:  # it was only late after all
                 self._repaired.discard(extended)
                 self._absent -= 1
             return -1
-        self._suspect = -1
+        self._suspect = (-1, -1)
         self._absent -= 1
+        self._tell(extended, now)
         return extended
 
     def _jump(self, seq16: int, timestamp32: int, now: float) -> int:
-        if seq16 != self._suspect:
-            self._suspect = (seq16 + 1) & 0xFFFF
+        highest = self.highest
+        if self._suspect != (seq16, highest):
+            self._suspect = (seq16 + 1) & 0xFFFF, highest
             self.rejected += 1
             return -1
-        distance = (seq16 - self.highest) & 0xFFFF  # always forward, so numbers never repeat
-        self.highest += distance
+        distance = (seq16 - highest) & 0xFFFF  # always forward, so numbers never repeat
+        self._start = highest + distance
         self._base += distance - 1  # the jump itself is no loss
-        self._start = self.highest
         self._odd.clear()
-        self._suspect = -1
-        self.timestamp = self.extend_timestamp(timestamp32)
-        self._timestamp_at = now
+        self._suspect = (-1, -1)
+        columns, row = self._columns, self.row
+        columns.timestamp[row] = self.extend_timestamp(timestamp32)
+        columns.timestamp_at[row] = now
+        self._tell(self._start, now)
+        columns.highest[row] = self._start
         self.restarts += 1
-        return self.highest
-
-    def _clock(self, step: int, now: float) -> None:
-        rate = self.clock_rate
-        change = (now - self._timestamp_at) * rate - step
-        if change < 0:
-            change = -change
-        if change < MAX_TRANSIT_STEP_S * rate:
-            self.jitter += (change - self.jitter) / 16
-        self.timestamp += step
-        self._timestamp_at = now
+        return self._start

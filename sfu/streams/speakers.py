@@ -8,6 +8,8 @@ from collections.abc import Hashable, Iterable
 from math import ceil, inf, log10
 from typing import Generic, NamedTuple, TypeVar
 
+from sfu.streams.columns import LevelColumns
+
 STALE_S = 0.8
 """Silence after so long without packets (muted, DTX, gone)."""
 STEPS = 8
@@ -47,53 +49,61 @@ _DEFAULT = SpeechSettings()
 class LevelMeter:
     """Smoothed linear level of one audio stream."""
 
-    __slots__ = ("_active_ms", "_loudest", "_observed_ms", "_seen_at", "_settings", "_smoothed")
+    __slots__ = ("_columns", "_settings", "_smoothed", "row")
 
-    def __init__(self, settings: SpeechSettings = _DEFAULT) -> None:
+    def __init__(self, settings: SpeechSettings = _DEFAULT, columns: LevelColumns | None = None) -> None:
+        """Takes a row of ``columns``; without any, the meter has columns of its own."""
         self._settings = settings
-        # Whole numbers, and small ones: Python makes a new object of every other number that is stored.
-        self._observed_ms = 0
-        self._active_ms = 0
-        self._loudest = _SILENCE
+        self._columns = LevelColumns() if columns is None else columns
+        self.row = self._columns.take()
+        self._columns.seen[self.row] = -inf
         self._smoothed = 0.0
-        self._seen_at = -inf
+        self._reset()
+
+    def release(self) -> None:
+        """Give the row back; nothing may be asked of the meter any more."""
+        self._columns.release(self.row)
 
     def observe(self, level: int, duration_ms: int, now: float) -> None:
         """Take one packet's level, 0 (loudest) to 127 (silence), and how much audio it holds."""
-        self._seen_at = now
+        columns, row = self._columns, self.row
+        columns.seen[row] = now
         if duration_ms <= 0:
             return
         if duration_ms > MAX_PACKET_MS:
             duration_ms = MAX_PACKET_MS
-        self._observed_ms += duration_ms
         settings = self._settings
         if level <= settings.active_level:
-            self._active_ms += duration_ms
-            if level < self._loudest:
-                self._loudest = level
-        if self._observed_ms >= 1000 * settings.window_s:
-            self._close_window()
+            columns.active[row] += duration_ms
+            if level < columns.loud[row]:
+                columns.loud[row] = level
+        observed_ms = columns.observed[row] + duration_ms
+        columns.observed[row] = observed_ms
+        if observed_ms >= 1000 * settings.window_s:
+            self.close_window()
 
     def level(self, now: float) -> float:
         """Linear level, 0 to 1; 0 when silent or without packets for 800 ms."""
-        if now - self._seen_at >= STALE_S:
+        if now - self._columns.seen[self.row] >= STALE_S:
             self._reset()
             self._smoothed = 0.0
         return self._smoothed
 
-    def _close_window(self) -> None:
+    def close_window(self) -> None:
+        """Take what was observed as one window."""
         window_ms = 1000 * self._settings.window_s
-        active_ms = min(self._active_ms, window_ms)
+        active_ms = min(self._columns.active[self.row], window_ms)
         if active_ms >= self._settings.active_share * window_ms:
-            decibels = max(0, self._loudest) - 20 * log10(active_ms / window_ms)
+            decibels = max(0, self._columns.loud[self.row]) - 20 * log10(active_ms / window_ms)
             self._smoothed += (10 ** (-decibels / 20) - self._smoothed) * self._settings.smoothing
         else:
             self._smoothed = 0.0
         self._reset()
 
     def _reset(self) -> None:
-        self._observed_ms = self._active_ms = 0
-        self._loudest = _SILENCE
+        columns, row = self._columns, self.row
+        columns.observed[row] = columns.active[row] = 0
+        columns.loud[row] = _SILENCE
 
 
 class SpeakerBoard(Generic[Key]):

@@ -60,13 +60,13 @@ _RULES = tuple(
         ("RTCP out", r"sfu/mux", r"^send"),
         ("expand", r"sfu/forwarding/(matrix|arena|copies|columns)"),
         ("expand", r"sfu/forwarding", r"expand|finish|_write|_stamp"),
-        ("ingress", r"sfu/forwarding/(ingress|reader|uptrack)"),
+        ("ingress", r"sfu/forwarding/(ingress|bulk|delivery|layout_table|reader|uptrack)"),
         ("forward", r"sfu/forwarding"),
         ("ingress", r"sfu/(codecs|rtp/(header|extensions|sequence)|streams/(receive|liveness|history))"),
         ("ingress", r"sfu/streams/(timeline|speakers)", r"observe|add|note|level|receive|packet"),
         ("timers", r"sfu/(housekeeping|router|streams|peer|announce)"),
         ("timers", r"sfu/engine", r"timer"),
-        ("ingress", r"sfu/(tick|mux)"),
+        ("ingress", r"sfu/(tick|intake|decryption|mux|net/lookup)"),
         ("event loop", r""),
     )
 )

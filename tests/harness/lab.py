@@ -16,6 +16,7 @@ from sfu.config import MediaConfig
 from sfu.control import Event, RouterId, TransportId
 from sfu.engine import Engine
 from sfu.housekeeping import URGENT_S
+from sfu.net.arrays import Int64s, UInt64s
 from sfu.net.dtls import Certificate
 from sfu.net.peers import address_of
 from sfu.net.udp import ROW_BYTES, AddressKey, _key_of
@@ -40,16 +41,26 @@ class MemoryPort:
         self.rows = np.zeros((self.batch_size, ROW_BYTES), np.uint8)
         self.memory = self.rows.data.cast("B")
         self._waiting: list[tuple[AddressKey, bytes, int]] = []
+        self._batch: list[tuple[AddressKey, int, int, int]] = []
         self._deliver = deliver
 
     def put(self, host: str, data: bytes, arrival_us: int) -> None:
         self._waiting.append((_key_of((host, PORT)), data, arrival_us))
 
-    def receive(self) -> Iterator[tuple[AddressKey, int, int, int]]:
+    def fill(self) -> int:
         batch, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
-        for row, (key, data, arrival_us) in enumerate(batch):
+        self._batch = [(key, row, len(data), at_us) for row, (key, data, at_us) in enumerate(batch)]
+        for row, (_, data, _) in enumerate(batch):
             self.memory[row * ROW_BYTES : row * ROW_BYTES + len(data)] = data
-            yield key, row, len(data), arrival_us
+        return len(batch)
+
+    def datagrams(self) -> Iterator[tuple[AddressKey, int, int, int]]:
+        return iter(self._batch)
+
+    def columns(self) -> tuple[UInt64s, Int64s, Int64s]:
+        keys = [key for key, _, _, _ in self._batch]
+        numbers = np.array([numbers[2:] for numbers in self._batch], np.int64)
+        return np.array(keys, np.uint64), numbers[:, 0], numbers[:, 1]
 
     def data(self, row: int, length: int) -> memoryview:
         return self.memory[row * ROW_BYTES : row * ROW_BYTES + length]
