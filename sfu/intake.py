@@ -13,7 +13,7 @@ from sfu.net.lookup import MISSING
 from sfu.net.peers import PeerTable
 from sfu.net.udp import ROW_BYTES, UdpPort
 
-MANY = 48
+MANY = 64
 """From so many datagrams on columns are faster than one packet after the other."""
 _SHORTEST_RTP = 12
 

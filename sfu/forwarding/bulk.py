@@ -13,7 +13,7 @@ import numpy as np
 
 from sfu.forwarding.delivery import AUDIO_CLOCK, Delivery, MediaSink
 from sfu.forwarding.ingress import AUDIO_LEVEL_MASK, Ingress, shape_of
-from sfu.forwarding.layout_table import UNKNOWN, LayoutTable
+from sfu.forwarding.layout_table import HEAD_BYTES, UNKNOWN, LayoutTable
 from sfu.forwarding.stream_table import StreamTable
 from sfu.net.arrays import Bools, Int64s, UInt8s
 from sfu.rtp.header import EXTENSION_HEADER_LENGTH, FIXED_HEAD, FIXED_LENGTH
@@ -98,6 +98,7 @@ class Bulk:
 
     def receive(self, arrived: Arrived, now: float) -> None:
         """Take the packets of a batch."""
+        self._layouts.tidy()
         ssrcs = arrived.heads.view(">u4")[:, 2].astype(np.uint64)
         rows = self._table.index.find(arrived.owners.astype(np.uint64) << np.uint64(32) | ssrcs)
         np.maximum(rows, NOBODY, out=rows)
@@ -251,10 +252,11 @@ class Bulk:
         now: float,
     ) -> None:
         """Hand all packets on, in the order of arrival."""
-        memory = arrived.memory
+        memory, heads = arrived.memory, arrived.heads.tobytes()
         streams, known = self._table.streams, self._layouts.known
         sound, picture = self._delivery.sound, self._delivery.picture
         for (
+            head_at,
             row,
             is_plain,
             sequence,
@@ -267,6 +269,7 @@ class Bulk:
             arrival_us,
             owner,
         ) in zip(
+            range(0, len(heads), HEAD_BYTES),
             rows.tolist(),
             plain.tolist(),
             sequences.tolist(),
@@ -293,7 +296,6 @@ class Bulk:
                 deliver = sound
             else:
                 deliver = picture
-            payload_at = at + start
             found = known[layout]
             assert found is not None
             deliver(
@@ -302,9 +304,9 @@ class Bulk:
                 timestamp,
                 second & 0x80,
                 stream.slot,
-                memory[payload_at : at + length],
+                memory[at + start : at + length],
                 found,
-                int.from_bytes(memory[at + FIXED_LENGTH : payload_at], "big"),
+                int.from_bytes(heads[head_at + FIXED_LENGTH : head_at + start], "big"),
                 now,
             )
 

@@ -72,7 +72,7 @@ class Delivery:
         if timestamp != stream.frame_timestamp:
             stream.frame_timestamp = timestamp
             layer.frame(timestamp, now)
-        kept = bytes(payload) if layer.history_packets else payload
+        kept = payload.tobytes() if layer.history_packets else payload
         packet = stream.reader.read(kept, timestamp, marker, slot, layout, block)
         if packet.temporal > layer.top_temporal:
             layer.top_temporal = packet.temporal

@@ -14,7 +14,7 @@ HEAD_BYTES = 64
 """So many bytes of a packet are looked at; longer extension blocks are left to the way of single packets."""
 UNKNOWN = 0
 LAYOUTS = 1024
-"""Layouts remembered; of more, all are forgotten."""
+"""Layouts remembered at most."""
 _PLAIN, _EXTENDED = 0x80, 0x90
 
 
@@ -38,14 +38,13 @@ class LayoutTable:
         """... and the byte with the audio level."""
 
     def number(self, layout: Layout, size: int) -> int:
-        """The number of a layout of blocks of ``size`` bytes; UNKNOWN if they are too long, or empty."""
+        """The number of a layout of blocks of ``size`` bytes; UNKNOWN if they are too long, or empty, or there
+        is no room."""
         number = self._numbers.get(layout)
         if number is not None:
             return number
-        if FIXED_LENGTH + size > HEAD_BYTES or (size and not layout.pattern):
+        if FIXED_LENGTH + size > HEAD_BYTES or (size and not layout.pattern) or len(self.known) == LAYOUTS:
             return UNKNOWN
-        if len(self.known) == LAYOUTS:
-            self._forget()
         number = self._numbers[layout] = len(self.known)
         self.known.append(layout)
         head = (_EXTENDED if size else _PLAIN) << 8 * (FIXED_LENGTH - 1)
@@ -64,10 +63,12 @@ class LayoutTable:
         same: Bools = ((heads & self._masks[numbers]) == self._patterns[numbers]).all(axis=1)
         return same
 
-    def _forget(self) -> None:
-        del self.known[1:]
-        self._numbers.clear()
-        self._masks[:], self._patterns[:] = 0, 1
+    def tidy(self) -> None:
+        """Forget everything if it is full; numbers given before mean nothing then."""
+        if len(self.known) == LAYOUTS:
+            del self.known[1:]
+            self._numbers.clear()
+            self._masks[:], self._patterns[:] = 0, 1
 
 
 def _words(number: int, size: int) -> UInt64s:

@@ -57,12 +57,16 @@ def test_blocks_that_are_empty_or_too_long_have_none():
     assert table.number(SOURCE.layout(block), len(block)) == UNKNOWN
 
 
-def test_it_is_bounded():
+def test_it_is_bounded_and_begins_anew():
     table = LayoutTable()
-    for number in range(LAYOUTS + 10):
-        source = SourceExtensions({1 + number % 14: ExtensionUri.TRANSPORT_CC})
-        block = packet((1 + number % 14, b"ab"))[12:]
-        found = table.number(source.layout(block), len(block))
-        assert UNKNOWN < found < LAYOUTS
-        assert fits(table, found, packet((1 + number % 14, b"cd")))
-    assert len(table.known) <= LAYOUTS
+    block = packet((5, b"ab"))[12:]
+    before = [
+        table.number(SourceExtensions({5: ExtensionUri.TRANSPORT_CC}).layout(block), len(block))
+        for _ in range(LAYOUTS + 10)
+    ]
+    assert before == [*range(1, LAYOUTS), *[UNKNOWN] * 11]
+    table.tidy()
+    assert not fits(table, 7, packet((5, b"ab")))
+    number = table.number(SOURCE.layout(block), len(block))
+    table.tidy()
+    assert fits(table, number, packet((5, b"cd")))
