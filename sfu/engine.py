@@ -12,6 +12,7 @@ from sfu.config import MediaConfig
 from sfu.control import Command, Event, RouterId, TrackId, TransportId
 from sfu.errors import MediaStartError
 from sfu.forwarding.arena import SendArena
+from sfu.forwarding.backlog import PIECE, Backlog
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import Lane
@@ -33,13 +34,14 @@ from sfu.peer.transport import Transport
 from sfu.router import Router
 from sfu.streams.acknowledgements import Acknowledgements
 from sfu.streams.speakers import SpeechSettings
-from sfu.tick import BATCHES_PER_TURN, Tick
+from sfu.tick import Tick
 
 logger = logging.getLogger(__name__)
 
-_SMALL_ROW_BYTES = 320
-_LARGE_ROW_BYTES = 1536
+_ROW_BYTES = (320, 1536)
 _ROWS = 2048
+_TURN_S = 0.002
+"""After so long the event loop gets its turn."""
 _MAX_SSRC = 0xFFFFFFFF
 _COMPLAIN_S = 10.0
 
@@ -55,9 +57,13 @@ class Engine:
         self.ports: list[UdpPort] = []
         self._tcp = TcpPort(self._on_tcp, self._on_tcp_closed, config.max_transports)
         self.egress = Egress(self.peers, self.ports, batch=config.use_sendmmsg, gso=config.use_gso)
-        lanes = self._lanes = [self._lane(_SMALL_ROW_BYTES), self._lane(_LARGE_ROW_BYTES)]
-        lanes[0].arena.urgent = True
-        self.forwarder = Forwarder(self.down_tracks, lanes, lambda: secrets.randbits(31))
+        lanes = self._lanes = [self._lane(SendArena(_ROWS, stride)) for stride in _ROW_BYTES]
+        waiting = [self._lane(SendArena(PIECE, stride, piecewise=True)) for stride in _ROW_BYTES]
+        lanes[0].arena.urgent = waiting[0].arena.urgent = True
+        self.backlog = Backlog(waiting, self.egress.send, self.egress.resume_at, self._on_backlog)
+        self._going_on = False
+        self.down_tracks.settle = self.backlog.settle
+        self.forwarder = Forwarder(self.down_tracks, lanes, self.backlog, lambda: secrets.randbits(31))
         self.mux = Mux(self.peers)
         self._outbox = Outbox(self.peers, self.ports, batch=config.use_sendmmsg)
         acknowledgements = Acknowledgements(self._outbox)
@@ -72,7 +78,15 @@ class Engine:
             _speech(config),
             self._end_subscription,
         )
-        self.tick = Tick(self.mux, self.forwarder, lanes, self.egress, self.context, shed=config.shed_video)
+        self.tick = Tick(
+            self.mux,
+            self.forwarder,
+            lanes,
+            self.backlog,
+            self.egress,
+            self.context,
+            shed=config.shed_video,
+        )
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
         self._housekeeping = Housekeeping(self.tick, self._outbox, acknowledgements, emit)
@@ -84,9 +98,9 @@ class Engine:
         self._candidates: tuple[str, ...] = ()
         self._tcp_candidates: tuple[str, ...] = ()
 
-    def _lane(self, stride: int) -> Lane:
+    def _lane(self, arena: SendArena) -> Lane:
         pad = self.config.use_gso and self.config.use_sendmmsg
-        return Lane(stride, _ROWS, self.down_tracks, lambda: self.peers.twcc, self._drain, pad=pad)
+        return Lane(arena, self.down_tracks, lambda: self.peers.twcc, self._drain, pad=pad)
 
     def _drain(self, full: SendArena) -> None:
         """Make room in a lane; smaller packets are numbered before larger ones, so they go first."""
@@ -153,12 +167,28 @@ class Engine:
     # --- packets and time ---
 
     def _on_readable(self, port: UdpPort) -> None:
-        for _ in range(BATCHES_PER_TURN):
-            self.tick.begin(time.monotonic(), time.time())
+        now = time.monotonic()
+        until = now + _TURN_S
+        while now < until and not self.backlog.full:
+            self.tick.begin(now, time.time())
             more = self.tick.drain(port)
             self.tick.finish()
             if not more:
                 break
+            now = time.monotonic()
+
+    def _on_backlog(self) -> None:
+        """Copies wait; sockets and everybody else get their turn before each piece of them."""
+        if not self._going_on:
+            self._going_on = True
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _go_on(self) -> None:
+        self._going_on = False
+        if self.backlog.copies:
+            self._on_backlog()  # first, so that a fault in this piece does not end all sending
+            self.tick.begin(time.monotonic(), time.time())
+            self.tick.go_on()
 
     def _on_tcp(self, peer: TcpPeer, data: bytes) -> None:
         self.tick.begin(time.monotonic(), time.time())

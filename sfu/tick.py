@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sfu.decryption import Decryption
+from sfu.forwarding.backlog import Backlog
 from sfu.forwarding.bulk import Bulk
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import Lane
@@ -30,8 +31,6 @@ from sfu.peer.transport import Transport
 from sfu.rtp.extensions import abs_send_time
 from sfu.rtp.header import FIXED_HEAD, RtpHead
 
-BATCHES_PER_TURN = 4
-"""Batches drained before the event loop gets its turn."""
 _ROW_HEAD = struct.Struct(f"{FIXED_HEAD.format}{ROW_BYTES - FIXED_HEAD.size}x")
 _SHORTEST_RTP = 12
 _SHORTEST_RTCP = 8
@@ -60,6 +59,7 @@ class Tick:
         mux: Mux,
         forwarder: Forwarder,
         lanes: Sequence[Lane],
+        backlog: Backlog,
         egress: Egress,
         context: PeerContext,
         *,
@@ -69,6 +69,7 @@ class Tick:
         self._mux = mux
         self._forwarder = forwarder
         self._lanes = lanes
+        self._backlog = backlog
         self._egress = egress
         self._shed = shed
         self.overload = Overload()
@@ -182,13 +183,18 @@ class Tick:
         self.feedback[transport].receive(packet, self._now, self._unix_now, self.resend)
 
     def finish(self) -> None:
-        """Write all copies and send them."""
-        self._forwarder.expand()
+        """Write all copies that don't wait, and send them."""
         refused = self._egress.counters.refused
+        self._forwarder.expand()
         for lane in self._lanes:
             self._egress.send(lane.arena)
-        if self._shed:
-            self.overload.sent(self._egress.counters.refused - refused, self._now)
+        self._sent(refused)
+
+    def go_on(self) -> None:
+        """Write and send some of the copies that wait."""
+        refused = self._egress.counters.refused
+        self._backlog.step()
+        self._sent(refused)
 
     def resend(self, peer: int, packet: bytes) -> None:
         """Send one finished RTP packet (a retransmission) with the tick's other packets.
@@ -215,6 +221,11 @@ class Tick:
         self.started_layers.append(layer)
 
     # --- inside ---
+
+    def _sent(self, refused: int) -> None:
+        """After sending; ``refused`` is the counter before it."""
+        if self._shed:
+            self.overload.sent(self._egress.counters.refused - refused, self._now)
 
     def _media(self, media: _Media, memory: memoryview) -> None:
         """Decrypt a batch in place, and let each packet go its way."""

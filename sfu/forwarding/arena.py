@@ -20,13 +20,14 @@ class SendArena:
         "numbers",
         "offsets",
         "peers",
+        "piecewise",
         "pointers",
         "rows",
         "stride",
         "urgent",
     )
 
-    def __init__(self, capacity: int, stride: int) -> None:
+    def __init__(self, capacity: int, stride: int, *, piecewise: bool = False) -> None:
         if stride % 8:
             raise ValueError("the stride must be whole words")
         self.capacity = capacity
@@ -50,6 +51,8 @@ class SendArena:
         self.peers: Int32s = np.zeros(capacity, np.int32)
         """Row of the destination in the peer table."""
         self.count = 0
+        self.piecewise = piecewise
+        """Each filling is a piece of something larger."""
         self.urgent = False
         """Small packets, audio among them: what a full socket buffer refuses is kept for the next turn."""
 

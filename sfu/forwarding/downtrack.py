@@ -200,7 +200,7 @@ class DownTrack:
             packet.key_index - first.key_index if packet.key_index_at else 0,
         )
         self._spans = [*self._spans[-(SWITCHES - 1) :], span]
-        self._write(span, number)
+        self._table.set_offsets(self.row, span[2:], number)
         self.rendition = rendition
         self._packets_before, self._octets_before = rendition.packets, rendition.octets
         rendition.join(self)
@@ -258,15 +258,6 @@ class DownTrack:
         """Leave everything; the row may be reused afterwards."""
         self.stop()
         self._table.release(self.row)
-
-    def _write(self, span: Span, since: int) -> None:
-        table, row = self._table, self.row
-        table.sequence_offset[row] = span.sequence
-        table.timestamp_offset[row] = span.timestamp
-        table.picture_offset[row] = span.picture
-        table.tl0_offset[row] = span.tl0
-        table.key_index_offset[row] = span.key_index
-        table.since[row] = since
 
     def _leave(self, rendition: Rendition) -> None:
         self._last_out = self.last_out()

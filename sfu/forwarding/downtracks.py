@@ -1,6 +1,7 @@
 """The one table of down tracks: a row for each (subscriber, track), a column for each number that forwarding needs."""
 
 import struct
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,7 +23,8 @@ ROW = struct.Struct(f"={COLUMNS}q")
 class DownTrackTable:
     """One matrix, a row for each down track; columns have names too. Grown by doubling; rows are reused.
 
-    Offsets are ``source - out``, both extended.
+    Offsets are ``source - out``, both extended. Columns are read-only: copies that are yet to be written need a row as
+    it is, so whatever changes one first has them :meth:`settled <settle>`.
     """
 
     __slots__ = (
@@ -34,6 +36,7 @@ class DownTrackTable:
         "peer",
         "picture_offset",
         "sequence_offset",
+        "settle",
         "since",
         "ssrc",
         "timestamp_offset",
@@ -42,11 +45,15 @@ class DownTrackTable:
 
     def __init__(self, capacity: int = 64) -> None:
         self._free = list(range(capacity - 1, -1, -1))
+        self.settle: Callable[[int], None] = _nothing
+        """Called with a row that is about to change: sends the copies that need it as it is."""
         self._use(np.zeros((capacity, COLUMNS), np.int64))
 
     def _use(self, matrix: Int64s) -> None:
         self.matrix = matrix
-        self.bytes = matrix.data.cast("B")
+        self.bytes = matrix.data.cast("B").toreadonly()
+        matrix = matrix.view()
+        matrix.flags.writeable = False
         self.sequence_offset: Int64s = matrix[:, SEQUENCE]
         self.timestamp_offset: Int64s = matrix[:, TIMESTAMP]
         self.picture_offset: Int64s = matrix[:, PICTURE]
@@ -68,17 +75,34 @@ class DownTrackTable:
         if not self._free:
             self._grow()
         row = self._free.pop()
-        self.matrix[row] = 0
-        self.peer[row] = peer
-        self.ssrc[row] = ssrc
-        self.payload_type[row] = UNSUPPORTED
+        numbers = self.matrix[row]
+        numbers[:] = 0
+        numbers[PEER] = peer
+        numbers[SSRC] = ssrc
+        numbers[PAYLOAD_TYPE : PAYLOAD_TYPE + SLOTS] = UNSUPPORTED
         return row
 
     def release(self, row: int) -> None:
         """Give a row back; no rendition may list it any more."""
+        self.settle(row)
         self._free.append(row)
+
+    def set_offsets(self, row: int, offsets: Sequence[int], since: int) -> None:
+        """Set the offsets, from sequence number to key index in the order of columns, and since when they hold."""
+        self.settle(row)
+        self.matrix[row, :SSRC] = offsets
+        self.matrix[row, SINCE] = since
+
+    def set_payload_types(self, row: int, payload_types: Sequence[int]) -> None:
+        """Set the payload type of each codec slot."""
+        self.settle(row)
+        self.matrix[row, PAYLOAD_TYPE : PAYLOAD_TYPE + SLOTS] = payload_types
 
     def _grow(self) -> None:
         old = len(self.matrix)
         self._use(np.concatenate([self.matrix, np.zeros_like(self.matrix)]))
         self._free = list(range(2 * old - 1, old - 1, -1))
+
+
+def _nothing(row: int) -> None:
+    """No copies wait."""

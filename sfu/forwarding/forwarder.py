@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+from sfu.forwarding.backlog import Backlog
 from sfu.forwarding.downtrack import DownTrack, Span
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.matrix import Lane
@@ -12,11 +13,14 @@ from sfu.net.arrays import Int32s
 
 
 class Forwarder:
-    """One per engine; ``lanes`` are ordered by size."""
+    """One per engine; ``lanes`` are ordered by size. What they take goes at once, the backlog's waits."""
 
-    def __init__(self, table: DownTrackTable, lanes: Sequence[Lane], seeds: Callable[[], int]) -> None:
+    def __init__(
+        self, table: DownTrackTable, lanes: Sequence[Lane], backlog: Backlog, seeds: Callable[[], int]
+    ) -> None:
         self._table = table
         self._lanes = lanes
+        self._backlog = backlog
         self._seeds = seeds
         """Random 31-bit numbers, where a down track's counters begin."""
         self.oversized = 0
@@ -37,7 +41,7 @@ class Forwarder:
                 self._add(rendition, number, numbered, abs_send_time, late)
 
     def expand(self) -> None:
-        """Write all copies collected so far; they are sent by whoever empties the lanes' arenas."""
+        """Write all copies that don't wait; they are sent by whoever empties the lanes' arenas."""
         for lane in self._lanes:
             lane.expand()
 
@@ -54,6 +58,7 @@ class Forwarder:
     def _add(
         self, rendition: Rendition, number: int, packet: MediaPacket, abs_send_time: int, late: bool
     ) -> None:
+        waits = self._backlog.takes(rendition)
         size, layout, block = len(packet[0]), packet[4], packet[5]
         for profile, downs in rendition.fanout():
             if late:
@@ -63,7 +68,11 @@ class Forwarder:
             header, twcc_at = profile.header(layout, block, abs_send_time)
             length = len(header) + size
             lane = self._lane(rendition, length)
-            if lane is not None:
+            if lane is None:
+                continue
+            if waits:
+                self._backlog.add(rendition, header, twcc_at, number, packet, downs)
+            else:
                 lane.add(header, twcc_at, number, packet, downs)
 
     def _lane(self, rendition: Rendition, length: int) -> Lane | None:

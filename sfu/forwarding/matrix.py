@@ -42,14 +42,16 @@ _RECORD = struct.Struct("=13q")
 _LENGTH, _PAYLOAD_AT, _TWCC_AT, _SEQUENCE, _TIMESTAMP, _MARKER, _SLOT, _PICTURE = range(8)
 _PICTURE_AT, _TL0, _TL0_AT, _KEY_INDEX, _KEY_INDEX_AT = range(8, 13)
 
+_NONE: Int64s = np.zeros(0, np.int64)
+_NO_ROWS: Int32s = np.zeros(0, np.int32)
+
 
 class Lane:
     """Templates and send rows of one size class, so that copying a small packet does not cost a large row."""
 
     def __init__(
         self,
-        stride: int,
-        capacity: int,
+        arena: SendArena,
         downtracks: DownTrackTable,
         twcc_counters: Callable[[], Int64s],
         drain: Callable[[SendArena], None],
@@ -57,9 +59,10 @@ class Lane:
         pad: bool = False,
     ) -> None:
         """``pad``: make packets of a frame equally long where that is cheap, for UDP GSO."""
+        stride = arena.stride
         self.largest = stride - SRTP_TAG_BYTES
         """Bytes of the longest template."""
-        self.arena = SendArena(capacity, stride)
+        self.arena = arena
         self._downtracks = downtracks
         self._twcc_counters = twcc_counters
         self._drain = drain
@@ -72,6 +75,11 @@ class Lane:
         self._one_by_one = OneByOne(self.arena, downtracks, twcc_counters, drain)
         self._added: list[Added] = []
         self._copies = 0
+        self._downs: Int32s = _NO_ROWS
+        self._of: Int64s = _NONE
+        """Down tracks and templates of the copies that are yet to be written, …"""
+        self._peers: Int64s = _NONE
+        """… and their destinations."""
         self._has_slots = False
         self._has_twcc = False
         self._twcc_place = 0
@@ -100,33 +108,73 @@ class Lane:
         added = self._added
         if not added:
             return
-        lengths = [len(one[0]) + len(one[1]) for one in added]
-        if len(added) > 1:
-            streams, timestamps = [id(one[5]) for one in added], [one[4][1] for one in added]
-            order, padded = arrange(streams, timestamps, lengths, pad=self._pad)
-        else:
-            order, padded = [0], lengths
+        streams = [id(one[5]) for one in added]
         if self._copies <= FEW or self._copies <= FEW_EACH * len(added):
-            self._one_by_one.write(added, order, padded)
+            self._one_by_one.write(added, *self._arrange(streams))
         else:
-            self._write_all(order, padded)
+            self._seal(streams)
+            while self.left:
+                if self.arena.count == self.arena.capacity:
+                    self._drain(self.arena)
+                self._write_next(min(self.left, self.arena.capacity - self.arena.count))
         added.clear()
         self._copies = 0
 
-    def _write_all(self, order: list[int], lengths: list[int]) -> None:
-        """By column."""
+    @property
+    def left(self) -> int:
+        """Copies of what was taken that are yet to be written."""
+        return len(self._downs)
+
+    def holds(self, row: int) -> bool:
+        """Whether a copy for a row of the down track table is yet to be written."""
+        return bool((self._downs == row).any())
+
+    def take(self, added: list[Added], streams: list[int], first_peer: int) -> None:
+        """Take packets, at most TEMPLATES, whose copies :meth:`write` writes bit by bit.
+
+        ``streams`` tells which of them must not change places. ``first_peer``: the row of the peer table to begin
+        with, -1 for the first there is.
+        """
+        self._added = added
+        self._seal(streams)
+        if first_peer >= 0:
+            at = -int(np.searchsorted(self._peers, first_peer))
+            self._downs, self._of = np.roll(self._downs, at), np.roll(self._of, at)
+            self._peers = np.roll(self._peers, at)
+
+    def write(self, most: int) -> int:
+        """Write the next copies of what was taken, in pieces of about equal size; returns how many.
+
+        A piece ends with a destination, as GSO messages do, unless one destination alone has more.
+        """
+        count = -(-self.left // -(-self.left // most))
+        if count < self.left:
+            others = np.flatnonzero(self._peers[:count] != self._peers[count])
+            if len(others):
+                count = int(others[-1]) + 1
+        self._write_next(count)
+        return count
+
+    def _arrange(self, streams: list[int]) -> tuple[list[int], list[int]]:
+        """The order in which each destination gets the packets, and the size that each is padded to."""
+        added = self._added
+        lengths = [len(one[0]) + len(one[1]) for one in added]
+        if len(added) == 1:
+            return [0], lengths
+        return arrange(streams, [one[4][1] for one in added], lengths, pad=self._pad)
+
+    def _seal(self, streams: list[int]) -> None:
+        """Make templates, and put the copies in order."""
+        order, lengths = self._arrange(streams)
         for index, length in enumerate(lengths):
             self._template(index, length)
         self._compare()
-        columns = self._records[: len(self._added)]
-        downs, templates = self._pairs(order)
-        start = 0
-        while start < len(downs):
-            if self.arena.count == self.arena.capacity:
-                self._drain(self.arena)
-            stop = min(len(downs), start + self.arena.capacity - self.arena.count)
-            self._write(downs[start:stop], templates[start:stop], columns)
-            start = stop
+        self._downs, self._of = self._pairs(order)
+        self._peers = self._downtracks.peer[self._downs]
+
+    def _write_next(self, count: int) -> None:
+        self._write(self._downs[:count], self._of[:count], self._records)
+        self._downs, self._of, self._peers = self._downs[count:], self._of[count:], self._peers[count:]
 
     def _compare(self) -> None:
         """Find out what is in the same place in all templates."""

@@ -47,6 +47,8 @@ class Egress:
         self._kept: list[tuple[UdpPort, SendArena]] = []
         self._resume: dict[int, int] = {}
         """Where sending of large packets was broken off last, by port: the first peer that got nothing."""
+        self._resume_pieces: dict[SendArena, int] = {}
+        """The same for what is sent piece by piece, by arena."""
         self.counters = EgressCounters()
 
     def send(self, arena: SendArena) -> None:
@@ -76,6 +78,13 @@ class Egress:
                 self._hand_over(arena, arena.numbers[:count])
         elif kept:
             self._hand_over(arena, np.array(kept))
+
+    def resume_at(self, arena: SendArena) -> int:
+        """The peer to begin with, because it was the first to get nothing last time; -1 if there is none.
+
+        For what is sent piece by piece; :meth:`send` itself begins so with everything else.
+        """
+        return self._resume_pieces.pop(arena, -1)
 
     def _into_taps(self, arena: SendArena, count: int) -> int:
         """Hand out what is for peers in our own process, unencrypted; returns how many packets that were."""
@@ -131,7 +140,7 @@ class Egress:
             self._one_by_one(port, arena, rows, destinations)
             return
         sender = self._sender_for(arena)
-        if not arena.urgent and port.index in self._resume:
+        if not (arena.urgent or arena.piecewise) and port.index in self._resume:
             rows, destinations = _rotated(rows, destinations, self._resume.pop(port.index))
         octets = sender.octets
         sent, calls = sender.send(
@@ -167,6 +176,8 @@ class Egress:
             if arena.urgent:
                 self._keep(port, arena, rows[stopped_at:])
                 missing -= len(rows) - stopped_at
+            elif arena.piecewise:
+                self._resume_pieces.setdefault(arena, int(destinations[stopped_at]))
             else:
                 self._resume[port.index] = int(destinations[stopped_at])
         counters.dropped += missing

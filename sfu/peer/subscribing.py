@@ -119,17 +119,14 @@ class Subscribing:
         self, down: DownTrack, mid: str, accepted: tuple[Codec, ...], extension_ids: dict[int, str]
     ) -> None:
         """Set what negotiation decided: m-line, payload types, retransmission, header extensions."""
-        table = self._context.down_tracks
         main = next((c for c in accepted if c.mime == down.track.main.mime), None)
         red = next((c for c in accepted if c.mime == "audio/red"), None)
         down.plain = down.track.redundant and red is None
-        table.payload_type[down.row] = UNSUPPORTED
         if main is not None:
-            table.payload_type[down.row, 0] = main.payload_type
             rtx = next((c for c in accepted if c.mime.endswith("/rtx") and c.apt == main.payload_type), None)
             down.rtx_payload_type = rtx.payload_type if rtx is not None else 0
-        if red is not None:
-            table.payload_type[down.row, 1] = red.payload_type
+        slots = [UNSUPPORTED if codec is None else codec.payload_type for codec in (main, red)]
+        self._context.down_tracks.set_payload_types(down.row, slots)
         ids = {uri: id_ for id_, uri in extension_ids.items()}
         down.profile = self._context.profiles.profile(ids, self._playout_delay)
         down.mid = mid

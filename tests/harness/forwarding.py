@@ -4,7 +4,7 @@ from typing import Any
 
 from sfu.control import MediaKind, TrackId, TrackSpec, TransportId
 from sfu.forwarding.downtrack import DownTrack
-from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.downtracks import UNSUPPORTED, DownTrackTable
 from sfu.forwarding.layout import Layout, SourceExtensions
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.uptrack import Layer, UpTrack
@@ -71,7 +71,7 @@ def subscriber(table: DownTrackTable, track: UpTrack, peer: int = 1) -> DownTrac
     ssrcs = (0xD000 + 2 * peer, 0xD001 + 2 * peer)
     transport_id = TransportId(f"PC_{peer}")
     down = DownTrack(table, transport_id, peer, track, f"PA_{peer}|x", ssrcs)
-    table.payload_type[down.row, 0] = 100
+    table.set_payload_types(down.row, (100, UNSUPPORTED))
     down.rtx_payload_type = 101
     down.mid = "0"
     down.bound = True

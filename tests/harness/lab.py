@@ -156,6 +156,8 @@ class Lab:
         while self._port._waiting:
             self.engine.tick.drain(self._port)  # type: ignore[arg-type]
             self.engine.tick.finish()
+        while self.engine.backlog.copies:
+            self.engine.tick.go_on()
 
     def _next_at(self) -> float:
         times = [self._housekeeping_at]

@@ -12,6 +12,7 @@ from sfu.config import MediaConfig
 from sfu.control import MediaKind, RouterId, TrackId, TransportId, TransportRole
 from sfu.engine import Engine
 from sfu.errors import MediaStartError
+from sfu.forwarding.backlog import MOST_COPIES
 from tests.harness.eventually import eventually
 from tests.harness.lab import Lab
 from tests.harness.rtp_source import AudioSource, StreamConfig, simulcast
@@ -233,4 +234,55 @@ async def test_a_fault_in_one_round_does_not_end_all_feedback(monkeypatch: pytes
     monkeypatch.setattr(engine._housekeeping, "run", run)
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     await eventually(lambda: len(rounds) > 2, "another round")
+    await engine.close()
+
+
+async def test_an_engine_that_closes_with_copies_waiting_sends_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sfu.forwarding.backlog.WIDE", 1)
+    lab = Lab(seed=1)
+    alice, watchers = lab.join("alice"), [lab.join(f"bob{n}") for n in range(3)]
+    alice.publish("TR_camera", simulcast(rids=("f",)))
+    alice.negotiate()
+    for watcher in watchers:
+        watcher.watch("TR_camera")
+    lab.run(0.5)
+    sent, engine = lab.engine.egress.counters.packets, lab.engine
+    (packet,) = alice.sources["TR_camera"].take(0.7)[:1]
+    engine.feed(engine.transports[alice.peer.id], [packet.data])
+    assert engine.backlog.copies == 3
+    lab.close()
+    assert (engine.backlog.copies, engine.egress.counters.packets) == (0, sent + 3)
+    await asyncio.sleep(0)
+
+
+async def test_waiting_copies_go_out_turn_by_turn(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
+    monkeypatch.setattr("sfu.forwarding.backlog.WIDE", 1)
+    monkeypatch.setattr("sfu.forwarding.backlog.PIECE", 2)
+    alice, watchers = lab.join("alice"), [lab.join(f"bob{n}") for n in range(4)]
+    alice.publish("TR_camera", simulcast(rids=("f",)))
+    alice.negotiate()
+    for watcher in watchers:
+        watcher.watch("TR_camera")
+    lab.run(0.5)
+    engine = lab.engine
+    (packet,) = alice.sources["TR_camera"].take(0.7)[:1]
+    engine.feed(engine.transports[alice.peer.id], [packet.data])
+    waiting = [engine.backlog.copies]
+    for _ in range(3):
+        await asyncio.sleep(0)
+        waiting.append(engine.backlog.copies)
+    assert waiting == [4, 2, 0, 0]
+
+
+async def test_nothing_is_drained_while_too_many_copies_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = Engine(_local(), lambda event: None)
+    await engine.start()
+    drained: list[object] = []
+    monkeypatch.setattr(engine.tick, "drain", drained.append)
+    engine.backlog.copies = MOST_COPIES
+    engine._on_readable(engine.ports[0])
+    assert not drained
+    engine.backlog.copies = 0
+    engine._on_readable(engine.ports[0])
+    assert drained
     await engine.close()

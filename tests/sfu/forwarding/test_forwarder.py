@@ -5,6 +5,7 @@ import pytest
 
 from sfu.codecs import vp8
 from sfu.forwarding.arena import SendArena
+from sfu.forwarding.backlog import PIECE, Backlog
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder, retransmission
@@ -30,11 +31,14 @@ class Bench:
         self.table = DownTrackTable()
         self.sent: list[tuple[int, bytes]] = []
         self.counters = np.ones(64, np.int64)
-        self.lanes = [
-            Lane(stride, 64, self.table, lambda: self.counters, self._drain) for stride in (SMALL, LARGE)
-        ]
-        self.forwarder = Forwarder(self.table, self.lanes, lambda: 1000)
+        self.lanes = [self._lane(64, stride) for stride in (SMALL, LARGE)]
+        waiting = [self._lane(PIECE, stride) for stride in (SMALL, LARGE)]
+        self.backlog = Backlog(waiting, self._drain, lambda arena: -1, lambda: None)
+        self.forwarder = Forwarder(self.table, self.lanes, self.backlog, lambda: 1000)
         self.now = 10.0
+
+    def _lane(self, capacity: int, stride: int) -> Lane:
+        return Lane(SendArena(capacity, stride), self.table, lambda: self.counters, self._drain)
 
     def _drain(self, arena: SendArena) -> None:
         for row in range(arena.count):

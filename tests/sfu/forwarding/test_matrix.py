@@ -8,7 +8,7 @@ import pytest
 
 from sfu.forwarding import matrix
 from sfu.forwarding.arena import SendArena
-from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.downtracks import UNSUPPORTED, DownTrackTable
 from sfu.forwarding.matrix import Lane
 from sfu.forwarding.packet import MediaPacket
 from tests.harness.forwarding import media
@@ -24,7 +24,7 @@ class Harness:
         self.table = DownTrackTable(capacity=4)
         self.counters = np.ones(64, np.int64)
         self.sent: list[tuple[int, bytes]] = []
-        self.lane = Lane(STRIDE, capacity, self.table, lambda: self.counters, self.drain, pad=pad)
+        self.lane = Lane(SendArena(capacity, STRIDE), self.table, lambda: self.counters, self.drain, pad=pad)
 
     def drain(self, arena: SendArena) -> None:
         for row in range(arena.count):
@@ -39,9 +39,9 @@ class Harness:
 
     def down(self, peer: int, *, payload_type: int = 96, **offsets: int) -> int:
         row = self.table.allocate(peer, 1000 + peer)
-        self.table.payload_type[row, 0] = payload_type
-        for name, value in offsets.items():
-            getattr(self.table, name)[row] = value
+        self.table.set_payload_types(row, (payload_type, UNSUPPORTED))
+        self.table.set_offsets(row, [offsets.pop(name, 0) for name in OFFSETS], 0)
+        assert not offsets
         return row
 
 
@@ -154,7 +154,7 @@ def test_one_by_one_and_by_column_write_the_same_in_the_same_order(
         offsets = {name: random_.randrange(-(2**20), 2**20) for name in OFFSETS}
         for harness in harnesses:
             row = harness.down(peer, **offsets)
-            harness.table.payload_type[row, 1] = 63
+            harness.table.set_payload_types(row, (96, 63))
     fanouts = [_fanout(random_, by_column.table) for _ in range(10)]
     for tick in range(100):
         alike = tick % 3 == 0

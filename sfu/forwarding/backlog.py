@@ -1,0 +1,110 @@
+"""The backlog: copies of large fan-outs, which wait to be written and sent piece by piece.
+
+A frame to 500 people takes ten milliseconds to protect and send. In one go nobody else in the engine would get anything
+meanwhile, so between two pieces the engine looks at its sockets and serves small rooms, whose copies go at once.
+
+Packets of one stream to one destination never change places: copies leave in the order in which their packets came,
+and a rendition that has some here has all further ones here, however few they are. What a copy needs of its down
+track is read when it is written, so :class:`DownTrackTable` has the backlog settled before that changes. Sessions,
+addresses and transport-wide numbers are looked up when a piece is sent; who is gone by then gets nothing.
+"""
+
+from collections.abc import Callable, Sequence
+
+from sfu.forwarding.arena import SendArena
+from sfu.forwarding.copies import Added
+from sfu.forwarding.matrix import TEMPLATES, Lane
+from sfu.forwarding.packet import MediaPacket
+from sfu.forwarding.rendition import Rendition
+from sfu.net.arrays import Int32s
+
+WIDE = 64
+"""Down tracks of a rendition up to which its copies don't wait: a quarter of a millisecond."""
+PIECE = 400
+"""Copies sent at once: a millisecond."""
+MOST_COPIES = 32_768
+"""Copies that may wait: a tenth of a second. Further packets wait in the socket, where overload shows."""
+MOST_PACKETS = 1_024
+"""Packets whose copies may wait; one more batch of 256 comes on top."""
+
+
+class Backlog:
+    """Packets wait by size class. Smaller ones, sound among them, go before larger ones."""
+
+    def __init__(
+        self,
+        lanes: Sequence[Lane],
+        send: Callable[[SendArena], None],
+        first_peer: Callable[[SendArena], int],
+        wake: Callable[[], None],
+    ) -> None:
+        """``lanes`` are ordered by size. ``send`` empties an arena, ``first_peer`` tells with which peer to begin.
+
+        ``wake`` is called when there is something to do again: :meth:`step`, until no copies are left.
+        """
+        self._lanes = lanes
+        self._send = send
+        self._first_peer = first_peer
+        self._wake = wake
+        self._waiting: list[list[tuple[Rendition, Added]]] = [[] for _ in lanes]
+        self._renditions: set[Rendition] = set()
+        self.copies = 0
+        """Copies that wait."""
+
+    @property
+    def full(self) -> bool:
+        """Whether to let packets wait in the socket."""
+        return self.copies >= MOST_COPIES or sum(map(len, self._waiting)) >= MOST_PACKETS
+
+    def takes(self, rendition: Rendition) -> bool:
+        """Whether copies of a rendition's next packet have to wait."""
+        return len(rendition.members) > WIDE or rendition in self._renditions
+
+    def add(
+        self,
+        rendition: Rendition,
+        header: bytes,
+        twcc_at: int,
+        number: int,
+        packet: MediaPacket,
+        downs: Int32s,
+    ) -> None:
+        """Take a packet of a rendition, as :meth:`Lane.add` does, for the lane that the rendition has now."""
+        if not self.copies:
+            self._wake()
+        self.copies += len(downs)
+        self._renditions.add(rendition)
+        # The payload may be a view of what is gone when copies are written.
+        added = (header, bytes(packet.payload), twcc_at, number, packet, downs)
+        self._waiting[rendition.lane].append((rendition, added))
+
+    def step(self) -> None:
+        """Write and send one piece."""
+        for lane, waiting in zip(self._lanes, self._waiting, strict=True):
+            if not lane.left:
+                if not waiting:
+                    continue
+                self._fill(lane, waiting)
+            self.copies -= lane.write(PIECE)
+            if not self.copies:
+                self._renditions.clear()
+            self._send(lane.arena)
+            return
+
+    def settle(self, row: int) -> None:
+        """Write and send everything, if a row of the down track table is needed for it."""
+        if self.copies and self._holds(row):
+            while self.copies:
+                self.step()
+
+    def _holds(self, row: int) -> bool:
+        if any(lane.holds(row) for lane in self._lanes):
+            return True
+        rows = {id(one[5]): one[5] for waiting in self._waiting for _, one in waiting}
+        return any(bool((downs == row).any()) for downs in rows.values())
+
+    def _fill(self, lane: Lane, waiting: list[tuple[Rendition, Added]]) -> None:
+        """Give a lane what waits. Who receives a stream may change from one packet to the next; its order stays."""
+        streams = [id(rendition) for rendition, _ in waiting[:TEMPLATES]]
+        lane.take([one for _, one in waiting[:TEMPLATES]], streams, self._first_peer(lane.arena))
+        del waiting[:TEMPLATES]
