@@ -62,7 +62,7 @@ class Engine:
         lanes[0].arena.urgent = waiting[0].arena.urgent = True
         self.backlog = Backlog(waiting, self.egress.send, self.egress.resume_at, self._on_backlog)
         self._going_on = False
-        self.down_tracks.settle = self.backlog.settle
+        self.down_tracks.settle, self.down_tracks.forget = self.backlog.settle, self.backlog.forget
         self.forwarder = Forwarder(self.down_tracks, lanes, self.backlog, lambda: secrets.randbits(31))
         self.mux = Mux(self.peers)
         self._outbox = Outbox(self.peers, self.ports, batch=config.use_sendmmsg)

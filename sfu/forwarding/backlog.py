@@ -5,11 +5,11 @@ meanwhile, so between two pieces the engine looks at its sockets and serves smal
 
 Packets of one stream to one destination never change places: copies leave in the order in which their packets came,
 and a rendition that has some here has all further ones here, however few they are. What a copy needs of its down
-track is read when it is written, so :class:`DownTrackTable` has the backlog settled before that changes. Sessions,
-addresses and transport-wide numbers are looked up when a piece is sent; who is gone by then gets nothing.
+track is read when it is written, so :class:`DownTrackTable` has the backlog settled before that changes, and what is
+for somebody who leaves forgotten. Sessions, addresses and transport-wide numbers are looked up with each piece.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.copies import Added
@@ -26,6 +26,8 @@ MOST_COPIES = 32_768
 """Copies that may wait: a tenth of a second. Further packets wait in the socket, where overload shows."""
 MOST_PACKETS = 1_024
 """Packets whose copies may wait; one more batch of 256 comes on top."""
+
+Waiting = tuple[Rendition, Added]
 
 
 class Backlog:
@@ -46,7 +48,7 @@ class Backlog:
         self._send = send
         self._first_peer = first_peer
         self._wake = wake
-        self._waiting: list[list[tuple[Rendition, Added]]] = [[] for _ in lanes]
+        self._waiting: list[list[Waiting]] = [[] for _ in lanes]
         self._renditions: set[Rendition] = set()
         self.copies = 0
         """Copies that wait."""
@@ -97,14 +99,44 @@ class Backlog:
             while self.copies:
                 self.step()
 
+    def forget(self, row: int) -> None:
+        """Leave out the copies for a row of the down track table: who had it wants nothing more."""
+        if not self.copies or not self._holds(row):
+            return
+        for lane in self._lanes:
+            lane.forget(row)
+        for waiting in self._waiting:
+            waiting[:] = _without(waiting, row)
+        self._count()
+
+    def _count(self) -> None:
+        self.copies = sum(lane.left for lane in self._lanes)
+        self.copies += sum(len(one[5]) for waiting in self._waiting for _, one in waiting)
+        if not self.copies:
+            self._renditions.clear()
+
     def _holds(self, row: int) -> bool:
         if any(lane.holds(row) for lane in self._lanes):
             return True
         rows = {id(one[5]): one[5] for waiting in self._waiting for _, one in waiting}
         return any(bool((downs == row).any()) for downs in rows.values())
 
-    def _fill(self, lane: Lane, waiting: list[tuple[Rendition, Added]]) -> None:
+    def _fill(self, lane: Lane, waiting: list[Waiting]) -> None:
         """Give a lane what waits. Who receives a stream may change from one packet to the next; its order stays."""
         streams = [id(rendition) for rendition, _ in waiting[:TEMPLATES]]
         lane.take([one for _, one in waiting[:TEMPLATES]], streams, self._first_peer(lane.arena))
         del waiting[:TEMPLATES]
+
+
+def _without(waiting: Iterable[Waiting], row: int) -> list[Waiting]:
+    """Packets without the copies for a row, and without those packets that are for nobody else."""
+    kept: dict[int, Int32s] = {}
+    """By the fan-out they are of, which packets of a stream share."""
+    found = []
+    for rendition, (header, payload, twcc_at, number, packet, downs) in waiting:
+        if id(downs) not in kept:
+            kept[id(downs)] = downs[downs != row]
+        left = kept[id(downs)]
+        if len(left):
+            found.append((rendition, (header, payload, twcc_at, number, packet, left)))
+    return found

@@ -24,12 +24,13 @@ class DownTrackTable:
     """One matrix, a row for each down track; columns have names too. Grown by doubling; rows are reused.
 
     Offsets are ``source - out``, both extended. Columns are read-only: copies that are yet to be written need a row as
-    it is, so whatever changes one first has them :meth:`settled <settle>`.
+    it is, so whatever changes one first calls :attr:`settle` or :attr:`forget`.
     """
 
     __slots__ = (
         "_free",
         "bytes",
+        "forget",
         "key_index_offset",
         "matrix",
         "payload_type",
@@ -47,6 +48,8 @@ class DownTrackTable:
         self._free = list(range(capacity - 1, -1, -1))
         self.settle: Callable[[int], None] = _nothing
         """Called with a row that is about to change: sends the copies that need it as it is."""
+        self.forget: Callable[[int], None] = _nothing
+        """Called with a row that is given back: leaves out the copies for it."""
         self._use(np.zeros((capacity, COLUMNS), np.int64))
 
     def _use(self, matrix: Int64s) -> None:
@@ -84,7 +87,7 @@ class DownTrackTable:
 
     def release(self, row: int) -> None:
         """Give a row back; no rendition may list it any more."""
-        self.settle(row)
+        self.forget(row)
         self._free.append(row)
 
     def set_offsets(self, row: int, offsets: Sequence[int], since: int) -> None:

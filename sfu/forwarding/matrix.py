@@ -129,6 +129,11 @@ class Lane:
         """Whether a copy for a row of the down track table is yet to be written."""
         return bool((self._downs == row).any())
 
+    def forget(self, row: int) -> None:
+        """Leave out the copies for a row of the down track table that are yet to be written."""
+        kept = self._downs != row
+        self._downs, self._of, self._peers = self._downs[kept], self._of[kept], self._peers[kept]
+
     def take(self, added: list[Added], streams: list[int], first_peer: int) -> None:
         """Take packets, at most TEMPLATES, whose copies :meth:`write` writes bit by bit.
 

@@ -237,7 +237,7 @@ async def test_a_fault_in_one_round_does_not_end_all_feedback(monkeypatch: pytes
     await engine.close()
 
 
-async def test_an_engine_that_closes_with_copies_waiting_sends_them(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_engine_that_closes_forgets_copies_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sfu.forwarding.backlog.WIDE", 1)
     lab = Lab(seed=1)
     alice, watchers = lab.join("alice"), [lab.join(f"bob{n}") for n in range(3)]
@@ -246,12 +246,12 @@ async def test_an_engine_that_closes_with_copies_waiting_sends_them(monkeypatch:
     for watcher in watchers:
         watcher.watch("TR_camera")
     lab.run(0.5)
-    sent, engine = lab.engine.egress.counters.packets, lab.engine
+    engine = lab.engine
     (packet,) = alice.sources["TR_camera"].take(0.7)[:1]
     engine.feed(engine.transports[alice.peer.id], [packet.data])
     assert engine.backlog.copies == 3
     lab.close()
-    assert (engine.backlog.copies, engine.egress.counters.packets) == (0, sent + 3)
+    assert engine.backlog.copies == 0
     await asyncio.sleep(0)
 
 

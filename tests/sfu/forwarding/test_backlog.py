@@ -33,7 +33,7 @@ class World:
         self.lanes = [self._lane(SendArena(64, stride)) for stride in (320, 1536)]
         waiting = [self._lane(SendArena(PIECE, stride, piecewise=True)) for stride in (320, 1536)]
         self.backlog = Backlog(waiting, self._send, lambda arena: self.first_peer, self._wake)
-        self.table.settle = self.backlog.settle
+        self.table.settle, self.table.forget = self.backlog.settle, self.backlog.forget
         self.forwarder = Forwarder(self.table, self.lanes, self.backlog, lambda: 1000)
         self.sequence = 100
 
@@ -176,9 +176,32 @@ def test_a_row_is_not_used_again_under_copies_that_wait(world: World, begun: boo
     world.turn()
     if begun:
         world.backlog.step()
+    sent = len(world.sent)
     downs[-1].release()
+    assert world.backlog.copies == MANY - 1 - sent
+    other = world.watch(large, 200)
+    assert other.row == downs[-1].row
+    world.settle()
+    assert sorted(to for to, _ in world.sent) == list(range(MANY - 1))
+
+
+def test_nothing_waits_when_all_have_left(world: World):
+    large, downs = world.room(range(MANY))
+    small, _ = world.room(range(20, 22))
+    for _ in range(3):
+        world.send(large)
+    world.backlog.step()
+    world.send(large)
+    for down in downs:
+        down.release()
     assert world.backlog.copies == 0
-    assert len(world.to(MANY - 1)) == 1
+    said = world.send(small)
+    world.turn()
+    assert world.to(20) == [said]
+    others, _ = world.room(range(30, 30 + MANY))
+    world.send(others)
+    world.settle()
+    assert len(world.sent) == MANY
 
 
 def test_who_has_nothing_waiting_holds_nobody_up(world: World):

@@ -316,6 +316,22 @@ class TestAFullBuffer:
         jammed.send(frame(2))
         assert _ssrcs(narrow.drain())[0] == len(served)
 
+    def test_what_is_sent_in_pieces_is_told_who_got_nothing_first(
+        self, jammed: Egress, narrow: Narrow
+    ) -> None:
+        def frame(number: int) -> SendArena:
+            arena = _arena(*((peer, _rtp(number, 1000, ssrc=peer)) for peer in range(12)))
+            arena.piecewise = True
+            return arena
+
+        piece = frame(1)
+        jammed.send(piece)
+        served = len(narrow.drain())
+        jammed.send(frame(2))
+        assert _ssrcs(narrow.drain())[0] == 0, "each piece as it is"
+        assert jammed.resume_at(piece) == served
+        assert jammed.resume_at(piece) == -1
+
 
 class Tap:
     def __init__(self) -> None:
