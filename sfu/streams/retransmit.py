@@ -13,8 +13,9 @@ BUDGET_SHARE = 0.5
 """Of the send estimate: a path that loses a fifth takes a quarter again, and losses come in bursts."""
 MIN_BUDGET_BPS = 100_000.0
 BURST_S = 0.5
-MIN_BURST_BYTES = 64_000.0
-"""A lost key frame must be healed, and so must the first two seconds, before there is an estimate."""
+MIN_BURST_BYTES = 128_000.0
+"""A lost key frame must be healed, and so must the first two seconds, before there is an estimate: at 2 Mbit/s with a
+quarter lost in bursts that is 125 kB."""
 
 
 class RetransmitLimiter:
