@@ -8,7 +8,8 @@ ready-made bytes, then the call with ready-made headers. It shares no code with 
 import socket
 import struct
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,13 @@ class Message:
         return sum(-(-len(vector) // (self.segment or len(vector))) for vector in self.vectors)
 
     @property
+    def streams(self) -> Iterator[bytes]:
+        """Destination and SSRC of each datagram."""
+        for vector in self.vectors:
+            for at in range(0, len(vector), self.segment or len(vector)):
+                yield self.name + vector[at + 8 : at + 12]
+
+    @property
     def is_media(self) -> bool:
         """Whether it is RTP and neither RTCP nor STUN (RFC 7983, RFC 5761)."""
         first = self.vectors[0]
@@ -76,7 +84,17 @@ class Recorder:
 
     def stop(self) -> list[Batch]:
         mmsg._lib = self._lib
-        return self._batches
+        return _repeatable(self._batches)
+
+
+def _repeatable(batches: list[Batch]) -> list[Batch]:
+    """As many batches as can be protected again and again: libsrtp takes no number that its window has left behind."""
+    seen = Counter[bytes]()
+    for index, batch in enumerate(batches):
+        seen.update(stream for message in batch for stream in message.streams)
+        if index and max(seen.values()) > srtp.SENT_WINDOW_SIZE:
+            return batches[:index]
+    return batches
 
 
 class _Tap:

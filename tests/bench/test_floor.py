@@ -5,7 +5,7 @@ import socket
 import numpy as np
 import pytest
 
-from sfu.net import mmsg
+from sfu.net import mmsg, srtp
 from tests.bench.floor import Floor, Message, Recorder
 
 pytestmark = pytest.mark.skipif(not mmsg.supported(), reason="there is no sendmmsg")
@@ -73,6 +73,20 @@ def test_it_repeats_media_and_nothing_else(receiver: socket.socket) -> None:
     assert [len(data) for data in again] == [600, 600, 600, 90]
     assert all(data[:2] == b"\x80\x60" for data in again)
     assert again[3][12:74] != datagrams[3][12:74], "it is encrypted"
+
+
+def test_it_can_repeat_what_was_recorded_at_length(receiver: socket.socket) -> None:
+    recorder = Recorder()
+    try:
+        for first in range(0, 3 * srtp.SENT_WINDOW_SIZE, 60):
+            packets = [bytes([0x80, 96]) + (first + n).to_bytes(2, "big") + bytes(100) for n in range(60)]
+            _send(packets, receiver.getsockname()[1])
+    finally:
+        batches = recorder.stop()
+    recorded = sum(message.datagrams for batch in batches for message in batch)
+    assert srtp.SENT_WINDOW_SIZE - 60 <= recorded <= srtp.SENT_WINDOW_SIZE
+    sent, _ = Floor(batches).run(2 * recorded, 10_000, _Count())
+    assert sent >= 2 * recorded
 
 
 def test_the_recorder_leaves_nothing_behind() -> None:
