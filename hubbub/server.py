@@ -206,7 +206,7 @@ class Server:
             log.warning("the page is not built: run `python -m hubbub.web.build`")
         door = Door(self._rooms, config.keys, config.signaling)
         agent_door = AgentDoor(self._worker, config.keys, config.agents, config.signaling)
-        json_door = JsonDoor(self._rooms, config.keys, config.signaling)
+        json_door = JsonDoor(self._rooms, config.keys, config.signaling, find_key=self._key_watch.find_key)
         routes = [
             *door.routes(),
             *json_door.routes(),

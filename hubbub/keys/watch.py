@@ -89,12 +89,21 @@ class KeyWatch:
     async def ask(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Ask the callback about a key that a request names and nobody knows."""
         if self._find_secret is not None:
-            key = _key_named_by(request)
-            if key and not any(key in self._ring.layer(layer) for layer in (OWN, DATABASE)):
-                await self._ask(key, self._find_secret)
+            await self._ask(_key_named_by(request), self._find_secret)
         return await handler(request)
 
+    @property
+    def find_key(self) -> Callable[[str], Awaitable[None]] | None:
+        """Asks the callback about a key that a token names and nobody knows; None where there is nobody to ask."""
+        return None if self._find_secret is None else self._find_key
+
+    async def _find_key(self, token: str) -> None:
+        assert self._find_secret is not None
+        await self._ask(issuer_of(token), self._find_secret)
+
     async def _ask(self, key: str, find_secret: FindSecret) -> None:
+        if not key or any(key in self._ring.layer(layer) for layer in (OWN, DATABASE)):
+            return
         now = time.monotonic()
         until, _ = self._answers.get(key, (0.0, None))
         if now < until:

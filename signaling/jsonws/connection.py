@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -56,13 +56,20 @@ class JsonConnection(MessageSocket[bytes | str]):
         claims: Claims,
         verify: Callable[[str], Claims],
         client: models.ClientInfo,
+        find_key: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
-        """``claims`` are those of the connection's own token; ``verify`` raises AuthError or SignalingError."""
+        """``claims`` are those of the connection's own token; ``verify`` raises AuthError or SignalingError.
+
+        ``find_key`` is called before ``verify``, if there is anybody who may know the key that signed a token.
+        """
         super().__init__(config, JsonFraming(), client.address)
         self._rooms = rooms
         self._claims = claims
         self._verify = verify
         self._client = client
+        self._find_key = find_key
+        self._finding = 0
+        """Joins that wait for their key."""
         self._links: list[Link] = []
         self._joining: set[asyncio.Task[None]] = set()
 
@@ -84,7 +91,7 @@ class JsonConnection(MessageSocket[bytes | str]):
         if isinstance(request, messages.Ping):
             self._answer({"type": "pong", "time_ms": time.time_ns() // 1_000_000}, request.id)
         elif isinstance(request, messages.JoinRoom):
-            self._join(request)
+            self._join_with_key(request)
         else:
             link = self._link(request.room_id)
             if isinstance(request, messages.SetBandwidthShare):
@@ -117,6 +124,28 @@ class JsonConnection(MessageSocket[bytes | str]):
 
     # --- joining ---
 
+    def _join_with_key(self, request: messages.JoinRoom) -> None:
+        """Join, after whoever may know the key of a token has been asked."""
+        if request.token is None or self._find_key is None:
+            self._join(request)
+        elif self._finding < self._config.json_max_rooms:
+            self._finding += 1
+            self._start(self._join_when(self._find_key(request.token), request))
+        else:
+            raise Refused("limit_exceeded", "the keys of too many tokens are being looked for")
+
+    async def _join_when(self, found: Awaitable[None], request: messages.JoinRoom) -> None:
+        try:
+            await found
+        finally:
+            self._finding -= 1
+        if self._over:
+            return
+        try:
+            self._join(request)
+        except Refused as error:
+            self._refuse_request(error.code, str(error), request.id, request.room_id)
+
     def _join(self, request: messages.JoinRoom) -> None:
         wanted = self._wanted(request)
         room_id = wanted.room_name
@@ -127,7 +156,10 @@ class JsonConnection(MessageSocket[bytes | str]):
         link = Link(room_id, self.send, self._left)
         link.share = request.bandwidth_share
         self._links.append(link)
-        task = asyncio.get_running_loop().create_task(self._enter(wanted, link, request.id))
+        self._start(self._enter(wanted, link, request.id))
+
+    def _start(self, joining: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(joining)
         self._joining.add(task)
         task.add_done_callback(self._joining.discard)
 

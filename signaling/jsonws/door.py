@@ -1,7 +1,7 @@
 """The route of the JSON door: ``/ws?token=…``."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from aiohttp import web
@@ -22,11 +22,19 @@ class JsonDoor:
     """Handler of the route."""
 
     def __init__(
-        self, rooms: Rooms, keys: KeyRing, config: SignalingConfig, clock: Callable[[], float] = time.time
+        self,
+        rooms: Rooms,
+        keys: KeyRing,
+        config: SignalingConfig,
+        clock: Callable[[], float] = time.time,
+        *,
+        find_key: Callable[[str], Awaitable[None]] | None = None,
     ) -> None:
+        """``find_key`` may add the key that a token names to ``keys``: it is called for tokens within messages."""
         self._rooms = rooms
         self._keys = keys
         self._clock = clock
+        self._find_key = find_key
         self._config = replace(config, max_message_bytes=config.json_max_message_bytes)
         self.connections = Connections()
 
@@ -43,7 +51,7 @@ class JsonDoor:
         check_handshake(request)
         client = models.ClientInfo(protocol=CLIENT_PROTOCOL)
         client_info.complete(client, request.headers.get("User-Agent", ""), request.remote or "")
-        connection = JsonConnection(self._config, self._rooms, claims, self._verify, client)
+        connection = JsonConnection(self._config, self._rooms, claims, self._verify, client, self._find_key)
         return await self.connections.serve(request, connection)
 
     def _verify(self, token: str) -> Claims:

@@ -113,6 +113,10 @@ async def test_who_is_asked_for_unknown_keys(table: KeyTable) -> None:
         for basic in (aiohttp.encode_basic_auth("pair", SECRET), "Basic nonsense", "Basic /w=="):
             async with client.get("/", headers={"Authorization": basic}):
                 pass
-    assert asked == ["tenant", "nobody", "weak", "elsewhere", "json door", "pair"]
+    assert watch.find_key is not None
+    for text in (token("message"), token("message"), token("own"), "no token"):
+        await watch.find_key(text)
+    assert asked == ["tenant", "nobody", "weak", "elsewhere", "json door", "pair", "message"]
     assert ring.secret("tenant") == SECRET
     assert "weak" not in ring
+    assert KeyWatch(ring, table).find_key is None

@@ -15,8 +15,10 @@ from auth import tokens
 from auth.grants import Claims, VideoGrant
 from hubbub import Server
 from hubbub.config import configure
+from hubbub.hooks import Hooks
 
 KEY, SECRET = "devkey", "secret"
+TENANT, STRANGER = ("tenant", "s" * 32), ("stranger", "s" * 32)
 OPTIONS = {
     "development": True,
     "port": 0,
@@ -34,11 +36,18 @@ async def server() -> AsyncIterator[Server]:
         yield running
 
 
-def token(identity: str, room: str = "kitchen", role: str = "", **grant: Any) -> str:
+def token(
+    identity: str,
+    room: str = "kitchen",
+    role: str = "",
+    *,
+    key: tuple[str, str] = (KEY, SECRET),
+    **grant: Any,
+) -> str:
     video = VideoGrant(room_join=True, room=room, **grant)
     attributes = {"hubbub.role": role} if role else {}
     claims = Claims(identity=identity, video=video, attributes=attributes)
-    return tokens.mint(claims, KEY, SECRET, now=time.time())
+    return tokens.mint(claims, *key, now=time.time())
 
 
 class Client:
@@ -168,6 +177,36 @@ async def test_several_rooms(server: Server) -> None:
         await ann.asks("set_bandwidth_share", room_id="garden", share=0.2)
         await ann.asks("leave_room", "room_left", room_id="garden")
         await ann.asks("send_data", data="only one room left")
+
+
+class Tenants(Hooks):
+    """Know the key of one tenant, after some time."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.may_answer = asyncio.Event()
+
+    async def find_secret(self, api_key: str) -> str | None:
+        self.asked.append(api_key)
+        await self.may_answer.wait()
+        return TENANT[1] if api_key == TENANT[0] else None
+
+
+async def test_keys_of_tokens_within_messages_are_asked_for_too() -> None:
+    hooks = Tenants()
+    async with (
+        Server(configure(OPTIONS), hooks=hooks) as server,
+        connected(server, token("ann")) as client,
+    ):
+        for number, key in enumerate((TENANT, STRANGER, ("third", "t" * 32))):
+            await client.says("join_room", id=str(number), token=token("ann", f"room-{number}", key=key))
+        assert (await client.hears("error", id="2"))["code"] == "limit_exceeded"  # two wait already
+        await client.asks("ping", "pong")  # which holds nothing else up
+        hooks.may_answer.set()
+        assert (await client.hears("error", id="1"))["code"] == "not_allowed"
+        assert (await client.hears("room_joined", id="0"))["room_id"] == "room-0"
+        await client.asks("join_room", "room_joined", token=token("ann"))
+        assert hooks.asked == [TENANT[0], STRANGER[0]]
 
 
 async def test_one_who_does_not_read_is_closed_with_a_code(server: Server) -> None:
