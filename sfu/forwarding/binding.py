@@ -16,6 +16,8 @@ from sfu.streams.speakers import LevelMeter, SpeechSettings
 
 MAX_STREAMS = 128
 """SSRCs that one transport may bind; a client needs three layers and their RTX for each video."""
+RESTART_S = 0.1
+"""Between SSRCs that take a layer by themselves: each costs a new beginning, and everybody's key frame."""
 MAX_SSRCS = 256
 """SSRCs, RTCP's included, that SRTP keeps state for; of more, the oldest ones that are not bound are forgotten."""
 
@@ -194,7 +196,9 @@ class Streams:
 
     # --- binding of SSRCs that the SDP did not declare (RFC 8843 section 9.2, RFC 8852) ---
 
-    def bind_unknown(self, ssrc: int, payload_type: int, layout: Layout, block: int) -> InStream | None:
+    def bind_unknown(
+        self, ssrc: int, payload_type: int, layout: Layout, block: int, now: float
+    ) -> InStream | None:
         if ssrc in self._replaced:
             self.ignored += 1
             return None
@@ -214,7 +218,10 @@ class Streams:
             layer = _layer(binding, 0, rid)
         else:
             layer = _layer(binding, 0, "")
-        return self._bind_media(ssrc, binding, layer)
+        if now - layer.restarted_at < RESTART_S:
+            self.unknown += 1
+            return None
+        return self._bind_media(ssrc, binding, layer, now)
 
     def _binding_of(self, mid: str, payload_type: int) -> Binding | None:
         if mid:
@@ -222,7 +229,7 @@ class Streams:
         fitting = [b for b in self._bindings.values() if payload_type in b.track.slots]
         return fitting[0] if len(fitting) == 1 else None
 
-    def _bind_media(self, ssrc: int, binding: Binding, layer: Layer) -> InStream:
+    def _bind_media(self, ssrc: int, binding: Binding, layer: Layer, now: float | None = None) -> InStream:
         stream = self.streams.get(ssrc)
         if stream is not None and stream.layer is layer:
             return stream
@@ -230,6 +237,8 @@ class Streams:
             self._forget([ssrc])
         if any(stream.layer is layer for stream in self.streams.values()):
             self._replace(layer)
+            if now is not None:
+                layer.restarted_at = now
         layer.ssrc = ssrc
         self._replaced.pop(ssrc, None)
         meter = self.levels.get(binding.track)

@@ -82,7 +82,7 @@ class Ingress(Streams):
         if repair is not None:
             self._repair(repair, head, payload, layout, block, now)
             return
-        stream = self.bind_unknown(head[4], head[1] & 0x7F, layout, block)
+        stream = self.bind_unknown(head[4], head[1] & 0x7F, layout, block, now)
         if stream is not None:
             self._media(stream, head, payload, layout, block, now)
 

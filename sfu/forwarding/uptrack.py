@@ -1,5 +1,6 @@
 """Published tracks: an UpTrack has layers, a layer has renditions, and down tracks hang on those."""
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from sfu.control import LayerInfo, MediaKind, TrackId, TrackSpec, TransportId
@@ -29,6 +30,7 @@ class Layer:
         "last_packet_at",
         "liveness",
         "renditions",
+        "restarted_at",
         "rid",
         "spatial",
         "ssrc",
@@ -45,6 +47,8 @@ class Layer:
         self.history_packets = history_packets
         self.liveness = LayerLiveness()
         self.last_packet_at = 0.0
+        self.restarted_at = -inf
+        """When another SSRC took it by itself."""
         self.keyframes = KeyframeRequests()
         self.clock = LayerClock(track.clock_rate)
         self.renditions: list[Rendition] = []

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from sfu.forwarding.binding import MAX_SSRCS, MAX_STREAMS, Binding
+from sfu.forwarding.binding import MAX_SSRCS, MAX_STREAMS, RESTART_S, Binding
 from sfu.forwarding.ingress import Ingress
 from sfu.forwarding.layout import SourceExtensions
 from sfu.forwarding.packet import MediaPacket
@@ -201,6 +201,16 @@ class TestReplacedSsrc:
         client.send(0xB, 6)
         assert client.numbers == [60_000, 5, 6]
         assert client.ingress.ignored == 1
+
+    def test_it_happens_seldom_or_a_flood_of_them_would_keep_everybody_busy(self, client: Client):
+        client.bind(video_track())
+        for ssrc in (0xA, 0xB, 0xC):
+            client.send(ssrc, 1, KEY, mid=b"0")
+        assert set(client.ingress.streams) == {0xB}
+        assert client.ingress.unknown == 1
+        client.now += 2 * RESTART_S
+        client.send(0xC, 2, KEY, mid=b"0")
+        assert set(client.ingress.streams) == {0xC}
 
     def test_a_new_offer_may_name_another_and_the_first_again(self, client: Client):
         track = video_track()
