@@ -1,42 +1,53 @@
-"""Faults 14 and 18 in an engine of the test's own, where silence need not last for fifteen seconds."""
+"""Faults 14 and 18 in an engine of the test's own: on a clock that the test moves, or told what time it is."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
-from sfu.control import Event, TransportFailed
-from tests.faults.engine_peer import EnginePeer, Hall, hall
+from sfu.config import MediaConfig
+from sfu.control import TransportFailed
+from tests.faults.engine_peer import Hall, hall
 from tests.harness.eventually import eventually
+from tests.harness.lab import Lab
+from tests.harness.lab_client import LabClient
+from tests.harness.rtp_source import AudioSource, StreamConfig
 
 
 @pytest.fixture
 async def here() -> AsyncIterator[Hall]:
-    async with hall(ice_disconnect_s=0.3, ice_failed_s=0.9) as made:
+    async with hall() as made:
         yield made
 
 
-def failures(peer: EnginePeer) -> list[Event]:
-    return [event for event in peer.events if isinstance(event, TransportFailed)]
-
-
-async def test_14_consent_that_stops_and_comes_back(here: Hall) -> None:
-    steady, shaky, gone = (here.peer(name) for name in ("steady", "shaky", "gone"))
-    for peer in (steady, shaky, gone):
-        peer.publish()
-        peer.consent()
-    for turn in range(32):
+async def test_14_consent_that_stops_and_comes_back() -> None:
+    defaults = MediaConfig()
+    lab = Lab(ice_disconnect_s=defaults.ice_disconnect_s)
+    steady, shaky, gone = clients = [lab.join(name) for name in ("steady", "shaky", "gone")]
+    for client in clients:
+        client.publish(client.peer.id, AudioSource(StreamConfig(0x66, 111, clock_rate=48_000, mid="0")))
+        client.negotiate()
+        client.sources[client.peer.id].paused = True
+    shaky_s = int(defaults.ice_disconnect_s) + 2  # silent for longer than it takes to count as disconnected
+    for second in range(3 * shaky_s):
         steady.consent()
-        if turn % 8 == 7:  # silent for longer than it takes to count as disconnected
+        if second % shaky_s == shaky_s - 1:
             shaky.consent()
-        await asyncio.sleep(0.05)
-    assert [event.reason for event in failures(gone)] == ["ICE: the peer is silent"]  # told once
-    assert not failures(steady)
-    assert not failures(shaky)
-    gone.take()
+        lab.run(1.0)
+    assert failures(gone) == ["ICE: the peer is silent"]  # told once
+    assert failures(steady) == failures(shaky) == []
+    confirmed = gone.confirmed
     gone.consent()  # nobody has closed it: it may still come back
-    await eventually(gone.confirmed, "an answer to one who was given up")
+    lab.run(5.0)
+    assert gone.confirmed == confirmed + 1
     assert len(failures(gone)) == 1
+    lab.run(defaults.ice_disconnect_s + defaults.ice_failed_s)
+    assert len(failures(gone)) == 2
+    lab.close()
+
+
+def failures(client: LabClient) -> list[str]:
+    return [event.reason for event in client.peer.events if isinstance(event, TransportFailed)]
 
 
 async def test_18_an_address_changes_hands_when_it_falls_silent(here: Hall) -> None:

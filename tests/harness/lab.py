@@ -80,11 +80,14 @@ class MemoryPort:
 class Lab:
     """Make one inside a running event loop, :meth:`join` clients, and :meth:`run`."""
 
-    def __init__(self, seed: int = 0, **settings: Any) -> None:
+    def __init__(self, seed: int = 0, *, ice_disconnect_s: float = 1e6, **settings: Any) -> None:
+        """Clients send no consent of their own, so ``ice_disconnect_s`` is nothing that a test waits for by chance."""
         self.now = START_S
         self.random = Random(seed)
         self.events: list[Event] = []
-        config = MediaConfig(use_sendmmsg=False, dtls_timeout_s=1e6, ice_disconnect_s=1e6, **settings)
+        config = MediaConfig(
+            use_sendmmsg=False, dtls_timeout_s=1e6, ice_disconnect_s=ice_disconnect_s, **settings
+        )
         self.engine = Engine(config, self._on_event)
         self.engine._certificate = Certificate.generate()
         self.engine._candidates = ("candidate:1 1 udp 2130706431 10.0.0.1 7882 typ host",)

@@ -43,6 +43,8 @@ class LabClient:
         """What reached the engine, protected as it was."""
         self.sender_reports: list[tuple[float, rtcp.SenderReport]] = []
         self.receiver_reports: list[rtcp.ReportBlock] = []
+        self.confirmed = 0
+        """Answers to connectivity checks."""
         self.forged = 0
         self.answers_nacks = True
         self.answers_plis = True
@@ -99,6 +101,10 @@ class LabClient:
         ssrc = next(s.ssrc for s in self.peer.received.values() if s.track_id == track_id)
         return self.viewers[ssrc]
 
+    def consent(self) -> None:
+        """Send a connectivity check."""
+        self.up.send(self.peer.check(), self._lab.now)
+
     # --- time ---
 
     def media_time(self, now: float) -> float:
@@ -136,6 +142,8 @@ class LabClient:
                     self._on_rtp(data, now)
                 case PacketClass.RTCP:
                     self._on_rtcp(data, now)
+                case PacketClass.STUN:
+                    self.confirmed += self.peer.is_confirmed(data)
                 case _:
                     pass
 
