@@ -42,6 +42,8 @@ _ROW_BYTES = (320, 1536)
 _ROWS = 2048
 _TURN_S = 0.002
 """After so long the event loop gets its turn."""
+_HOUSE_S = 0.001
+"""The same for housekeeping; sending what it has written comes on top."""
 _MAX_SSRC = 0xFFFFFFFF
 _COMPLAIN_S = 10.0
 
@@ -61,7 +63,7 @@ class Engine:
         waiting = [self._lane(SendArena(PIECE, stride, piecewise=True)) for stride in _ROW_BYTES]
         lanes[0].arena.urgent = waiting[0].arena.urgent = True
         self.backlog = Backlog(waiting, self.egress.send, self.egress.resume_at, self._on_backlog)
-        self._going_on = False
+        self._going_on = self._keeping_house = False
         self.down_tracks.settle, self.down_tracks.forget = self.backlog.settle, self.backlog.forget
         self.forwarder = Forwarder(self.down_tracks, lanes, self.backlog, lambda: secrets.randbits(31))
         self.mux = Mux(self.peers)
@@ -201,15 +203,25 @@ class Engine:
     def _on_timer(self) -> None:
         # First, so that a fault in this round does not end all feedback.
         self._timer = asyncio.get_running_loop().call_later(URGENT_S, self._on_timer)
-        now, unix_now = time.monotonic(), time.time()
-        self.tick.begin(now, unix_now)
-        self._housekeeping.run(now, unix_now)
-        self.tick.finish()
+        if not self._keeping_house:  # else the round before has not come to its end
+            self._keep_house()
         if gc_policy.tidy(self._departed, len(self.transports)):
             self._departed = 0
+        now = time.monotonic()
         if self.tick.overload.level and now >= self._complain_at:
             self._complain_at = now + _COMPLAIN_S
             self._complain()
+
+    def _keep_house(self) -> None:
+        """Do some of a round; sockets and everybody else get their turn before the rest of it."""
+        now, unix_now = time.monotonic(), time.time()
+        until = now + _HOUSE_S
+        self._keeping_house = False
+        self.tick.begin(now, unix_now)
+        if not self._housekeeping.run(now, unix_now, lambda: time.monotonic() >= until):
+            self._keeping_house = True
+            asyncio.get_running_loop().call_soon(self._keep_house)
+        self.tick.finish()
 
     def _complain(self) -> None:
         """Say once in a while that there is too much to do."""

@@ -1,10 +1,11 @@
 """What happens by the clock and not by the packet: feedback, reports, layer liveness, speakers, quality, dead peers.
 
 Nothing here looks at all transports or all routers at once. What is urgent comes from the packets that made it so: a
-gap or a subscriber who waits rings the transport's bell. Visits for the rest go round in turns.
+gap or a subscriber who waits rings the transport's bell. Visits for the rest go round in turns. A round is made of
+small steps, so that whoever drives it can let packets through in the middle of a long one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
@@ -67,6 +68,9 @@ class Housekeeping:
         self._visits: list[tuple[float, int, Router]] = []
         """When each router is due; a heap."""
         self._visit_numbers = count()
+        self._now = self._unix_now = 0.0
+        self._steps: Iterator[None] | None = None
+        """What is left of a round."""
 
     def add_router(self, router: Router) -> None:
         self._routers[router.id] = router
@@ -87,58 +91,75 @@ class Housekeeping:
         self._to_ask.discard(transport)
         self._failed.discard(transport.id)
 
-    def run(self, now: float, unix_now: float) -> None:
-        """Do what is due and send the RTCP of it; the caller sends media afterwards."""
+    def run(self, now: float, unix_now: float, enough: Callable[[], bool] = lambda: False) -> bool:
+        """Do what is due and send the RTCP of it; the caller sends media afterwards.
+
+        Stops when it is ``enough`` for now, which is asked at each step. Returns whether all is done; the next call
+        does the rest, and begins another round only after it.
+        """
+        self._now, self._unix_now = now, unix_now
+        steps, self._steps = self._steps or self._round(), None
         try:
-            self._round(now, unix_now)
+            for _ in steps:
+                if enough():
+                    self._steps = steps
+                    return False
         finally:
             self._outbox.flush()
+        return True
 
-    def _round(self, now: float, unix_now: float) -> None:
-        self._announce_layers()
-        self._acknowledgements.turn(now)
-        self._ask(now)
-        while now - self._slot_at > SLOT_S - _ROUNDING_S:
-            self._slot_at = max(self._slot_at + SLOT_S, now - (CATCH_UP - 1) * SLOT_S)
-            self._run_slot(now, unix_now)
+    def _round(self) -> Iterator[None]:
+        """Everything that is due. In the middle of it time goes on, and transports and routers come and go."""
+        began_at = self._now
+        yield from self._announce_layers()
+        while self._acknowledgements.turn(began_at):
+            yield
+        yield from self._ask()
+        while began_at - self._slot_at > SLOT_S - _ROUNDING_S:
+            self._slot_at = max(self._slot_at + SLOT_S, began_at - (CATCH_UP - 1) * SLOT_S)
+            yield from self._run_slot(*divmod(self._visited, SLOTS))
             self._visited += 1
         for _ in range(max(ROUTERS, len(self._visits) // ROUTER_ROUNDS)):
-            if not self._visits or self._visits[0][0] > now:
+            if not self._visits or self._visits[0][0] > began_at:
                 break
             router = heappop(self._visits)[2]
             if self._routers.get(router.id) is router:
-                heappush(self._visits, (now + router.interval_s, next(self._visit_numbers), router))
-                self._visit(router, now)
+                heappush(self._visits, (began_at + router.interval_s, next(self._visit_numbers), router))
+                yield from self._visit(router, began_at)
 
-    def _ask(self, now: float) -> None:
+    def _ask(self) -> Iterator[None]:
         """Ask for packets and key frames where something is missing."""
-        ringing = [transport for transport in self._ringing if not transport.closed]
+        ringing = list(self._ringing)
         self._ringing.clear()
         for transport in ringing:
             self._to_ask.discard(transport)
-        overloaded = self._tick.overload.level > 0
-        for transport in ringing + self._to_ask.take(now):
-            again_at = self._tick.feedback[transport].ask(now, overloaded=overloaded)
-            if again_at != inf:
-                self._to_ask.put(transport, again_at)
+        for transport in ringing + self._to_ask.take(self._now):
+            if not transport.closed:
+                overloaded = self._tick.overload.level > 0
+                again_at = self._tick.feedback[transport].ask(self._now, overloaded=overloaded)
+                if again_at != inf:
+                    self._to_ask.put(transport, again_at)
+                yield
 
-    def _announce_layers(self) -> None:
+    def _announce_layers(self) -> Iterator[None]:
         layers, self._tick.started_layers = self._tick.started_layers, []
         for layer in dict.fromkeys(layers):
             self._emit(LayerStarted(layer.track.track_id, layer.info))
-            self._retarget(layer.track)
+            yield from self._retarget(layer.track)
 
-    def _run_slot(self, now: float, unix_now: float) -> None:
+    def _run_slot(self, cycle: int, slot: int) -> Iterator[None]:
         """Visit one slot's transports: each has its turn five times a second, and once a second a closer look."""
-        cycle, slot = divmod(self._visited, SLOTS)
         for transport, feedback in list(self._slots[slot].values()):
+            if transport.closed:
+                continue
             if transport.connected:
-                feedback.report(now, unix_now)
+                feedback.report(self._now, self._unix_now)
             for track in list(transport.publishing.tracks.values()):
-                if len(track.layers) > 1:
-                    self._check_layers(track)
-            if (transport.row // SLOTS - cycle) % LOOKS == 0:
-                self._look(transport, now)
+                if len(track.layers) > 1 and _stopped(track):
+                    yield from self._retarget(track)
+            if (transport.row // SLOTS - cycle) % LOOKS == 0 and not transport.closed:
+                self._look(transport, self._now)
+            yield
 
     def _look(self, transport: Transport, now: float) -> None:
         """See whether a transport still lives, and what of its tracks nobody uses any more."""
@@ -154,31 +175,35 @@ class Housekeeping:
                 if any(rendition.unused for rendition in layer.renditions):
                     layer.sweep()
 
-    def _check_layers(self, track: UpTrack) -> None:
-        stopped = [layer.stopped() for layer in reversed(track.layers)]
-        if any(stopped):
-            self._retarget(track)
-
-    def _retarget(self, track: UpTrack) -> None:
+    def _retarget(self, track: UpTrack) -> Iterator[None]:
         for transport_id, down in list(track.down_tracks.items()):
             transport = self._transports.get(transport_id)
-            if transport is not None:
+            if transport is not None and track.down_tracks.get(transport_id) is down:
                 transport.subscribing.retarget(down)
+                yield
 
-    def _visit(self, router: Router, now: float) -> None:
+    def _visit(self, router: Router, now: float) -> Iterator[None]:
         if router.speakers.update(router.levels(now), now):
             self._emit(Speakers(router.id, router.speakers.speaking))
+        yield
         if router.quality_due_at is None:
             router.quality_due_at = now + QUALITY_S
         elif now >= router.quality_due_at:
             router.quality_due_at = max(router.quality_due_at, now - router.interval_s) + QUALITY_S
-            self._report_quality(router)
+            yield from self._report_quality(router)
 
-    def _report_quality(self, router: Router) -> None:
+    def _report_quality(self, router: Router) -> Iterator[None]:
         scores = {}
-        for transport in router.transports.values():
-            if transport.connected:
+        for transport in list(router.transports.values()):
+            if transport.connected and not transport.closed:
                 feedback = self._tick.feedback[transport]
                 scores[transport.id] = feedback.quality.take(transport, feedback.rtt_s)
+                yield
         if scores:
             self._emit(Quality(router.id, scores))
+
+
+def _stopped(track: UpTrack) -> bool:
+    """Whether a layer of it has come to a stop since the last time."""
+    stopped = [layer.stopped() for layer in reversed(track.layers)]  # all of them: it takes note
+    return any(stopped)

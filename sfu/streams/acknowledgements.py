@@ -93,16 +93,21 @@ class Acknowledgements:
         """Forget a transport."""
         self._phases[row % PHASES].forget(row)
 
-    def turn(self, now: float) -> None:
-        """Tell the transports of the next phase what came, where that is due; of more phases after a long round."""
-        while now - self._turned_at > PHASE_S - _ROUNDING_S:
-            self._turned_at = max(self._turned_at + PHASE_S, now - (CATCH_UP - 1) * PHASE_S)
-            self._turns += 1
-            phase = self._phases[self._turns % PHASES]
-            if len(phase.keys) > FEW:
-                self._together(phase, now)
-            elif phase.keys:
-                self._singly(phase, now)
+    def turn(self, now: float) -> bool:
+        """Tell the transports of the next phase what came, where that is due; False if it is not the time for that.
+
+        After a long round more than one phase has its turn: to be called again until there is no more.
+        """
+        if now - self._turned_at <= PHASE_S - _ROUNDING_S:
+            return False
+        self._turned_at = max(self._turned_at + PHASE_S, now - (CATCH_UP - 1) * PHASE_S)
+        self._turns += 1
+        phase = self._phases[self._turns % PHASES]
+        if len(phase.keys) > FEW:
+            self._together(phase, now)
+        elif phase.keys:
+            self._singly(phase, now)
+        return True
 
     def _singly(self, phase: Arrivals, now: float) -> None:
         came = defaultdict[int, tuple[list[int], list[int]]](lambda: ([], []))

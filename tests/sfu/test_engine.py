@@ -1,7 +1,7 @@
 """The engine's commands, in the order they come and out of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 import pytest_asyncio
@@ -227,7 +227,7 @@ async def test_a_fault_in_one_round_does_not_end_all_feedback(monkeypatch: pytes
     await engine.start()
     rounds: list[float] = []
 
-    def run(now: float, unix_now: float) -> None:
+    def run(now: float, unix_now: float, enough: Callable[[], bool]) -> bool:
         rounds.append(now)
         raise RuntimeError("a fault")
 

@@ -167,6 +167,64 @@ def test_who_has_gone_has_no_turn(clockwork: Clockwork) -> None:
     assert peer.looks == []
 
 
+# --- step by step ---
+
+
+def test_a_round_goes_on_where_it_was_interrupted(clockwork: Clockwork) -> None:
+    """However short the time, all have their turn, nobody has two of one round, and no round is begun in another."""
+    slot = clockwork.housekeeping._visited
+    peers = [clockwork.add(slot + number * SLOTS) for number in range(10)]
+    ringing = [clockwork.add(slot + number * SLOTS) for number in range(100, 110)]
+    for peer in ringing:
+        peer.ingress.attention.ring()
+    clockwork.add_router("RM")
+    now, calls = clockwork.now, 0
+    all_done = False
+    while not all_done:
+        now += URGENT_S
+        all_done = clockwork.housekeeping.run(now, now, lambda: True)
+        calls += 1
+        assert sum(len(clockwork.feedback[peer].asks) for peer in ringing) == min(calls, 10)
+    assert calls > 20
+    reports = [len(clockwork.feedback[peer].reports) for peer in peers]
+    assert set(reports) <= {0, 1}
+    times = [at for peer in ringing for at in clockwork.feedback[peer].asks]
+    assert times == sorted(set(times)), "each by the time of its own step"
+    clockwork.now = now
+    clockwork.run(2 * CYCLE_S)
+    assert all(clockwork.feedback[peer].reports for peer in peers)
+
+
+def test_who_goes_in_the_middle_of_a_round_is_left_alone(clockwork: Clockwork) -> None:
+    router = clockwork.add_router("RM")
+    peers = [clockwork.add(row, router, reason="ICE: silent") for row in range(200)]
+    clockwork.run(QUALITY_S - 2 * CYCLE_S)
+    reports = {peer.row: len(clockwork.feedback[peer].reports) for peer in peers}
+    for peer in peers:
+        peer.ingress.attention.ring()
+    clockwork.housekeeping.run(clockwork.now + URGENT_S, 0.0, lambda: True)
+    asked = [peer for peer in peers if clockwork.feedback[peer].asks]
+    assert len(asked) == 1
+    for peer in peers:
+        peer.closed = True
+        clockwork.housekeeping.remove(cast(Transport, peer))
+        del clockwork.feedback[peer]
+    clockwork.run(2 * QUALITY_S)
+    assert sum(reports.values()) > 0
+
+
+def test_a_fault_ends_a_round_and_no_more(clockwork: Clockwork, monkeypatch: pytest.MonkeyPatch) -> None:
+    peer = clockwork.add(1)
+    clockwork.run(CYCLE_S)
+    with monkeypatch.context() as patch:
+        patch.setattr(clockwork.feedback[peer], "report", None)
+        with pytest.raises(TypeError):
+            clockwork.run(2 * CYCLE_S)
+    before = len(clockwork.feedback[peer].reports)
+    clockwork.run(1.0)
+    assert len(clockwork.feedback[peer].reports) >= before + 4
+
+
 # --- what is urgent ---
 
 

@@ -39,7 +39,7 @@ class Desk:
         self.outbox = Outbox(peers, [], batch=False)
         self.acknowledgements = Acknowledgements(self.outbox, capacity=1)
         self.now = 1000.0
-        self.acknowledgements.turn(self.now)
+        self._round()
         self.record = {row: self.open(row) for row in range(rows)}
         peers.taps = {row: Post(row, self.sent) for row in range(rows)}
         while len(peers.srtp) < rows:
@@ -53,10 +53,14 @@ class Desk:
     def turn(self) -> list[tuple[int, bytes]]:
         """One round of the engine; returns (row, packet)."""
         self.now += PHASE_S
-        self.acknowledgements.turn(self.now)
+        self._round()
         self.outbox.flush()
         sent, self.sent[:] = self.sent[:], []
         return sent
+
+    def _round(self) -> None:
+        while self.acknowledgements.turn(self.now):
+            pass
 
     def turns(self, count: int = PHASES) -> list[tuple[int, bytes]]:
         return [packet for _ in range(count) for packet in self.turn()]
