@@ -5,8 +5,8 @@ meanwhile, so between two pieces the engine looks at its sockets and serves smal
 
 Packets of one stream to one destination never change places: copies leave in the order in which their packets came,
 and a rendition that has some here has all further ones here, however few they are. What a copy needs of its down
-track is read when it is written, so :class:`DownTrackTable` has the backlog settled before that changes, and what is
-for somebody who leaves forgotten. Sessions, addresses and transport-wide numbers are looked up with each piece.
+track is read when it is written, so :class:`DownTrackTable` has copies for a row sent before that changes, and
+forgotten when their receiver leaves. Sessions, addresses and transport-wide numbers are looked up with each piece.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +26,9 @@ MOST_COPIES = 32_768
 """Copies that may wait: a tenth of a second. Further packets wait in the socket, where overload shows."""
 MOST_PACKETS = 1_024
 """Packets whose copies may wait; one more batch of 256 comes on top."""
+
+FEW_ROWS = 8
+"""Down tracks that may change between two pieces, before all that waits is sent instead of only what is for them."""
 
 Waiting = tuple[Rendition, Added]
 
@@ -50,6 +53,8 @@ class Backlog:
         self._wake = wake
         self._waiting: list[list[Waiting]] = [[] for _ in lanes]
         self._renditions: set[Rendition] = set()
+        self._hurried = 0
+        """Rows of the down track table that something was sent for since the last piece."""
         self.copies = 0
         """Copies that wait."""
 
@@ -82,6 +87,7 @@ class Backlog:
 
     def step(self) -> None:
         """Write and send one piece."""
+        self._hurried = 0
         for lane, waiting in zip(self._lanes, self._waiting, strict=True):
             if not lane.left:
                 if not waiting:
@@ -94,10 +100,20 @@ class Backlog:
             return
 
     def settle(self, row: int) -> None:
-        """Write and send everything, if a row of the down track table is needed for it."""
-        if self.copies and self._holds(row):
+        """Write and send the copies for a row of the down track table, if there are any."""
+        if not self.copies or not self._holds(row):
+            return
+        self._hurried += 1
+        if self._hurried > FEW_ROWS:
             while self.copies:
                 self.step()
+            return
+        for lane, waiting in zip(self._lanes, self._waiting, strict=True):
+            theirs = lane.packets(row) + [one for _, one in waiting if row in one[5]]
+            for start in range(0, len(theirs), PIECE):
+                lane.write_to(row, theirs[start : start + PIECE])
+                self._send(lane.arena)
+        self.forget(row)
 
     def forget(self, row: int) -> None:
         """Leave out the copies for a row of the down track table: who had it wants nothing more."""

@@ -134,6 +134,16 @@ class Lane:
         kept = self._downs != row
         self._downs, self._of, self._peers = self._downs[kept], self._of[kept], self._peers[kept]
 
+    def packets(self, row: int) -> list[Added]:
+        """The packets of which copies for a row of the down track table are yet to be written, in their order."""
+        return [self._added[index] for index in self._of[self._downs == row].tolist()]
+
+    def write_to(self, row: int, added: list[Added]) -> None:
+        """Write copies of packets for one row of the down track table, whatever else is yet to be written."""
+        lengths = [len(one[0]) + len(one[1]) for one in added]
+        only: Int32s = np.array([row], np.int32)
+        self._one_by_one.write([(*one[:5], only) for one in added], range(len(added)), lengths)
+
     def take(self, added: list[Added], streams: list[int], first_peer: int) -> None:
         """Take packets, at most TEMPLATES, whose copies :meth:`write` writes bit by bit.
 

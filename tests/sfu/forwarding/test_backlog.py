@@ -170,6 +170,56 @@ def test_a_switch_waits_for_what_goes_out_under_the_old_offsets(world: World):
 
 
 @pytest.mark.parametrize("begun", [False, True])
+def test_who_switches_is_sent_what_waits_and_nobody_else(world: World, begun: bool):
+    """A piece may have gone already, some copies be in the middle of it, and others come behind it."""
+    large, downs = world.room(range(MANY))
+    payloads = [world.send(large) for _ in range(2)]
+    if begun:
+        world.backlog.step()
+    payloads += [world.send(large, size=size) for size in (200, 800)]
+    world.turn()
+    last = downs[-1]
+    before = {peer: len(world.to(peer)) for peer in range(MANY)}
+    last.aim(large.layers[0].rendition(temporal=0, plain=False))
+    payloads.append(world.send(large, keyframe=True))
+    assert world.to(last.peer) == payloads[:-1], "sent before its offsets changed"
+    assert all(len(world.to(peer)) == before[peer] for peer in range(MANY - 1)), "the others wait"
+    world.turn()
+    world.settle()
+    for down in downs:
+        assert world.to(down.peer) == payloads
+        first = world.numbers(down.peer)[0]
+        assert world.numbers(down.peer) == list(range(first, first + len(payloads)))
+
+
+def test_more_waits_for_one_than_a_piece_holds(world: World):
+    large, downs = world.room(range(MANY))
+    payloads = [world.send(large) for _ in range(3 * PIECE + 1)]
+    downs[2].aim(large.layers[0].rendition(temporal=0, plain=False))
+    world.send(large, keyframe=True)
+    assert world.to(2) == payloads
+
+
+def test_when_many_switch_at_once_all_that_waits_is_sent(world: World, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "FEW_ROWS", 3)
+    large, downs = world.room(range(MANY))
+    payloads = [world.send(large)]
+    for down in downs[:4]:
+        down.aim(large.layers[0].rendition(temporal=0, plain=False))
+    payloads.append(world.send(large, keyframe=True))
+    assert len(world.sent) == MANY
+    world.turn()
+    world.settle()
+    assert all(world.to(peer) == payloads for peer in range(MANY))
+    for down in downs[4:]:
+        down.aim(large.layers[0].rendition(temporal=0, plain=False))
+        world.send(large)
+        world.backlog.step()
+        world.send(large, keyframe=True)
+        assert world.backlog.copies, "one at a time"
+
+
+@pytest.mark.parametrize("begun", [False, True])
 def test_a_row_is_not_used_again_under_copies_that_wait(world: World, begun: bool):
     large, downs = world.room(range(MANY))
     world.send(large)
