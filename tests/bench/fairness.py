@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from sfu.config import MediaConfig
-from tests.bench.latency import RUN_UP_S, Delays, Stopwatch
+from tests.bench.latency import RUN_UP_S, Delays, Stopwatch, in_real_time
 from tests.bench.loads import BESIDE_A_CROWD
 from tests.bench.scene import Progress, Scene
 
-MEDIA_S = 10.0 + RUN_UP_S
+MEDIA_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,9 @@ def measure(config: MediaConfig, progress: Progress) -> Fairness:
     with Scene(BESIDE_A_CROWD, config, progress) as scene:
         two = scene.crowd.rooms[0][1]
         progress("beside a camera to 500")
-        beside = Stopwatch(scene, scene.studio.record(MEDIA_S, feedback=True), 1.0).run(two)
+        beside = in_real_time(scene, MEDIA_S, 1.0, two)
         progress("alone")
-        alone = Stopwatch(scene, scene.studio.record(MEDIA_S, feedback=True, among=two), 1.0).run(two)
+        tape = scene.studio.record(MEDIA_S + RUN_UP_S, feedback=True, among=two)
+        alone = Stopwatch(scene, tape, 1.0).run(two)
     progress("done")
     return Fairness(beside, alone)

@@ -76,7 +76,7 @@ class Scene:
         self.crowd.connect()
         self.sink = Sink(self.crowd, self.socket, self.engine.received)
         self.studio = Studio(self.crowd)
-        self._warm_up()
+        self.warm_up()
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -148,8 +148,9 @@ class Scene:
         time.sleep(STALL_S / 2)
         return self.engine.stats().packets == packets and not self.sink.drain()
 
-    def _warm_up(self) -> None:
+    def warm_up(self) -> None:
         """Key frames until everybody receives, and sender reports, so that layers can be aligned."""
+        self.sink.forget()
         started_at = time.monotonic()
         while (silent := int((self.sink.counts == 0).sum())) or time.monotonic() < started_at + WARM_UP_S:
             self.progress(f"warming up, {silent} streams to start")

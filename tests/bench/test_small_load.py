@@ -3,7 +3,7 @@
 import pytest
 
 from sfu.net import mmsg
-from tests.bench.latency import in_real_time
+from tests.bench.latency import ATTEMPTS, Delays, LeftOutError, Stopwatch, in_real_time
 from tests.bench.loads import TWO_PEOPLE, Load, Microphone, Rooms
 from tests.bench.measure import Saturation
 from tests.bench.profile import profile, table
@@ -29,6 +29,26 @@ def test_two_people_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "| send |" in table(found)
     assert delays.lost == 0
     assert 0 < delays.p50_ms <= delays.p99_ms <= delays.max_ms
+
+
+def test_delays_are_measured_again_when_video_was_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.bench.scene.WARM_UP_S", 0.2)
+    run, failures = Stopwatch.run, ["1 was left out"]
+
+    def disturbed(self: Stopwatch, among: None) -> Delays:
+        if failures:
+            raise LeftOutError(failures.pop())
+        return run(self, among)
+
+    monkeypatch.setattr(Stopwatch, "run", disturbed)
+    said: list[str] = []
+    with Scene(TWO_PEOPLE, media_config(), said.append) as scene:
+        delays = in_real_time(scene, 0.5, 1.0)
+        assert "once more, because 1 was left out" in said
+        assert delays.lost == 0
+        failures += ["again"] * ATTEMPTS
+        with pytest.raises(LeftOutError):
+            in_real_time(scene, 0.5, 1.0)
 
 
 def test_publishers_without_subscribers_are_counted_on_their_way_in(monkeypatch: pytest.MonkeyPatch) -> None:
