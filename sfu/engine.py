@@ -189,8 +189,10 @@ class Engine:
         self._going_on = False
         if self.backlog.copies:
             self._on_backlog()  # first, so that a fault in this piece does not end all sending
-            self.tick.begin(time.monotonic(), time.time())
-            self.tick.go_on()
+            now = time.monotonic()
+            self.tick.begin(now, time.time())
+            count = self.tick.go_on()
+            self.tick.pace.took(count, time.monotonic() - now)
 
     def _on_tcp(self, peer: TcpPeer, data: bytes) -> None:
         self.tick.begin(time.monotonic(), time.time())

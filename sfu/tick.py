@@ -5,6 +5,7 @@ Media of a batch is decrypted by one ``map`` over raw pointers. RTCP and DTLS co
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from sfu.forwarding.backlog import Backlog
 from sfu.forwarding.bulk import Bulk
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import Lane
+from sfu.forwarding.pace import Pace
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.shedding import Shedder
 from sfu.forwarding.uptrack import Layer
@@ -92,6 +94,9 @@ class Tick:
         self._unix_now = 0.0
         self._abs_send_time = 0
         self._rejected = 0
+        self._at_once_at = -inf
+        """When copies last went that didn't wait."""
+        self.pace = Pace()
         self.started_layers: list[Layer] = []
         """Layers whose first packet came since housekeeping last looked."""
 
@@ -185,16 +190,19 @@ class Tick:
     def finish(self) -> None:
         """Write all copies that don't wait, and send them."""
         refused = self._egress.counters.refused
+        if any(lane.added for lane in self._lanes):
+            self._at_once_at = self._now
         self._forwarder.expand()
         for lane in self._lanes:
             self._egress.send(lane.arena)
         self._sent(refused)
 
-    def go_on(self) -> None:
-        """Write and send some of the copies that wait."""
+    def go_on(self) -> int:
+        """Write and send some of the copies that wait; returns how many."""
         refused = self._egress.counters.refused
-        self._backlog.step()
+        count = self._backlog.step(self.pace.piece(self._now - self._at_once_at))
         self._sent(refused)
+        return count
 
     def resend(self, peer: int, packet: bytes) -> None:
         """Send one finished RTP packet (a retransmission) with the tick's other packets.

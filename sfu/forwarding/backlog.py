@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterable, Sequence
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.copies import Added
 from sfu.forwarding.matrix import TEMPLATES, Lane
+from sfu.forwarding.pace import MOST
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.rendition import Rendition
 from sfu.net.arrays import Int32s
 
 WIDE = 64
 """Down tracks of a rendition up to which its copies don't wait: a quarter of a millisecond."""
-PIECE = 400
-"""Copies sent at once: a millisecond."""
+PIECE = MOST
+"""Copies sent at once at most: a millisecond."""
 MOST_COPIES = 32_768
 """Copies that may wait: a tenth of a second. Further packets wait in the socket, where overload shows."""
 MOST_PACKETS = 1_024
@@ -85,19 +86,21 @@ class Backlog:
         added = (header, bytes(packet.payload), twcc_at, number, packet, downs)
         self._waiting[rendition.lane].append((rendition, added))
 
-    def step(self) -> None:
-        """Write and send one piece."""
+    def step(self, most: int | None = None) -> int:
+        """Write and send one piece of ``most`` copies, PIECE by default and at most; returns how many it had."""
         self._hurried = 0
         for lane, waiting in zip(self._lanes, self._waiting, strict=True):
             if not lane.left:
                 if not waiting:
                     continue
                 self._fill(lane, waiting)
-            self.copies -= lane.write(PIECE)
+            count = lane.write(min(most or PIECE, PIECE))
+            self.copies -= count
             if not self.copies:
                 self._renditions.clear()
             self._send(lane.arena)
-            return
+            return count
+        return 0
 
     def settle(self, row: int) -> None:
         """Write and send the copies for a row of the down track table, if there are any."""

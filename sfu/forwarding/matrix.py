@@ -121,6 +121,11 @@ class Lane:
         self._copies = 0
 
     @property
+    def added(self) -> bool:
+        """Whether there is something to expand."""
+        return bool(self._copies)
+
+    @property
     def left(self) -> int:
         """Copies of what was taken that are yet to be written."""
         return len(self._downs)

@@ -347,3 +347,13 @@ def test_order_stays_when_others_come_and_go(world: World):
     world.settle()
     assert world.to(0)[1:] == [before, after], "larger packets go first only where there is no order"
     assert world.to(MANY - 1)[1:] == [before]
+
+
+def test_a_piece_is_no_larger_than_it_may_be(world: World):
+    large, _ = world.room(range(MANY))
+    world.send(large)
+    assert world.backlog.step(2) == 2
+    assert world.backlog.step(100 * PIECE) <= PIECE
+    world.settle()
+    assert world.backlog.step(2) == 0
+    assert sorted(to for to, _ in world.sent) == list(range(MANY))
