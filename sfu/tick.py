@@ -93,6 +93,7 @@ class Tick:
         self._now = 0.0
         self._unix_now = 0.0
         self._abs_send_time = 0
+        self._sheds = False
         self._rejected = 0
         self._at_once_at = -inf
         """When copies last went that didn't wait."""
@@ -110,6 +111,7 @@ class Tick:
         self._now = now
         self._unix_now = unix_now
         self._abs_send_time = abs_send_time(unix_now)
+        self._sheds = not self.shedder.idle
 
     def drain(self, port: UdpPort) -> bool:
         """Take one batch from a UDP port; False when the socket was empty before the batch was full."""
@@ -192,7 +194,7 @@ class Tick:
         refused = self._egress.counters.refused
         if any(lane.added for lane in self._lanes):
             self._at_once_at = self._now
-        self._forwarder.expand()
+        self._forwarder.expand(together=not self.overload.congested(self._now))
         for lane in self._lanes:
             self._egress.send(lane.arena)
         self._sent(refused)
@@ -221,7 +223,7 @@ class Tick:
     # --- MediaSink ---
 
     def media(self, layer: Layer, sequence: int, packet: MediaPacket) -> None:
-        if not self.shedder.idle and self.shedder.takes(layer, sequence, packet, self._now):
+        if self._sheds and self.shedder.takes(layer, sequence, packet, self._now):
             return
         self._forwarder.forward(layer, sequence, packet, self._abs_send_time, self._now)
 

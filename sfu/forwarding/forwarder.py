@@ -1,12 +1,14 @@
 """From a layer's packet to lanes of the matrix: numbers it per rendition, switches down tracks, picks the lane."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from sfu.forwarding.backlog import Backlog
 from sfu.forwarding.downtrack import DownTrack, Span
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.matrix import Lane
 from sfu.forwarding.packet import MediaPacket
+from sfu.forwarding.profile import Profile
 from sfu.forwarding.rendition import Rendition
 from sfu.forwarding.uptrack import Layer
 from sfu.net.arrays import Int32s
@@ -33,15 +35,41 @@ class Forwarder:
         for rendition in layer.renditions:
             if rendition.waiting:
                 self._admit(rendition, sequence, packet, now)
+        backlog = self._backlog
         for rendition in layer.renditions:
             late = sequence < rendition.numbering.highest
             taken = rendition.take(sequence, packet)
-            if taken is not None:
-                number, numbered = taken
-                self._add(rendition, number, numbered, abs_send_time, late)
+            if taken is None:
+                continue
+            number, numbered = taken
+            fans = rendition.fanout() if rendition.fans is None else rendition.fans
+            if late:
+                fans = self._not_before_switch(fans, number)
+            waits = backlog.takes(rendition)
+            payload, layout, block = numbered[0], numbered[4], numbered[5]
+            for profile, downs in fans:
+                header, twcc_at = profile.header(layout, block, abs_send_time)
+                length = len(header) + len(payload)
+                lane = self._lanes[rendition.lane]
+                if length > lane.largest:
+                    larger = self._larger_lane(rendition, length)
+                    if larger is None:
+                        continue
+                    lane = larger
+                if waits:
+                    backlog.add(rendition, header, twcc_at, number, numbered, downs)
+                else:
+                    lane.add(header, twcc_at, number, numbered, downs)
 
-    def expand(self) -> None:
-        """Write all copies that don't wait; they are sent by whoever empties the lanes' arenas."""
+    def expand(self, *, together: bool = False) -> None:
+        """Write all copies that don't wait; they are sent by whoever empties the lanes' arenas.
+
+        ``together``: where they are few, small and large ones into one arena, which saves a system call. The small ones
+        then are not kept if the socket's buffer is full.
+        """
+        if together:
+            for small, large in pairwise(self._lanes):
+                small.give(large)
         for lane in self._lanes:
             lane.expand()
 
@@ -55,31 +83,8 @@ class Forwarder:
             if not down.start(sequence, packet, now, self._seeds()):
                 rendition.layer.keyframes.request(now)
 
-    def _add(
-        self, rendition: Rendition, number: int, packet: MediaPacket, abs_send_time: int, late: bool
-    ) -> None:
-        waits = self._backlog.takes(rendition)
-        size, layout, block = len(packet[0]), packet[4], packet[5]
-        for profile, downs in rendition.fanout():
-            if late:
-                downs = self._not_before_switch(downs, number)
-                if not len(downs):
-                    continue
-            header, twcc_at = profile.header(layout, block, abs_send_time)
-            length = len(header) + size
-            lane = self._lane(rendition, length)
-            if lane is None:
-                continue
-            if waits:
-                self._backlog.add(rendition, header, twcc_at, number, packet, downs)
-            else:
-                lane.add(header, twcc_at, number, packet, downs)
-
-    def _lane(self, rendition: Rendition, length: int) -> Lane | None:
-        """Where a packet goes; None if it is too large for all lanes."""
-        lane = self._lanes[rendition.lane]
-        if length <= lane.largest:
-            return lane
+    def _larger_lane(self, rendition: Rendition, length: int) -> Lane | None:
+        """Where a packet goes that is too large for the rendition's lane; None if it is so for all."""
         for index, larger in enumerate(self._lanes):
             if length <= larger.largest:
                 rendition.lane = index
@@ -87,8 +92,11 @@ class Forwarder:
         self.oversized += 1
         return None
 
-    def _not_before_switch(self, downs: Int32s, number: int) -> Int32s:
-        return downs[self._table.since[downs] <= number]
+    def _not_before_switch(
+        self, fans: list[tuple[Profile, Int32s]], number: int
+    ) -> list[tuple[Profile, Int32s]]:
+        kept = [(profile, downs[self._table.since[downs] <= number]) for profile, downs in fans]
+        return [(profile, downs) for profile, downs in kept if len(downs)]
 
 
 def retransmission(

@@ -103,6 +103,20 @@ class Lane:
         if len(self._added) == TEMPLATES:
             self.expand()
 
+    def give(self, larger: "Lane") -> None:
+        """Leave what it has been given to a lane of larger packets, if both have few copies to write."""
+        if self._copies and larger.adopt(self._added, self._copies):
+            self._added.clear()
+            self._copies = 0
+
+    def adopt(self, added: list[Added], copies: int) -> bool:
+        """Take packets of so many copies in front of what it has been given; False for too many, or if it has none."""
+        if not self._copies or self._copies + copies > FEW:
+            return False
+        self._added[:0] = added
+        self._copies += copies
+        return True
+
     def expand(self) -> None:
         """Write a row of the arena for each pair collected since the last call."""
         added = self._added

@@ -28,7 +28,7 @@ class Rendition:
     """Members are the down tracks that forward it now, waiting those that will from the next switching point on."""
 
     __slots__ = (
-        "_fanout",
+        "fans",
         "history",
         "key_index",
         "lane",
@@ -66,7 +66,8 @@ class Rendition:
         self.key_index = 0
         self.lane = 0
         """The largest lane that a packet of it has needed. It stays there: lanes are sent one after the other."""
-        self._fanout: list[tuple[Profile, Int32s]] | None = None
+        self.fans: list[tuple[Profile, Int32s]] | None = None
+        """What :meth:`fanout` found out; None when that has changed."""
 
     @property
     def unused(self) -> bool:
@@ -116,26 +117,26 @@ class Rendition:
         """Forward to a down track from the packet at hand on."""
         self.waiting.discard(down)
         self.members.add(down)
-        self._fanout = None
+        self.fans = None
 
     def leave(self, down: "DownTrack") -> None:
         """Forward to a down track no longer, and don't wait with it either."""
         self.waiting.discard(down)
         if down in self.members:
             self.members.remove(down)
-            self._fanout = None
+            self.fans = None
 
     def fanout(self) -> list[tuple[Profile, Int32s]]:
         """Rows of the members' down tracks, by header extension profile, in order of their destinations."""
-        if self._fanout is None:
+        if self.fans is None:
             rows: dict[Profile, list[DownTrack]] = {}
             for down in self.members:
                 rows.setdefault(down.profile, []).append(down)
-            self._fanout = [
+            self.fans = [
                 (profile, np.array([down.row for down in sorted(downs, key=_destination)], np.int32))
                 for profile, downs in rows.items()
             ]
-        return self._fanout
+        return self.fans
 
 
 def _primary(packet: MediaPacket) -> MediaPacket:
