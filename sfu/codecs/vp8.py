@@ -1,5 +1,6 @@
 """The VP8 payload descriptor (RFC 7741 section 4.2), and the key frame's header behind it."""
 
+from functools import partial
 from typing import Final, NamedTuple
 
 _KEYFRAME_START: Final = b"\x9d\x01\x2a"
@@ -31,6 +32,9 @@ class Vp8Descriptor(NamedTuple):
     width: int
     """Of a key frame, from its first packet; else 0."""
     height: int
+
+
+_descriptor_of = partial(tuple.__new__, Vp8Descriptor)
 
 
 def parse(payload: memoryview | bytes) -> Vp8Descriptor | None:
@@ -74,22 +78,10 @@ def parse(payload: memoryview | bytes) -> Vp8Descriptor | None:
     if at >= len(payload):
         return None
     width, height = _size(payload, at) if keyframe else (0, 0)
-    return Vp8Descriptor(
-        start,
-        keyframe,
-        picture_id,
-        picture_id_offset,
-        picture_id_bits,
-        tl0_index,
-        tl0_offset,
-        tid,
-        layer_sync,
-        key_index,
-        key_index_offset,
-        at,
-        width,
-        height,
-    )
+    return _descriptor_of(
+        (start, keyframe, picture_id, picture_id_offset, picture_id_bits, tl0_index, tl0_offset, tid, layer_sync,
+         key_index, key_index_offset, at, width, height)
+    )  # fmt: skip
 
 
 def _size(payload: memoryview | bytes, at: int) -> tuple[int, int]:

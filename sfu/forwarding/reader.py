@@ -61,7 +61,7 @@ class Vp8Reader:
         self._tl0 = 1 << 8
         self._continued: bytes | memoryview = b""
         """Descriptor of the latest picture behind its first byte; empty when there is nothing to go on with."""
-        self._rest: tuple[object, ...] = ()
+        self._rest: tuple[int, bool, int, int, int, int, int, int] = (0, False, -1, 0, 0, 0, 0, 0)
         """Fields from ``temporal`` on of a packet with that descriptor."""
 
     def read(
@@ -71,13 +71,18 @@ class Vp8Reader:
         # Later packets of a picture repeat its descriptor, but for the bit that says that it begins.
         end = 1 + len(continued)
         if end > 1 and len(payload) > end and payload[0] & 0x90 == 0x80 and payload[1:end] == continued:
-            return packet_of((payload, timestamp, marker, slot, layout, block, False, False, *self._rest))
+            temporal, sync, picture, picture_at, tl0, tl0_at, key_index, key_index_at = self._rest
+            return packet_of(
+                (payload, timestamp, marker, slot, layout, block, False, False, temporal, sync,
+                 picture, picture_at, tl0, tl0_at, key_index, key_index_at)
+            )  # fmt: skip
         return self._parse(payload, timestamp, marker, slot, layout, block)
 
     def _parse(
         self, payload: bytes | memoryview, timestamp: int, marker: int, slot: int, layout: Layout, block: int
     ) -> MediaPacket:
         self._continued = b""
+        given = payload
         found = vp8.parse(payload)
         if found is None:
             return packet_of(
@@ -87,26 +92,25 @@ class Vp8Reader:
             # Ids keep one width towards subscribers, whatever the publisher does.
             payload = vp8.widen(payload)
             found = vp8.parse(payload) or found
-        elif found.picture_id_bits:
-            self._continued = bytes(payload[1 : found.header_length])
-        picture = -1
-        if found.picture_id >= 0:
-            picture = self._picture = extend_bits(self._picture, found.picture_id, 15)
-        tl0, tl0_at = 0, max(found.tl0_offset, 0)
-        if tl0_at:
-            tl0 = self._tl0 = extend_bits(self._tl0, found.tl0_index, 8)
-        self._rest = (
-            found.tid,
-            found.layer_sync,
-            picture,
-            max(found.picture_id_offset, 0),
-            tl0,
-            tl0_at,
-            max(found.key_index, 0),
-            max(found.key_index_offset, 0),
-        )
-        head = (payload, timestamp, marker, slot, layout, block, found.keyframe, found.start)
-        return packet_of((*head, *self._rest))
+        (start, key, picture, picture_at, bits, tl0, tl0_at, temporal, sync, key_index, key_index_at,
+         end, _, _) = found  # fmt: skip
+        if bits and payload is given:
+            self._continued = bytes(payload[1:end])
+        if picture >= 0:
+            picture = self._picture = extend_bits(self._picture, picture, 15)
+        if tl0_at > 0:
+            tl0 = self._tl0 = extend_bits(self._tl0, tl0, 8)
+        else:
+            tl0 = tl0_at = 0
+        if key_index_at < 0:
+            key_index = key_index_at = 0
+        if picture_at < 0:
+            picture_at = 0
+        self._rest = temporal, sync, picture, picture_at, tl0, tl0_at, key_index, key_index_at
+        return packet_of(
+            (payload, timestamp, marker, slot, layout, block, key, start, temporal, sync,
+             picture, picture_at, tl0, tl0_at, key_index, key_index_at)
+        )  # fmt: skip
 
 
 def reader_for(mime: str) -> Reader:

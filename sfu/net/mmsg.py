@@ -39,6 +39,8 @@ MAX_SEGMENTS = 60
 MAX_GSO_BYTES = 65_000
 """Payload of one GSO message; a UDP datagram carries at most 65,507."""
 
+_FEW_FILLED = 12
+"""Rows up to which what the kernel has written over is put right one by one."""
 FEW = 128
 """Datagrams up to which :meth:`Sender.send_few` is the faster way."""
 _VECTOR = struct.Struct("=qq")
@@ -87,6 +89,7 @@ class Receiver:
     __slots__ = (
         "_filled",
         "_header_bytes",
+        "_header_words",
         "_headers",
         "_headers_pointer",
         "_origin_bytes",
@@ -115,14 +118,22 @@ class Receiver:
         self._headers[:, _IOV_LENGTH] = 1
         self._headers[:, _CONTROL] = self._headers[:, _NAME] + ADDRESS_BYTES
         self._header_bytes = self._headers.data.cast("B")
+        self._header_words = self._header_bytes.cast("q")
         self._headers_pointer = _ffi.cast("void *", self._headers.ctypes.data)
         self._filled = size
 
     def receive(self, fd: int) -> int:
         """Fill rows with what waits in the socket's buffer; returns how many, 0 when nothing does."""
-        used = self._headers[: self._filled]  # the kernel has written over these
-        used[:, _NAME_LENGTH] = ADDRESS_BYTES
-        used[:, _CONTROL_LENGTH] = _CONTROL_BYTES
+        # The kernel has written over these.
+        if self._filled <= _FEW_FILLED:
+            words = self._header_words
+            for at in range(0, 8 * self._filled, 8):
+                words[at + _NAME_LENGTH] = ADDRESS_BYTES
+                words[at + _CONTROL_LENGTH] = _CONTROL_BYTES
+        else:
+            used = self._headers[: self._filled]
+            used[:, _NAME_LENGTH] = ADDRESS_BYTES
+            used[:, _CONTROL_LENGTH] = _CONTROL_BYTES
         assert _lib is not None
         count: int = _lib.recvmmsg(fd, self._headers_pointer, self.size, socket.MSG_DONTWAIT, _ffi.NULL)
         self._filled = max(count, 0)
