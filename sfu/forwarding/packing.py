@@ -13,6 +13,8 @@ from collections.abc import Sequence
 PADDING_SHARE = 32
 """Padding may take one byte in so many."""
 MAX_PADDING = 32
+_LONGER = 1 << 16
+"""Than any packet."""
 
 
 def arrange(
@@ -23,34 +25,36 @@ def arrange(
     Packets of equal stream and timestamp that follow each other in their stream are one frame. Only packets of a frame
     are padded, so audio never is.
     """
+    if len(set(streams)) == len(streams):  # all frames are of one packet, and all first
+        return sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True), list(lengths)
     frames: list[list[int]] = []
+    stamps: list[int] = []
     turns: list[int] = []
     """How many frames of its stream went before each frame."""
-    latest: dict[int, tuple[int, int, list[int]]] = {}
-    """Of each stream: timestamp, turn and packets of its newest frame."""
+    latest: dict[int, int] = {}
+    """Of each stream: which is its newest frame."""
     for index, (stream, timestamp) in enumerate(zip(streams, timestamps, strict=True)):
         before = latest.get(stream)
-        if before is not None and before[0] == timestamp:
-            before[2].append(index)
+        if before is None:
+            turns.append(0)
+        elif stamps[before] == timestamp:
+            frames[before].append(index)
             continue
-        frame = [index]
-        turn = before[1] + 1 if before is not None else 0
-        latest[stream] = (timestamp, turn, frame)
-        frames.append(frame)
-        turns.append(turn)
+        else:
+            turns.append(turns[before] + 1)
+        latest[stream] = len(frames)
+        frames.append([index])
+        stamps.append(timestamp)
     padded = list(lengths)
-    if pad:
+    if pad and len(frames) < len(lengths):
         for frame in frames:
             if len(frame) > 1:
                 _pad(frame, padded)
     if len(frames) == 1:
         return frames[0], padded
-    keys = [
-        (turn, -padded[frame[0]], number)
-        for number, (turn, frame) in enumerate(zip(turns, frames, strict=True))
-    ]
-    keys.sort()
-    return [index for _, _, number in keys for index in frames[number]], padded
+    keys = [_LONGER * turn - padded[frame[0]] for turn, frame in zip(turns, frames, strict=True)]
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    return [index for number in order for index in frames[number]], padded
 
 
 def _pad(frame: list[int], lengths: list[int]) -> None:
