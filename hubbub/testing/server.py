@@ -22,6 +22,7 @@ from .tokens import access_token
 
 START_WITHIN_S = 20.0
 STOP_WITHIN_S = 10.0
+PORT_TRIES = 5
 _POLL_S = 0.005
 HOST = "127.0.0.1"
 _HOME = Path(__file__).resolve().parents[2]
@@ -105,18 +106,34 @@ class HubbubServer:
 
     def start(self) -> None:
         """Start it, or start it again on the same ports. Raises ServerFailed."""
+        for _ in range(PORT_TRIES):
+            options = self._options()
+            if self._serves(options):
+                if self._network is not None:
+                    self._network.lead_to(self.udp_port)
+                return
+            if not self._lost_port(options):
+                break
+        raise ServerFailed(f"the server did not start; its log:\n{self.log()}")
+
+    def _serves(self, options: Mapping[str, object]) -> bool:
+        """Start a process and wait until its ports are open; False if that comes to nothing."""
         ready = self._directory / f"ready-{self._starts}.json"
         self._starts += 1
-        self.pid = self._nursery.start(self._options(), self.log_path, ready)
+        self.pid = self._nursery.start(options, self.log_path, ready)
         deadline = time.monotonic() + START_WITHIN_S
         while not ready.exists():
             if self._nursery.status(self.pid) is not None or time.monotonic() > deadline:
-                raise ServerFailed(f"the server did not start; its log:\n{self.log()}")
+                return False
             time.sleep(_POLL_S)
         ports = json.loads(ready.read_text())
         self.port, self.udp_port = ports["port"], ports["udp_port"]
-        if self._network is not None:
-            self._network.lead_to(self.udp_port)
+        return True
+
+    def _lost_port(self, options: Mapping[str, object]) -> bool:
+        """Whether somebody else took the TCP port for media, which was free when it was chosen."""
+        lost = f"can't open TCP port {options['rtc.tcp_port']} " in self.log()
+        return lost and "rtc.tcp_port" not in self._given
 
     def stop(self) -> None:
         """End it gracefully. Raises ServerFailed if it doesn't end well."""

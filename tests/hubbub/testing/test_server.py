@@ -1,13 +1,15 @@
 """A server's life, as a test leads it."""
 
+import socket
 import time
 from pathlib import Path
 
 import pytest
 
+import hubbub.testing.server as module
 from hubbub.testing import HubbubServer, ServerFailed
 from hubbub.testing.plugin import StartHubbub
-from hubbub.testing.server import Nursery
+from hubbub.testing.server import HOST, Nursery
 
 
 def test_a_server_comes_back_where_it_was(hubbub: HubbubServer) -> None:
@@ -21,6 +23,22 @@ def test_a_server_comes_back_where_it_was(hubbub: HubbubServer) -> None:
 def test_options_reach_the_server(start_hubbub: StartHubbub) -> None:
     with pytest.raises(ServerFailed, match=r"rtc\.udp_prot: there is no such option"):
         start_hubbub(options={"rtc.udp_prot": 1})
+
+
+def test_a_port_that_somebody_else_takes_first_is_given_up_for_another(
+    hubbub_nursery: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server((HOST, 0)) as somebody:
+        taken = somebody.getsockname()[1]
+        chosen = [taken, taken, module._free_tcp_port()]
+        monkeypatch.setattr(module, "_free_tcp_port", lambda: chosen.pop(0))
+        with HubbubServer(hubbub_nursery, tmp_path) as server:
+            assert server.running
+            assert server.log().count(f"can't open TCP port {taken} ") == 2
+        monkeypatch.setattr(module, "_free_tcp_port", lambda: taken)
+        (tmp_path / "second").mkdir()
+        with pytest.raises(ServerFailed, match=f"TCP port {taken}"):
+            HubbubServer(hubbub_nursery, tmp_path / "second").start()
 
 
 def test_a_server_that_dies_is_told_of(hubbub_nursery: Nursery, tmp_path: Path) -> None:
