@@ -17,6 +17,7 @@ from hubbub.room_clock import SystemClock
 from rooms.bans import KEEP_REVOCATIONS_S, Bans
 from rooms.errors import Banned, NotKept, Revoked
 from rooms.ids import Ids
+from tests.harness.eventually import PATIENCE_S
 
 TABLES = ("bans", "bans_revocations")
 
@@ -98,13 +99,14 @@ async def test_a_ban_holds_even_if_it_can_not_be_written(
 
 async def test_who_waits_is_told_when_it_is_on_disk(tmp_path: Path) -> None:
     async with Process(tmp_path) as process:
-        await asyncio.wait_for(kept(process.bans), 1)
+        await asyncio.wait_for(kept(process.bans), PATIENCE_S)
         disk = threading.Event()
         slow = process.database.submit(lambda _: disk.wait())
         process.bans.add(identity="alice")
         process.bans.revoke("room", "bob")
         waiting = asyncio.ensure_future(kept(process.bans))
-        await asyncio.sleep(0.05)
+        for _ in range(10):
+            await asyncio.sleep(0)
         assert not waiting.done()
         disk.set()
         await waiting

@@ -8,7 +8,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ import structlog
 
 from hubbub.database import Conflict, Database, DatabaseUnavailable, Schema, Transaction
 from hubbub.database import database as module
-from tests.harness.eventually import eventually
+from tests.harness.eventually import PATIENCE_S, eventually
 from tests.harness.server import REPOSITORY
 
 NOTES = Schema("notes", migrations=(("CREATE TABLE notes (id BIGINT PRIMARY KEY, text TEXT NOT NULL)",),))
@@ -108,12 +107,13 @@ async def test_work_that_nobody_waits_for_any_more_is_done_all_the_same() -> Non
 
 async def test_the_event_loop_turns_while_the_disk_is_slow() -> None:
     async with opened() as database:
-        slow = database.submit(lambda db: time.sleep(0.3))
-        turns = 0
-        while not slow.done():
-            await asyncio.sleep(0.005)
-            turns += 1
-        assert turns > 10
+        disk = threading.Event()
+        slow = database.submit(lambda db: disk.wait(PATIENCE_S))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert not slow.done()
+        disk.set()
+        assert await slow
 
 
 async def test_closing_finishes_what_was_handed_over(tmp_path: Path) -> None:

@@ -22,10 +22,12 @@ class FullAtTimes(Database):
     """A database that refuses while it is ``full``."""
 
     full = False
+    refused = 0
 
     def submit(self, work):
         if not self.full:
             return super().submit(work)
+        self.refused += 1
         future = asyncio.get_running_loop().create_future()
         future.set_exception(DatabaseUnavailable("disk full"))
         return future
@@ -66,7 +68,7 @@ async def test_a_full_disk_loses_nothing_and_keeps_the_order(database: FullAtTim
     database.full = True
     for name in "abc":
         inbox.put(event(name))
-    await asyncio.sleep(0.05)
+    await eventually(lambda: database.refused > 2)
     database.full = False
     inbox.put(event("d"))
 

@@ -32,6 +32,7 @@ from sfu.net.srtp import (
     SrtpKeys,
     SrtpProfile,
 )
+from tests.harness.eventually import eventually
 
 SERVER = Certificate.generate()
 CLIENT = Certificate.generate()
@@ -246,12 +247,9 @@ async def test_an_unmodified_aiortc_peer(ours: Any) -> None:
     assert keys.profile in PROFILES
     transport.send_data(b"to aiortc")
     await stock._send_data(b"from aiortc")
-    await asyncio.sleep(0.01)
-    assert received == [b"from aiortc"]
-    assert receiver.received == [b"to aiortc"]
+    await eventually(lambda: received == [b"from aiortc"] and receiver.received == [b"to aiortc"])
     await stock.stop()
-    await asyncio.sleep(0.01)
-    assert transport.state == "closed"
+    await eventually(lambda: transport.state == "closed")
 
 
 def stay_with_openssl(transport: DtlsTransport) -> None:

@@ -19,6 +19,7 @@ from sfu.sdp.parse import parse
 from tests.harness.eventually import eventually
 from tests.harness.lab import Lab
 from tests.harness.offers import FINGERPRINT, Line, write_offer
+from tests.harness.skipped_time import skipped_time
 from tests.sfu.peer.parts import CLIENT, Silence, World, accepting
 
 SERVER_CERTIFICATE, CLIENT_CERTIFICATE = Certificate.generate(), Certificate.generate()
@@ -437,7 +438,8 @@ async def test_changes_are_collected_before_the_client_is_asked(call: Call) -> N
         call.transport.subscribe(control.Subscribe(call.transport.id, track_id, "PA|TR"))
     assert call.events(control.SectionsNeeded) == []
     await eventually(lambda: call.events(control.SectionsNeeded), "the request")
-    await asyncio.sleep(0.03)
+    with skipped_time():
+        await asyncio.sleep(1)
     assert call.events(control.SectionsNeeded) == [control.SectionsNeeded(call.transport.id, 0, 3)]
 
 
@@ -448,7 +450,8 @@ async def test_a_closed_transport_asks_for_nothing(call: Call) -> None:
     call.transport.close()
     call.transport._negotiate_soon()
     call.transport._negotiate()
-    await asyncio.sleep(0.03)
+    with skipped_time():
+        await asyncio.sleep(1)
     assert call.events(control.SectionsNeeded) == []
 
 
