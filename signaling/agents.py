@@ -45,8 +45,15 @@ class WorkerConnection(MessageSocket[agent.WorkerMessage]):
         self._session = session
 
     def _handle(self, request: agent.WorkerMessage) -> None:
-        if self._session is not None:
-            self._session.handle(request)
+        session = self._session
+        if session is None:
+            return
+        busy = session.busy
+        session.handle(request)
+        if session.busy != busy:
+            log.debug(
+                "worker takes jobs again" if busy else "worker takes no more jobs", id=session.worker_id
+            )
 
     def _lost(self) -> None:
         if self._session is not None:

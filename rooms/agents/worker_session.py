@@ -37,6 +37,16 @@ class WorkerSession:
         )
         self._rate = Gcra(service.config.max_messages_per_s, _BURST_S)
 
+    @property
+    def worker_id(self) -> str:
+        """Empty before it has registered."""
+        return "" if self._worker is None else self._worker.id
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has said that it is full, or drains: it is asked about no job then."""
+        return self._worker is not None and (self._worker.full or self._worker.draining)
+
     def handle(self, message: agent.WorkerMessage) -> None:
         """Take one message; what breaks a rule ends the connection."""
         if self._ended:

@@ -67,6 +67,11 @@ class AgentProcess:
 
         await eventually(registered, self._missing("registered", {}), within_s=START_WITHIN_S)
 
+    @property
+    def id(self) -> str:
+        """What the server calls it."""
+        return next(line["id"] for line in self.lines if line.get("message") == "registered worker")
+
     def report(self, load: float) -> None:
         """Have it report another load from now on (within 3 s)."""
         self._load.write_text(str(load))

@@ -16,7 +16,7 @@ StartWorker = Callable[..., AbstractAsyncContextManager[AgentProcess]]
 
 @pytest.fixture(scope="module")
 def server_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with running_server(tmp_path_factory.mktemp("server")) as server:
+    with running_server(tmp_path_factory.mktemp("server"), {"logging.level": "debug"}) as server:
         yield server
 
 

@@ -28,18 +28,16 @@ async def dispatch(client: api.LiveKitAPI, room: str) -> str:
 
 
 async def test_full_draining_and_killed_workers(
-    two_workers: Pair, client: api.LiveKitAPI, join: Join, room: str
+    two_workers: Pair, server: Server, client: api.LiveKitAPI, join: Join, room: str
 ) -> None:
     first, second = two_workers
     async with join("alice") as alice:
         # The one that is full is passed over; while both are, the job waits.
-        first.report(FULL)
-        await says(first, "worker is at full capacity, marking as unavailable")
+        await becomes_full(first, server)
         order = await dispatch(client, room)
         job = await second.tells("joined")
         await alice.sees(job["identity"])
-        second.report(FULL)
-        await says(second, "worker is at full capacity, marking as unavailable")
+        await becomes_full(second, server)
         await dispatch(client, f"{room}-waits")
         first.report(IDLE)
         await first.tells("joined")
@@ -77,6 +75,20 @@ async def test_a_killed_worker_is_replaced(
         assert (lost.state.status, running.state.status) == (
             api.JobStatus.JS_FAILED,
             api.JobStatus.JS_RUNNING,
+        )
+
+
+async def becomes_full(worker: AgentProcess, server: Server) -> None:
+    """Have a worker report that it is full, and wait until the server knows."""
+    worker.report(FULL)
+    await says(worker, "worker is at full capacity, marking as unavailable")
+    if server.is_hubbub:
+        await eventually(
+            lambda: any(
+                "worker takes no more jobs" in line and worker.id in line
+                for line in server.log().splitlines()
+            ),
+            "the server knowing it",
         )
 
 

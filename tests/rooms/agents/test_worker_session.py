@@ -200,3 +200,16 @@ def check(house: AgentHouse) -> None:
     for worker in context.workers.all():
         assert set(worker.jobs) | set(worker.offers) <= set(context.jobs)
         assert all(job.worker is worker for job in (*worker.jobs.values(), *worker.offers.values()))
+
+
+def test_it_is_known_who_takes_no_jobs() -> None:
+    worker = WorkerStandIn(AgentHouse())
+    assert (worker.session.worker_id, worker.session.busy) == ("", False)
+    worker.register()
+    assert worker.session.worker_id == worker.of("register")[0].worker_id
+    worker.status(full=True)
+    assert worker.session.busy
+    worker.status()
+    assert not worker.session.busy
+    worker.status(draining=True)
+    assert worker.session.busy
