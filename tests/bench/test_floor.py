@@ -7,6 +7,7 @@ import pytest
 
 from sfu.net import mmsg, srtp
 from tests.bench.floor import Floor, Message, Recorder
+from tests.harness.eventually import PATIENCE_S
 
 pytestmark = pytest.mark.skipif(not mmsg.supported(), reason="there is no sendmmsg")
 
@@ -41,7 +42,7 @@ def _send(datagrams: list[bytes], port: int) -> None:
 def receiver() -> socket.socket:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
         bound.bind(("127.0.0.1", 0))
-        bound.settimeout(2)
+        bound.settimeout(PATIENCE_S)
         yield bound
 
 

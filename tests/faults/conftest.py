@@ -15,6 +15,7 @@ from auth.tokens import mint
 from signaling.config import SignalingConfig
 from tests.faults.bystander import Media, bystander
 from tests.harness.attacker import Attacker, join_attacker
+from tests.harness.eventually import PATIENCE_S
 from tests.harness.http_server import SECRET, serving
 from tests.harness.raw_http import UPGRADE, ask, head, read_answer, read_frame
 from tests.harness.scripted_rooms import ScriptedRooms
@@ -72,7 +73,7 @@ async def target(config: SignalingConfig) -> AsyncIterator[Target]:
                 answer = asyncio.create_task(bystander.receive_bytes())  # answers control pings meanwhile
                 yield Target(port, rooms)
                 await bystander.send_bytes(rtc.SignalRequest(ping=1).SerializeToString())
-                pong = rtc.SignalResponse.FromString(await asyncio.wait_for(answer, 2))
+                pong = rtc.SignalResponse.FromString(await asyncio.wait_for(answer, PATIENCE_S))
                 assert pong.HasField("pong")
                 assert not rooms.sessions[0].lost
         assert (await ask(port, "/")).body == "OK"

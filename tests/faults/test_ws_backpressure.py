@@ -7,6 +7,7 @@ import tracemalloc
 from livekit.protocol import rtc
 
 from tests.faults.conftest import Target
+from tests.harness.eventually import PATIENCE_S
 
 EVENT = rtc.SignalResponse(refresh_token="x" * 1000)
 
@@ -67,7 +68,7 @@ async def test_a_crowd_that_reconnects_at_once_is_served(target: Target) -> None
 
     for _ in range(3):
         await asyncio.gather(*(once(number) for number in range(50)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not all(session.lost for session in target.rooms.sessions[1:]):
             await asyncio.sleep(0.01)
     assert len(target.rooms.sessions) == 151

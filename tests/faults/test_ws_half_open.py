@@ -9,6 +9,7 @@ from livekit.protocol import models, rtc
 
 from rooms.config import RoomConfig
 from tests.faults.conftest import token
+from tests.harness.eventually import PATIENCE_S
 from tests.harness.http_server import serving
 from tests.harness.rooms import House
 
@@ -43,7 +44,7 @@ async def receive(socket: aiohttp.ClientWebSocketResponse, kind: str) -> rtc.Sig
 
 async def test_the_second_of_two_at_once_stays(door: Door) -> None:
     first, second = await asyncio.gather(door.open("ann"), door.open("ann"))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         sockets = {first, second}
         joined = [(await receive(socket, "join")).join.participant.sid for socket in (first, second)]
         assert joined[0] != joined[1]

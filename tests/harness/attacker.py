@@ -35,7 +35,7 @@ from sfu.net.dtls import Certificate, DtlsTransport
 from sfu.rtp.extensions import ExtensionUri
 from sfu.rtp.rtcp import parse_compound
 from sfu.sdp.description import Description
-from tests.harness.eventually import POLL_S, eventually
+from tests.harness.eventually import PATIENCE_S, POLL_S, eventually
 from tests.harness.raw_signal import V1, RawSignal, join_parameters, signalling
 from tests.harness.rtp_stream import rtp_header
 from tests.harness.server import Server
@@ -417,7 +417,7 @@ class Visitor:
 
     async def find_path(self) -> None:
         """Let the server validate our address."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await self.transport._find_path()
 
         async def found() -> None:

@@ -22,6 +22,7 @@ from hubbub.database import DatabaseConfig, DatabaseUnavailable
 from hubbub.errors import StartError
 from hubbub.server import Server
 from sfu.config import MediaConfig
+from tests.harness.eventually import PATIENCE_S
 from tests.harness.raw_http import UPGRADE, ask, head
 from tests.harness.server import REPOSITORY
 
@@ -51,13 +52,13 @@ async def test_a_client_joins_and_hears_when_the_server_stops() -> None:
         assert join.ping_interval > 0
         stopping = asyncio.create_task(server.stop())
         while True:
-            message = rtc.SignalResponse.FromString(await socket_.receive_bytes(timeout=2))
+            message = rtc.SignalResponse.FromString(await socket_.receive_bytes(timeout=PATIENCE_S))
             if message.HasField("leave"):
                 break
         assert message.leave.reason == models.DisconnectReason.SERVER_SHUTDOWN
-        assert (await socket_.receive(timeout=2)).type is aiohttp.WSMsgType.CLOSE
+        assert (await socket_.receive(timeout=PATIENCE_S)).type is aiohttp.WSMsgType.CLOSE
         assert socket_.close_code == 1000
-        await asyncio.wait_for(stopping, 3)
+        await asyncio.wait_for(stopping, PATIENCE_S)
 
 
 async def test_a_client_that_does_not_listen_delays_the_end_only_a_little() -> None:

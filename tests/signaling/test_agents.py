@@ -15,6 +15,7 @@ from auth.grants import Claims, VideoGrant
 from auth.tokens import mint
 from rooms.agents.config import AgentsConfig
 from tests.harness.agents import AgentHouse
+from tests.harness.eventually import PATIENCE_S
 from tests.harness.http_server import SECRET, serving
 
 UPGRADE = {
@@ -138,7 +139,7 @@ async def test_a_worker_that_is_gone_is_noticed() -> None:
         await received(socket)
         assert len(house.agents.context.workers) == 1
         await socket.close()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while len(house.agents.context.workers):
                 await asyncio.sleep(0.01)
 

@@ -14,6 +14,7 @@ from livekit.protocol import rtc
 from auth.grants import Claims, VideoGrant
 from auth.tokens import mint
 from signaling.config import SignalingConfig
+from tests.harness.eventually import PATIENCE_S
 from tests.harness.http_server import SECRET, serving
 from tests.harness.scripted_rooms import ScriptedRooms, ScriptedSession
 
@@ -44,7 +45,7 @@ async def closed(socket: aiohttp.ClientWebSocketResponse) -> int | None:
 
 async def lost(session: ScriptedSession) -> None:
     """Wait until the session has been told that its connection is gone."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while not session.lost:
             await asyncio.sleep(0.005)
 

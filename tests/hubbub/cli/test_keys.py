@@ -14,6 +14,7 @@ from livekit import rtc
 from hubbub.cli import hubbub
 from hubbub.errors import ConfigError, HubbubError
 from hubbub.testing.server import HubbubServer
+from tests.harness.eventually import PATIENCE_S
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ async def test_who_is_in_a_room_stays_there_without_the_key(
 
 
 def wait_until(server: HubbubServer, *, lets_in: bool) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while (status(server) == 200) != lets_in:
         assert time.monotonic() < deadline, "the server doesn't heed it"
         time.sleep(0.02)

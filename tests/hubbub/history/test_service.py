@@ -17,7 +17,7 @@ from hubbub.history.errors import NoSuchRoom
 from hubbub.history.service import History
 from hubbub.history.store import SCHEMA
 from rooms.administration import Administration
-from tests.harness.eventually import eventually
+from tests.harness.eventually import PATIENCE_S, eventually
 from tests.harness.rooms import WALL_S, House
 from tests.harness.webhooks import Wall
 
@@ -261,7 +261,7 @@ async def test_what_waits_in_memory_has_an_end(monkeypatch: pytest.MonkeyPatch) 
 @pytest.mark.parametrize("turns", range(4))
 async def test_it_ends_while_something_is_due(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WRITE_EVERY_S", 0.0)
-    async with asyncio.timeout(5), remembering() as history:
+    async with asyncio.timeout(PATIENCE_S), remembering() as history:
         house = house_of(history)
         ann = house.join("ann").connect()
         await eventually(lambda: not history.observer.changes)

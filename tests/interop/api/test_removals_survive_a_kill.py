@@ -11,6 +11,7 @@ from livekit import api, rtc
 
 from hubbub.testing.server import HubbubServer, Nursery
 from tests.harness.clients import SdkClient, joined
+from tests.harness.eventually import PATIENCE_S
 from tests.harness.server import Server
 
 PEOPLE = ("ann", "ben", "cora", "dora", "eve")
@@ -53,7 +54,7 @@ async def by_json(server: Server) -> None:
 
 
 async def hears(socket: aiohttp.ClientWebSocketResponse, kind: str) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while (await socket.receive_json())["type"] != kind:
             pass
 

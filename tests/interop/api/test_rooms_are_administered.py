@@ -5,6 +5,7 @@ from livekit import api, rtc
 from livekit.api import LiveKitAPI
 
 from tests.harness.clients import Join
+from tests.harness.eventually import PATIENCE_S
 
 
 async def test_a_room_is_made_listed_and_deleted(admin: LiveKitAPI, room: str) -> None:
@@ -41,7 +42,7 @@ async def test_who_is_inside_is_counted_and_put_out_with_the_room(
         await alice.sees("bob")
         await alice.publish_tone()
 
-        async with asyncio.timeout(6):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 (info,) = (await admin.room.list_rooms(api.ListRoomsRequest(names=[room]))).rooms
                 if (info.num_participants, info.num_publishers) == (2, 1):
@@ -64,7 +65,7 @@ async def test_an_empty_room_ends_in_its_time(admin: LiveKitAPI, room: str) -> N
     await admin.room.create_room(api.CreateRoomRequest(name=room, empty_timeout=1))
     named = api.ListRoomsRequest(names=[room])
     assert (await admin.room.list_rooms(named)).rooms
-    async with asyncio.timeout(6):
+    async with asyncio.timeout(PATIENCE_S):
         while (await admin.room.list_rooms(named)).rooms:
             await asyncio.sleep(0.1)
 

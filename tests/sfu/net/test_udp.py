@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from sfu.net.udp import ROW_BYTES, UdpPort
+from tests.harness.eventually import PATIENCE_S
 
 
 @contextmanager
@@ -25,7 +26,7 @@ def _port(
 def _client(host: str = "127.0.0.1") -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.bind((host, 0))
-        client.settimeout(2)
+        client.settimeout(PATIENCE_S)
         yield client
 
 

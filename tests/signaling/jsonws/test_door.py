@@ -16,6 +16,7 @@ from auth.grants import Claims, VideoGrant
 from hubbub import Server
 from hubbub.config import configure
 from hubbub.hooks import Hooks
+from tests.harness.eventually import PATIENCE_S
 
 KEY, SECRET = "devkey", "secret"
 TENANT, STRANGER = ("tenant", "s" * 32), ("stranger", "s" * 32)
@@ -60,7 +61,7 @@ class Client:
 
     async def hears(self, kind: str, /, **fields: Any) -> dict[str, Any]:
         """The next message of this kind with these fields."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while True:
                 message = json.loads(await self.socket.receive_str())
                 self.heard.append(message)
@@ -213,7 +214,7 @@ async def test_one_who_does_not_read_is_closed_with_a_code(server: Server) -> No
     async with joined(server, "stuck") as stuck, joined(server, "ann") as ann:
         for _ in range(1001):
             server.administration.send_data("kitchen", models.UserPacket(payload=b"x"), identities=["stuck"])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while (closed := await stuck.socket.receive()).type is not aiohttp.WSMsgType.CLOSE:
                 pass
         assert (closed.data, closed.extra) == (1013, "send queue full")
@@ -259,7 +260,7 @@ async def test_what_is_no_request_is_answered_and_forgiven(server: Server) -> No
 async def test_a_message_that_is_too_long_ends_the_connection(server: Server) -> None:
     async with connected(server, token("ann")) as client:
         await client.socket.send_str("x" * 20_001)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             closed = await client.socket.receive()
         assert closed.type is aiohttp.WSMsgType.CLOSE
         assert closed.data == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
@@ -277,6 +278,6 @@ async def test_who_leaves_in_the_middle_of_a_join_leaves_nothing(server: Server)
     for _ in range(20):
         async with connected(server, token("ann")) as client:
             await client.says("join_room")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         while server.administration.list_participants("kitchen"):
             await asyncio.sleep(0.02)
