@@ -7,8 +7,8 @@ ROOM = "lobby"
 """The room of the ready link."""
 
 
-def banner(config: Config, url: str) -> str:
-    """Where to go next; a few lines in dev mode, one otherwise."""
+def banner(config: Config, url: str, udp_port: int) -> str:
+    """Where to go next; a few lines in dev mode, one otherwise. ``udp_port`` is the one for media that was opened."""
     if not config.development:
         return f"Hubbub {VERSION} is running at {url}\n"
     pair = config.keys.first()
@@ -19,7 +19,7 @@ def banner(config: Config, url: str) -> str:
         "Join link": f"{url}?room={ROOM}",
         "Server URL": f"ws{url.removeprefix('http').rstrip('/')}",
         "API key": f"{pair[0]}, secret: {pair[1]}" if known else pair[0],
-        "Media": f"UDP {config.media.udp_port}{tcp}",
+        "Media": f"UDP {udp_port}{tcp}",
     }
     lines = "".join(f"  {label:<11} {text}\n" for label, text in rows.items())
     return f"\nHubbub {VERSION}, development mode\n\n{lines}\n  Ctrl-C stops it.\n\n"

@@ -285,7 +285,7 @@ def run(config: Config, *, on_ready: Callable[[Server], None] | None = None) -> 
 
 
 def _show_banner(server: Server) -> None:
-    sys.stdout.write(banner(server.config, server.url))
+    sys.stdout.write(banner(server.config, server.url, server.udp_port))
     sys.stdout.flush()
 
 

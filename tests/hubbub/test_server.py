@@ -135,16 +135,17 @@ async def test_outside_dev_mode_nobody_is_given_a_token() -> None:
 
 
 def test_the_banner_says_where_to_go() -> None:
-    text = banner(CONFIG, "http://127.0.0.1:7880/")
+    text = banner(CONFIG, "http://127.0.0.1:7880/", 50968)
     assert "http://127.0.0.1:7880/?room=" in text
     assert "ws://127.0.0.1:7880\n" in text
     assert "devkey, secret: secret" in text
+    assert "UDP 50968\n" in text
 
 
 def test_the_banner_keeps_secrets_that_are_some() -> None:
     own = replace(CONFIG, keys=KeyRing({"key": "a secret of our own"}))
-    assert "a secret of our own" not in banner(own, "http://127.0.0.1:7880/")
-    assert banner(replace(own, development=False), "http://h/").count("\n") == 1
+    assert "a secret of our own" not in banner(own, "http://127.0.0.1:7880/", 1)
+    assert banner(replace(own, development=False), "http://h/", 1).count("\n") == 1
 
 
 @contextmanager
