@@ -79,8 +79,8 @@ def compare(
     missed.
 
     \b
-      taskset -c 0 hubbub serve --dev & ours=$!
-      taskset -c 0 livekit-server --dev --bind 127.0.0.1 --port 7980 & other=$!
+      taskset -c 0 hubbub serve --dev --tcp-port 0 & ours=$!
+      taskset -c 0 livekit-server --dev --bind 127.0.0.1 --port 7980 --udp-port 7982 & other=$!
       hubbub compare --cpu 1 --url ws://localhost:7880 --server-pid $ours \\
         --against-url ws://localhost:7980 --against-pid $other
     """
