@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from sfu.appetite import Appetite
 from sfu.decryption import Decryption
 from sfu.forwarding.backlog import Backlog
 from sfu.forwarding.bulk import Bulk
@@ -98,6 +99,11 @@ class Tick:
         self._at_once_at = -inf
         """When copies last went that didn't wait."""
         self.pace = Pace()
+        self._appetite = Appetite(context.config.batch_size)
+        self._taken = 0
+        """Datagrams since copies were last sent, …"""
+        self._packets = 0
+        """… and how many had been sent then."""
         self.started_layers: list[Layer] = []
         """Layers whose first packet came since housekeeping last looked."""
 
@@ -115,7 +121,8 @@ class Tick:
 
     def drain(self, port: UdpPort) -> bool:
         """Take one batch from a UDP port; False when the socket was empty before the batch was full."""
-        count = port.fill()
+        asked = min(self._appetite.datagrams, port.batch_size)
+        count = port.fill(asked)
         if not count:
             return False
         columns = port.columns() if count >= self.many else None
@@ -126,7 +133,8 @@ class Tick:
             arrival_us = int(columns[2][-1])
             media = self._intake.take(port, columns, self._pointers(port), self._now)
             self._sort(port, _rest(port, columns, ~media))
-        full = count == port.batch_size
+        self._taken += count
+        full = count == asked
         if self._shed:
             waited_s = self._unix_now - arrival_us / 1e6 if port.timed else None
             self.overload.received(waited_s, self._now, full=full)
@@ -198,12 +206,17 @@ class Tick:
         for lane in self._lanes:
             self._egress.send(lane.arena)
         self._sent(refused)
+        if self._taken:
+            self._appetite.had(self._taken, self._egress.counters.packets - self._packets)
+            self._taken = 0
+        self._packets = self._egress.counters.packets
 
     def go_on(self) -> int:
         """Write and send some of the copies that wait; returns how many."""
         refused = self._egress.counters.refused
         count = self._backlog.step(self.pace.piece(self._now - self._at_once_at))
         self._sent(refused)
+        self._packets = self._egress.counters.packets
         return count
 
     def resend(self, peer: int, packet: bytes) -> None:

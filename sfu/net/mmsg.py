@@ -122,8 +122,8 @@ class Receiver:
         self._headers_pointer = _ffi.cast("void *", self._headers.ctypes.data)
         self._filled = size
 
-    def receive(self, fd: int) -> int:
-        """Fill rows with what waits in the socket's buffer; returns how many, 0 when nothing does."""
+    def receive(self, fd: int, most: int | None = None) -> int:
+        """Fill rows, ``most`` of them, with what waits in the socket's buffer; returns how many, 0 for nothing."""
         # The kernel has written over these.
         if self._filled <= _FEW_FILLED:
             words = self._header_words
@@ -135,7 +135,9 @@ class Receiver:
             used[:, _NAME_LENGTH] = ADDRESS_BYTES
             used[:, _CONTROL_LENGTH] = _CONTROL_BYTES
         assert _lib is not None
-        count: int = _lib.recvmmsg(fd, self._headers_pointer, self.size, socket.MSG_DONTWAIT, _ffi.NULL)
+        count: int = _lib.recvmmsg(
+            fd, self._headers_pointer, min(most or self.size, self.size), socket.MSG_DONTWAIT, _ffi.NULL
+        )
         self._filled = max(count, 0)
         return self._filled
 

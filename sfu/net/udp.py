@@ -4,6 +4,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 from sfu.net import mmsg
 from sfu.net.arrays import Int64s, UInt64s
@@ -74,12 +75,12 @@ class UdpPort:
         self.fill()
         return self.datagrams()
 
-    def fill(self) -> int:
-        """Drain one batch into ``rows``; returns how many datagrams."""
+    def fill(self, most: int | None = None) -> int:
+        """Drain one batch into ``rows``, of ``most`` or at most ``batch_size``; returns how many datagrams."""
         if self._batch:
-            self._count = self._receiver.receive(self.fileno)
+            self._count = self._receiver.receive(self.fileno, most)
         else:
-            self._single = list(self._receive_singly())
+            self._single = list(islice(self._receive_singly(), most))
             self._count = len(self._single)
         return self._count
 

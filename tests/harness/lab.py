@@ -47,8 +47,9 @@ class MemoryPort:
     def put(self, host: str, data: bytes, arrival_us: int) -> None:
         self._waiting.append((_key_of((host, PORT)), data, arrival_us))
 
-    def fill(self) -> int:
-        batch, self._waiting = self._waiting[: self.batch_size], self._waiting[self.batch_size :]
+    def fill(self, most: int | None = None) -> int:
+        most = min(most or self.batch_size, self.batch_size)
+        batch, self._waiting = self._waiting[:most], self._waiting[most:]
         self._batch = [(key, row, len(data), at_us) for row, (key, data, at_us) in enumerate(batch)]
         for row, (_, data, _) in enumerate(batch):
             self.memory[row * ROW_BYTES : row * ROW_BYTES + len(data)] = data

@@ -233,6 +233,20 @@ async def test_draining_says_whether_more_may_wait(lab: Lab, speaker: LabClient)
     assert not lab.engine.tick.drain(lab._port)  # type: ignore[arg-type]
 
 
+async def test_after_a_batch_of_many_copies_a_smaller_one_is_taken(
+    lab: Lab, speaker: LabClient, listener: LabClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfu.appetite.COPIES", 20)
+    _put(lab, speaker, *(speaker.peer.srtp.protect(_rtp(number)) for number in range(1, 61)))
+    for number in range(61, 90):
+        lab._port.put(speaker.host, speaker.peer.srtp.protect(_rtp(number)), 0)
+    assert lab.engine.tick.drain(lab._port)  # type: ignore[arg-type]
+    assert len(lab._port._batch) == 20
+    lab.engine.tick.finish()
+    assert not lab.engine.tick.drain(lab._port)  # type: ignore[arg-type]
+    lab.engine.tick.finish()
+
+
 class Connection(TcpPeer):
     """An ICE-TCP connection that keeps what it is sent."""
 

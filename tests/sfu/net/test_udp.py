@@ -85,6 +85,14 @@ def test_a_batch_is_bounded_and_the_rest_waits(batch: bool) -> None:
 
 
 @both
+def test_a_batch_may_be_smaller_than_there_is_room(batch: bool) -> None:
+    with _port(batch=batch) as port, _client() as client:
+        for number in range(5):
+            client.sendto(bytes([number]), ("127.0.0.1", port.port))
+        assert [port.fill(2), port.fill(100), port.fill(2)] == [2, 3, 0]
+
+
+@both
 def test_a_datagram_too_large_for_a_row_has_no_bytes(batch: bool) -> None:
     with _port(batch=batch) as port, _client() as client:
         for size in (ROW_BYTES + 1, 40_000, ROW_BYTES - 1, 3):
