@@ -3,7 +3,7 @@
 Packets leave no cycles: three seconds of calls leave nothing for the collector. But a full collection looks at every
 object there is, which with 1,000 participants (346,000 objects) stops everything for 200 to 400 ms, and Python starts
 one whenever a quarter has come on top: in the middle of a wave of joins. So the young are collected as always (up to
-4 ms), what is loaded at the start is never looked at again, and the old are looked at only when as many peer
+2 ms), what is loaded at the start is never looked at again, and the old are looked at only when as many peer
 connections have gone as are left, which leave about 120 small objects each in cycles; or at once when none is left.
 
 A process has one collector, so only its owner may choose: ``hubbub serve`` does, a library in somebody's program
@@ -13,15 +13,15 @@ doesn't. :func:`tidy` does nothing where nobody has chosen.
 import gc
 import time
 
-YOUNG = 2_000
+YOUNG = 1_000
 """Objects made on top of those let go of, before the youngest are collected."""
 MIDDLE = 4
-"""Collections of the youngest before the next generation's, which then looks at 10,000 objects: 3 to 4 ms."""
+"""Collections of the youngest before the next generation's, which then looks at 5,000 objects: up to 2 ms."""
 NEVER = 1_000_000_000
 """Full collections are ours to start."""
 MIN_DEPARTED = 500
 """Fewer peer connections that have gone are not worth a stop: 20 to 50 MB."""
-MAX_MIDDLE = 1_000
+MAX_MIDDLE = 2_000
 """Collections of the middle generation, after which everything is looked at for whatever else left cycles."""
 
 
