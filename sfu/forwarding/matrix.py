@@ -26,7 +26,7 @@ from sfu.forwarding.downtracks import (
 )
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.packing import arrange
-from sfu.net.arrays import Int32s, Int64s, UInt8s
+from sfu.net.arrays import Int32s, Int64s, UInt8s, run_lengths
 
 SRTP_TAG_BYTES = 16
 """The longest authentication tag that protection appends (RFC 7714)."""
@@ -238,10 +238,10 @@ class Lane:
             return first, np.zeros(len(first), np.int64)
         templates = np.array(order)
         if all(downs is first for downs in arranged):
-            return np.repeat(first, len(order)), np.tile(templates, len(first))
+            return first.repeat(len(order)), np.tile(templates, len(first))
         downs = np.concatenate(arranged)
-        templates = np.repeat(templates, np.fromiter(map(len, arranged), np.int64, len(arranged)))
-        by_peer = np.argsort(self._downtracks.peer[downs], kind="stable")
+        templates = templates.repeat([*map(len, arranged)])
+        by_peer = self._downtracks.peer[downs].argsort(kind="stable")
         return downs[by_peer], templates[by_peer]
 
     def _write(self, downs: Int32s, templates: Int64s, columns: Int64s) -> None:
@@ -283,7 +283,7 @@ class Lane:
         np.not_equal(peers[1:], peers[:-1], out=new[1:])
         starts = new.nonzero()[0]
         targets = peers[starts]
-        lengths = np.append(starts[1:], len(peers)) - starts
+        lengths = run_lengths(starts, len(peers))
         arena, stop = self.arena, first + len(peers)
         if self._twcc_place:
             numbers = np.arange(len(peers)) + (counters[targets] - starts).repeat(lengths)

@@ -16,7 +16,7 @@ from itertools import pairwise
 import numpy as np
 from cffi import FFI
 
-from sfu.net.arrays import Int64s, UInt8s, UInt64s
+from sfu.net.arrays import Int64s, UInt8s, UInt64s, run_lengths
 
 ADDRESS_BYTES = 32
 """Room for one ``sockaddr_in6`` (28 bytes), padded to whole words."""
@@ -259,7 +259,7 @@ class Sender:
             headers[:, _IOV_LENGTH] = 1
             headers[:, _CONTROL:] = 0
         else:
-            runs = np.append(starts[1:], count) - starts
+            runs = run_lengths(starts, count)
             headers[:, _NAME] = names[starts]
             headers[:, _NAME_LENGTH] = name_lengths[starts]
             headers[:, _IOV_LENGTH] = runs
@@ -380,9 +380,9 @@ def _runs(lengths: Int64s, names: Int64s) -> Int64s:
     change[0] = True
     np.not_equal(lengths[1:], lengths[:-1], out=change[1:])
     change[1:] |= names[1:] != names[:-1]
-    starts = np.flatnonzero(change)
+    starts = change.nonzero()[0]
     sizes = lengths[starts]
-    runs = np.diff(starts, append=count)
+    runs = run_lengths(starts, count)
     allowed = np.minimum(MAX_SEGMENTS, MAX_GSO_BYTES // sizes)
     if (runs > allowed).any():
         pieces = [
@@ -391,7 +391,7 @@ def _runs(lengths: Int64s, names: Int64s) -> Int64s:
         ]
         starts = np.concatenate(pieces)
         sizes = lengths[starts]
-        runs = np.diff(starts, append=count)
+        runs = run_lengths(starts, count)
     if len(starts) > 1:
         starts = _join(starts, sizes, runs, names[starts])
     return starts
