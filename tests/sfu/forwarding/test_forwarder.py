@@ -10,7 +10,7 @@ from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder, retransmission
 from sfu.forwarding.layout import SourceExtensions
-from sfu.forwarding.matrix import SRTP_TAG_BYTES, Lane
+from sfu.forwarding.matrix import FEW, SRTP_TAG_BYTES, Lane
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.profile import Profile
 from sfu.forwarding.reader import Vp8Reader
@@ -224,3 +224,35 @@ def test_a_small_packet_does_not_overtake_the_large_one_before_it(bench: Bench):
     bench.forward(track.layers[0], 10, media(keyframe=True)._replace(payload=b"x" * 1000))
     bench.forward(track.layers[0], 11, media()._replace(payload=b"x" * 10))
     assert [len(payload) for _, _, payload in bench.flush()] == [1000, 10]
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_few_copies_of_all_sizes_go_together_in_the_order_of_their_streams(bench: Bench, together: bool):
+    small, large = b"s" * 100, b"l" * 1000
+    cameras = [video_track() for _ in range(2)]
+    for peer, track in enumerate(cameras):
+        bench.watch(track, peer)
+        bench.forward(track.layers[0], 1, media(keyframe=True))
+    bench.flush()
+    bench.forward(cameras[0].layers[0], 2, media(payload=small))
+    bench.forward(cameras[0].layers[0], 3, media(payload=large))
+    bench.forward(cameras[1].layers[0], 2, media(payload=small))
+    bench.forwarder.expand(together=together)
+    assert [lane.arena.count for lane in bench.lanes] == ([0, 3] if together else [2, 1])
+    found = [(peer, header.sequence, payload) for peer, header, payload in bench.flush()]
+    assert sorted(found) == [(0, 1002, small), (0, 1003, large), (1, 1002, small)]
+    assert [number for peer, number, _ in found if not peer] == [1002, 1003]
+
+
+def test_many_copies_go_by_size(bench: Bench):
+    sound, camera = video_track(), video_track()
+    for peer in range(FEW):
+        bench.watch(sound, peer)
+    bench.watch(camera, 0)
+    for track in (sound, camera):
+        bench.forward(track.layers[0], 1, media(keyframe=True))
+    bench.flush()
+    bench.forward(camera.layers[0], 2, media(payload=bytes(1000)))
+    bench.forward(sound.layers[0], 2, media(payload=bytes(100)))
+    bench.forwarder.expand(together=True)
+    assert [lane.arena.count for lane in bench.lanes] == [FEW, 1]

@@ -62,3 +62,10 @@ def test_streams_keep_their_order_and_padding_its_limits(
 def test_padding_never_makes_more_runs(lengths: list[int]) -> None:
     _, padded = arrange([1] * len(lengths), [1] * len(lengths), lengths, pad=True)
     assert sum(a != b for a, b in pairwise(padded)) <= sum(a != b for a, b in pairwise(lengths))
+
+
+def test_single_packets_of_many_streams_go_larger_ones_first() -> None:
+    assert arrange([1, 2, 3, 4], [7, 7, 8, 7], [100, 900, 100, 890], pad=True) == (
+        [1, 3, 0, 2],
+        [100, 900, 100, 890],
+    )
