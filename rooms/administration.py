@@ -69,12 +69,12 @@ class Administration:
         """
         self._rooms.check_name(name)
         self._check_metadata(wish.metadata)
-        if preset:
+        if preset and self._config.preset(preset) is None:
             raise InvalidRequest("unknown room configuration in create room request")
         room = self._rooms.room(name)
         if room is None:
             self._rooms.check_new_room(api_key)
-            settings = self._rooms.default_settings().configured(wish)
+            settings = self._rooms.default_settings(preset).configured(wish)
             room = self._rooms.create_room(name, settings, api_key)
         return room.info()
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from .errors import InvalidRequest
 from .limits import KeyLimits, Limits
+from .presets import Preset
 from .roles import PREDEFINED, SHOWN_CHARS, Role
 
 
@@ -74,6 +75,14 @@ class RoomConfig:
     roles: tuple[Role, ...] = ()
     """Roles that tokens may name beside host, speaker and attendee, or other rights for these, by name, such as
     moderator: {room_admin: true, can_publish: false}."""
+
+    presets: tuple[Preset, ...] = ()
+    """Room configurations that CreateRoom and tokens may name, by name, such as
+    stage: {max_participants: 500, departure_timeout: 60, agents: [{agent_name: helper}]}."""
+
+    def preset(self, name: str) -> Preset | None:
+        """The room configuration of this name."""
+        return next((preset for preset in self.presets if preset.name == name), None)
 
     def role(self, name: str) -> Role | None:
         """The role of this name."""

@@ -11,7 +11,7 @@ from . import departure, media_events, resume
 from .bans import BanKeeper, Bans
 from .config import RoomConfig
 from .context import Context, ServerIdentity
-from .errors import InvalidRequest, LimitExceeded, RoomFull, RoomNotFound, ShuttingDown
+from .errors import InvalidJoin, InvalidRequest, LimitExceeded, RoomFull, RoomNotFound, ShuttingDown
 from .gate import Gate, OpenGate
 from .ids import Ids
 from .join import JoinRequest, admitted_claims, with_role
@@ -26,6 +26,7 @@ from .ports import (
     TokenMinter,
     Unobserved,
 )
+from .roles import SHOWN_CHARS
 from .room import Room
 from .room_settings import RoomSettings
 from .session import Session
@@ -79,7 +80,7 @@ class RoomService:
         """
         request = with_role(request, self.config)
         claims = self._admit(request)
-        settings = self.default_settings().overlaid(claims.room_config)
+        settings = self.default_settings(claims.room_preset).overlaid(claims.room_config)
         room = self.create_room(request.room_name, settings, claims.issuer)
         previous = room.sessions.get(claims.identity)
         session = Session(self._context, room, claims, request, sink)
@@ -110,6 +111,8 @@ class RoomService:
         elif not (config.auto_create or request.grant.room_create):
             raise RoomNotFound
         else:
+            if claims.room_preset and config.preset(claims.room_preset) is None:
+                raise InvalidJoin(f"there is no room configuration {claims.room_preset[:SHOWN_CHARS]}")
             self.check_new_room(claims.issuer)
         return claims
 
@@ -202,9 +205,11 @@ class RoomService:
             raise RoomFull(f"the server has as many rooms as it may: {self.config.max_rooms}")
         self._context.usage.check_room(api_key, self.config.limits_of(api_key))
 
-    def default_settings(self) -> RoomSettings:
-        """What a room has when nothing else is said."""
-        return RoomSettings.from_config(self.config)
+    def default_settings(self, preset: str = "") -> RoomSettings:
+        """What a room has when nothing else is said, or nothing but the name of a preset."""
+        settings = RoomSettings.from_config(self.config)
+        found = self.config.preset(preset)
+        return settings if found is None else settings.configured(found.configuration)
 
     def shutdown(self) -> None:
         """Take nobody in any more, and tell everybody to go."""

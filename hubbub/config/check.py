@@ -8,6 +8,8 @@ from typing import Annotated, Any, Literal, get_origin
 from urllib.parse import urlsplit
 
 import yaml
+from google.protobuf import json_format
+from livekit.protocol.room import RoomConfiguration
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,6 +22,7 @@ from pydantic import (
 
 from hubbub.webhooks.config import EVENTS, WebhookTarget
 from rooms.limits import KeyLimits
+from rooms.presets import Preset
 from rooms.roles import Role
 
 from .options import MAY_BE_ZERO, NO_LIMIT, UNLIMITED_AT_ZERO, Option, options
@@ -224,10 +227,25 @@ def _roles(roles: dict[str, _Role]) -> tuple[Role, ...]:
     )
 
 
+def _presets(presets: dict[str, dict[str, Any]]) -> tuple[Preset, ...]:
+    """Room configurations as LiveKit's own files have them: fields of its message, by their names there."""
+    return tuple(Preset(name, _configuration(fields)) for name, fields in presets.items())
+
+
+def _configuration(fields: dict[str, Any]) -> RoomConfiguration:
+    try:
+        return json_format.ParseDict(fields, RoomConfiguration())
+    except json_format.ParseError as error:
+        raise ValueError(str(error)) from error
+
+
 _RoleName = Annotated[str, Field(strict=True, pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 _CUSTOM: dict[str, Any] = {
     "roles": Annotated[dict[_RoleName, _Role], BeforeValidator(_by_name), AfterValidator(_roles)],
+    "room.room_configurations": Annotated[
+        dict[_RoleName, dict[str, Any]], BeforeValidator(_by_name), AfterValidator(_presets)
+    ],
     "token_endpoint.path": Annotated[str, Field(strict=True, pattern=r"^(/[A-Za-z0-9._~-]+)*$")],
     **{
         f"limit.{whose}_{what}_per_s": _PerSecond

@@ -53,7 +53,6 @@ IGNORED = frozenset(
         "room.create_room_attempts",
         "room.create_room_timeout",
         "room.enabled_codecs",
-        "room.room_configurations",
         "room.update_batch_target_size",
         "rtc.additional_host_ips",
         "rtc.advertise_internal_ip",

@@ -71,6 +71,7 @@ LIVEKIT_PLACES: dict[tuple[type, str], str] = {
     (RoomConfig, "max_pending_tracks"): "limit.max_pending_tracks",
     (RoomConfig, "key_limits"): "limit.keys",
     (RoomConfig, "roles"): "roles",
+    (RoomConfig, "presets"): "room.room_configurations",
     (WebhookConfig, "include_events"): "webhook.filter_params.include_events",
     (WebhookConfig, "exclude_events"): "webhook.filter_params.exclude_events",
     (WebhookConfig, "full_room"): "room.enable_full_room_in_webhooks",

@@ -321,6 +321,16 @@ def test_old_places_of_limits_are_read() -> None:
     assert (config.rooms.max_rooms, config.rooms.max_tracks) == (7, 3)
 
 
+def test_room_configurations_are_written_as_in_livekits_files() -> None:
+    stage = "{max_participants: 9, agents: [{agent_name: a}]}"
+    config, _ = load(f"development: true\nroom: {{room_configurations: {{stage: {stage}}}}}")
+    (preset,) = config.rooms.presets
+    assert (preset.name, preset.configuration.max_participants) == ("stage", 9)
+    assert preset.configuration.agents[0].agent_name == "a"
+    with pytest.raises(ConfigError, match=r'room.room_configurations: .*no field named "nope"'):
+        load("development: true\nroom: {room_configurations: {a: {nope: 1}}}")
+
+
 def test_roles_are_sets_of_grants() -> None:
     config, _ = load(
         "development: true\nroles:\n  singer: {can_publish_sources: [microphone]}\n"
