@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from sfu.net.arrays import Int64s
+from sfu.net.arrays import Int64s, grown
 
 UNSUPPORTED = 255
 """Payload type of a codec slot that the subscriber did not negotiate."""
@@ -103,7 +103,7 @@ class DownTrackTable:
 
     def _grow(self) -> None:
         old = len(self.matrix)
-        self._use(np.concatenate([self.matrix, np.zeros_like(self.matrix)]))
+        self._use(grown(self.matrix))
         self._free = list(range(2 * old - 1, old - 1, -1))
 
 

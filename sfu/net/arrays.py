@@ -1,6 +1,6 @@
 """Names for the numpy array types of the data plane."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +13,14 @@ Int32s = npt.NDArray[np.int32]
 Int64s = npt.NDArray[np.int64]
 Float64s = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Scalar = TypeVar("Scalar", bound=np.generic)
 BigEndians = npt.NDArray[Any]
 """A view of bytes as big-endian numbers; assignment converts."""
+
+
+def grown(column: npt.NDArray[Scalar], fill: int = 0) -> npt.NDArray[Scalar]:
+    """A copy of twice as many rows; the new ones hold ``fill``."""
+    return np.concatenate([column, np.full_like(column, fill)])
 
 
 def run_lengths(starts: Int64s, count: int) -> Int64s:

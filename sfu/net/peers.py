@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from sfu.net.arrays import Int64s, UInt8s
+from sfu.net.arrays import Int64s, UInt8s, grown
 from sfu.net.mmsg import ADDRESS_BYTES
 
 if TYPE_CHECKING:
@@ -95,11 +95,11 @@ class PeerTable:
 
     def _grow(self) -> None:
         old = len(self.port)
-        self.addresses = np.concatenate([self.addresses, np.zeros_like(self.addresses)])
+        self.addresses = grown(self.addresses)
         self.names = self._pointers()
-        self.address_lengths = np.concatenate([self.address_lengths, np.zeros_like(self.address_lengths)])
-        self.port = np.concatenate([self.port, np.full_like(self.port, -1)])
-        self.twcc = np.concatenate([self.twcc, np.zeros_like(self.twcc)])
+        self.address_lengths = grown(self.address_lengths)
+        self.port = grown(self.port, -1)
+        self.twcc = grown(self.twcc)
         columns = (self.port.tolist(), self.names.tolist(), self.address_lengths.tolist())
         self.routes = [route if route[0] >= 0 else _NOWHERE for route in zip(*columns, strict=True)]
         self.srtp += [None] * old

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sfu.net.arrays import Bools, Int64s
+from sfu.net.arrays import Bools, Int64s, grown
 from sfu.net.outbox import Outbox
 from sfu.rtp import twcc, twcc_columns
 from sfu.rtp.twcc_columns import Addressing, Reports
@@ -189,12 +189,12 @@ class Acknowledgements:
         self._due[rows] = self._turns + _WAITS[self._video[rows].astype(np.int64), busy.astype(np.int64)]
 
     def _grow(self) -> None:
-        self._highest = np.concatenate([self._highest, np.full_like(self._highest, -1)])
-        self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
-        self._sender_ssrcs = np.concatenate([self._sender_ssrcs, np.zeros_like(self._sender_ssrcs)])
-        self._media_ssrcs = np.concatenate([self._media_ssrcs, np.zeros_like(self._media_ssrcs)])
-        self._video = np.concatenate([self._video, np.zeros_like(self._video)])
-        self._due = np.concatenate([self._due, np.zeros_like(self._due)])
+        self._highest = grown(self._highest, -1)
+        self._counts = grown(self._counts)
+        self._sender_ssrcs = grown(self._sender_ssrcs)
+        self._media_ssrcs = grown(self._media_ssrcs)
+        self._video = grown(self._video)
+        self._due = grown(self._due)
 
 
 class _Batch(NamedTuple):

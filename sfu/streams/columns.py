@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sfu.net.arrays import Float64s, Int64s
+from sfu.net.arrays import Float64s, Int64s, grown
 
 NOBODY = 0
 """The row of nothing; its numbers never change."""
@@ -31,7 +31,7 @@ class Columns:
             rows = len(getattr(self, self.ARRAYS[0]))
             for name in self.ARRAYS:
                 array = getattr(self, name)
-                setattr(self, name, np.concatenate([array, np.zeros_like(array)]))
+                setattr(self, name, grown(array))
             self._free = list(range(2 * rows - 1, rows - 1, -1))
             self._view()
         return self._free.pop()
