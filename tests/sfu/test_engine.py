@@ -237,18 +237,23 @@ async def test_a_fault_in_one_round_does_not_end_all_feedback(monkeypatch: pytes
     await engine.close()
 
 
+def _with_waiting_copies(lab: Lab, watchers: int) -> Engine:
+    """Where a packet of a camera has just come, for so many."""
+    alice, bobs = lab.join("alice"), [lab.join(f"bob{n}") for n in range(watchers)]
+    alice.publish("TR_camera", simulcast(rids=("f",)))
+    alice.negotiate()
+    for bob in bobs:
+        bob.watch("TR_camera")
+    lab.run(0.5)
+    (packet,) = alice.sources["TR_camera"].take(0.7)[:1]
+    lab.engine.feed(lab.engine.transports[alice.peer.id], [packet.data])
+    return lab.engine
+
+
 async def test_an_engine_that_closes_forgets_copies_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sfu.forwarding.backlog.WIDE", 1)
     lab = Lab(seed=1)
-    alice, watchers = lab.join("alice"), [lab.join(f"bob{n}") for n in range(3)]
-    alice.publish("TR_camera", simulcast(rids=("f",)))
-    alice.negotiate()
-    for watcher in watchers:
-        watcher.watch("TR_camera")
-    lab.run(0.5)
-    engine = lab.engine
-    (packet,) = alice.sources["TR_camera"].take(0.7)[:1]
-    engine.feed(engine.transports[alice.peer.id], [packet.data])
+    engine = _with_waiting_copies(lab, 3)
     assert engine.backlog.copies == 3
     lab.close()
     assert engine.backlog.copies == 0
@@ -258,15 +263,7 @@ async def test_an_engine_that_closes_forgets_copies_that_wait(monkeypatch: pytes
 async def test_waiting_copies_go_out_turn_by_turn(monkeypatch: pytest.MonkeyPatch, lab: Lab) -> None:
     monkeypatch.setattr("sfu.forwarding.backlog.WIDE", 1)
     monkeypatch.setattr("sfu.forwarding.backlog.PIECE", 2)
-    alice, watchers = lab.join("alice"), [lab.join(f"bob{n}") for n in range(4)]
-    alice.publish("TR_camera", simulcast(rids=("f",)))
-    alice.negotiate()
-    for watcher in watchers:
-        watcher.watch("TR_camera")
-    lab.run(0.5)
-    engine = lab.engine
-    (packet,) = alice.sources["TR_camera"].take(0.7)[:1]
-    engine.feed(engine.transports[alice.peer.id], [packet.data])
+    engine = _with_waiting_copies(lab, 4)
     waiting = [engine.backlog.copies]
     for _ in range(3):
         await asyncio.sleep(0)
