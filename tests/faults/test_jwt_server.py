@@ -35,7 +35,7 @@ def resigned(server: Server, forgery: str) -> str:
 
 
 async def test_84_and_85_tokens_that_open_no_door(media: Media, server: Server) -> None:
-    port = int(server.url.rpartition(":")[2])
+    port = server.port
     good = resigned(server, forgeries()["expired"]).split(".")[0]
     wrong_secret = jwt.encode(claims(), "another secret", algorithm="HS256")
     signed_by_guess = {f"guess {n}": jwt.encode(claims(), f"s{n}", algorithm="HS256") for n in range(20)}

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,7 +14,14 @@ from tests.faults.bystander import Media
 from tests.faults.test_jwt_access import forgeries
 from tests.faults.test_jwt_server import resigned
 from tests.faults.test_ws_frame import BAD_FRAMES
-from tests.harness.raw_http import UPGRADE, ask, frame, head, read_answer, read_close_code, read_frame
+from tests.harness.raw_http import (
+    UPGRADE,
+    ask,
+    frame,
+    read_close_code,
+    read_frame,
+    upgraded,
+)
 from tests.harness.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -48,19 +54,8 @@ class Client:
 
 @asynccontextmanager
 async def connected(server: Server, token: str, buffer_bytes: int = 0) -> AsyncIterator[Client]:
-    """``buffer_bytes`` is how little the kernel shall take for us."""
-    sock = socket.socket()
-    if buffer_bytes:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
-    sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port_of(server)))
-    reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 16)
-    writer.write(head(f"/ws?token={token}", headers=UPGRADE))
-    assert (await read_answer(reader)).status == 101
-    try:
-        yield Client(reader, writer)
-    finally:
-        writer.transport.abort()
+    async with upgraded(server.port, f"/ws?token={token}", buffer_bytes) as streams:
+        yield Client(*streams)
 
 
 @asynccontextmanager
@@ -71,18 +66,14 @@ async def joined(server: Server, room: str, identity: str, **options: Any) -> As
         yield client
 
 
-def port_of(server: Server) -> int:
-    return int(server.url.rpartition(":")[2])
-
-
 async def test_78_handshakes_that_lead_nowhere(media: Media, server: Server, room: str) -> None:
     token = server.token(room, "guest")
     before = server.log_size()
     for headers in ({}, UPGRADE | {"Sec-WebSocket-Key": ""}, UPGRADE | {"Sec-WebSocket-Version": "7"}):
-        answer = await ask(port_of(server), f"/ws?token={token}", headers=headers)
+        answer = await ask(server.port, f"/ws?token={token}", headers=headers)
         assert 400 <= answer.status < 500
     assert server.log_size() == before
-    silent = [await asyncio.open_connection("127.0.0.1", port_of(server)) for _ in range(50)]
+    silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(50)]
     async with joined(server, room, "patient") as client:
         client.says("ping")
         await client.hears("pong")
@@ -183,7 +174,7 @@ async def test_81_one_who_does_not_read_while_the_room_is_busy(
 async def test_84_and_85_tokens_that_open_no_door(media: Media, server: Server, room: str) -> None:
     for name, forgery in forgeries().items():
         text = resigned(server, forgery) if name in ("expired", "not yet valid", "without exp") else forgery
-        answer = await ask(port_of(server), f"/ws?token={quote(text)}", headers=UPGRADE)
+        answer = await ask(server.port, f"/ws?token={quote(text)}", headers=UPGRADE)
         assert 400 <= answer.status < 500, name
     async with connected(server, server.token(room, "guest")) as client:
         client.says("join_room", token="a.b.c")

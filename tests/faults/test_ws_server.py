@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import socket
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,35 +13,21 @@ from tests.faults.bystander import Media
 from tests.faults.test_ws_frame import BAD_FRAMES, LIMIT
 from tests.harness.attacker import Attacker
 from tests.harness.eventually import eventually
-from tests.harness.raw_http import UPGRADE, ask, frame, head, read_answer, read_frame
+from tests.harness.raw_http import ask, frame, read_frame, upgraded
 from tests.harness.raw_signal import LIKE_JS, V0, signalling
 from tests.harness.server import Server
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-def port_of(server: Server) -> int:
-    return int(server.url.rpartition(":")[2])
-
-
 @asynccontextmanager
 async def raw(
     server: Server, token: str, buffer_bytes: int = 0
 ) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-    """An upgraded connection of bytes; ``buffer_bytes`` is how little the kernel shall take for us."""
-    sock = socket.socket()
-    if buffer_bytes:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
-    sock.setblocking(False)
-    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port_of(server)))
-    reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 16)
+    """An SDK's connection as bytes."""
     query = "&".join(f"{name}={value}" for name, value in LIKE_JS.items())
-    writer.write(head(f"/rtc?access_token={token}&{query}", headers=UPGRADE))
-    assert (await read_answer(reader)).status == 101
-    try:
-        yield reader, writer
-    finally:
-        writer.transport.abort()
+    async with upgraded(server.port, f"/rtc?access_token={token}&{query}", buffer_bytes) as streams:
+        yield streams
 
 
 async def ends(reader: asyncio.StreamReader, within_s: float = 5) -> None:
@@ -54,7 +39,7 @@ async def ends(reader: asyncio.StreamReader, within_s: float = 5) -> None:
 
 
 async def test_78_half_open_handshakes_and_82_hostile_requests(media: Media, server: Server) -> None:
-    port = port_of(server)
+    port = server.port
     half_open = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
     for number, (_, writer) in enumerate(half_open):
         writer.write(b"GET /rtc HTTP/1.1\r\nHost: h"[: number % 28])

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 ANSWER_TIMEOUT_S = 5.0
@@ -34,6 +36,25 @@ async def ask(
         return await asyncio.wait_for(read_answer(reader, method), ANSWER_TIMEOUT_S)
     finally:
         writer.close()
+
+
+@asynccontextmanager
+async def upgraded(
+    port: int, target: str, buffer_bytes: int = 0
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    """A WebSocket as a connection of bytes; ``buffer_bytes`` is how little the kernel shall take for us."""
+    sock = socket.socket()
+    if buffer_bytes:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer_bytes)
+    sock.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", port))
+    reader, writer = await asyncio.open_connection(sock=sock, limit=1 << 16)
+    writer.write(head(target, headers=UPGRADE))
+    assert (await read_answer(reader)).status == 101
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
 
 
 def head(target: str, *, method: str = "GET", headers: Mapping[str, str] | None = None) -> bytes:

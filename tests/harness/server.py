@@ -39,6 +39,10 @@ class Server:
     """Its process; None when it is not ours."""
 
     @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
     def http_url(self) -> str:
         return self.url.replace("ws", "http", 1)
 
