@@ -89,6 +89,8 @@ $(RUNTIME): requirements.lock pyproject.toml $(BUILD)
 	@echo "Installing what Hubbub needs …"
 	@$(PIP) install --require-hashes -r $<
 	@$(PIP) install --no-deps --no-build-isolation --editable .
+	@echo "Compiling the packet path …"
+	@$(PY) -m sfu.compiled
 	@touch $@
 
 $(DEV): requirements-dev.lock $(RUNTIME)

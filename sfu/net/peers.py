@@ -8,6 +8,7 @@ import numpy as np
 
 from sfu.net.arrays import Int64s, UInt8s, grown
 from sfu.net.mmsg import ADDRESS_BYTES
+from sfu.net.srtp import SrtpPair, location
 
 if TYPE_CHECKING:
     from sfu.net.tcp import TcpPeer
@@ -43,6 +44,10 @@ class PeerTable:
         """libsrtp session for sending; None until DTLS is done."""
         self.srtp_in: list[Any] = [None] * capacity
         """The same for receiving."""
+        self.sessions: Int64s = np.zeros(capacity, np.int64)
+        """Where in memory the sessions for sending are, for what is compiled; 0 for none ..."""
+        self.sessions_in: Int64s = np.zeros(capacity, np.int64)
+        """... and those for receiving."""
         self.taps: dict[int, TapPort] = {}
         """By row: peers in our own process, without a session or an address."""
         self.tcp: list[TcpPeer | None] = [None] * capacity
@@ -65,8 +70,14 @@ class PeerTable:
         """Give a row back; its session must not be used any more."""
         self.forget_address(row)
         self.srtp[row] = self.srtp_in[row] = None
+        self.sessions[row] = self.sessions_in[row] = 0
         self.taps.pop(row, None)
         self._free.append(row)
+
+    def use_srtp(self, row: int, pair: SrtpPair) -> None:
+        """Encrypt and decrypt with these sessions, which must live until the row is released."""
+        self.srtp[row], self.srtp_in[row] = pair.tx_ptr, pair.rx_ptr
+        self.sessions[row], self.sessions_in[row] = location(pair.tx_ptr), location(pair.rx_ptr)
 
     def use_udp(self, row: int, port: int, raw_address: bytes) -> None:
         """Send to a socket address (as the kernel writes it) from the UDP port of that index."""
@@ -104,6 +115,8 @@ class PeerTable:
         self.routes = [route if route[0] >= 0 else _NOWHERE for route in zip(*columns, strict=True)]
         self.srtp += [None] * old
         self.srtp_in += [None] * old
+        self.sessions = grown(self.sessions)
+        self.sessions_in = grown(self.sessions_in)
         self.tcp += [None] * old
         self._free = list(range(2 * old - 1, old - 1, -1))
 

@@ -45,6 +45,17 @@ unprotect_rtcp = lib.srtp_unprotect_rtcp
 OK: int = lib.srtp_err_status_ok
 
 
+def location(pointer: Any) -> int:
+    """A C pointer (of a function, too) as a number, for what is compiled; 0 for None."""
+    return int(ffi.cast("uintptr_t", pointer)) if pointer is not None else 0
+
+
+PROTECT = location(ffi.addressof(lib, "srtp_protect"))
+UNPROTECT = location(ffi.addressof(lib, "srtp_unprotect"))
+PROTECT_RTCP = location(ffi.addressof(lib, "srtp_protect_rtcp"))
+UNPROTECT_RTCP = location(ffi.addressof(lib, "srtp_unprotect_rtcp"))
+
+
 @dataclass(frozen=True, slots=True)
 class SrtpProfile:
     """A protection profile of DTLS-SRTP (RFC 5764 section 4.1.2, RFC 7714 section 14.2)."""

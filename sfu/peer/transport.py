@@ -260,8 +260,7 @@ class Transport:
     def _start_media(self, keys: SrtpKeys) -> None:
         """Start media and data under these keys. Raises SrtpError."""
         self.srtp = SrtpPair(keys.profile, keys.rx_key, keys.tx_key)
-        self._context.peers.srtp[self.row] = self.srtp.tx_ptr
-        self._context.peers.srtp_in[self.row] = self.srtp.rx_ptr
+        self._context.peers.use_srtp(self.row, self.srtp)
         self.ingress.forget = self.srtp.forget_received
         self.connected = True
         self._start_sctp()

@@ -28,7 +28,7 @@ class Peer:
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind((port.host, 0))
         self.socket.setblocking(False)
-        table.srtp[self.row] = self._server_side.tx_ptr
+        table.use_srtp(self.row, self._server_side)
         self.socket.sendto(b"x", (port.host, port.port))
         ((key, _, _, _),) = list(port.receive())
         table.use_udp(self.row, port.index, port.raw_address(key))
@@ -239,7 +239,7 @@ def jammed(table: PeerTable, narrow: Narrow) -> Egress:
     narrow.keys = [SrtpPair(AEAD_AES_128_GCM, bytes(28), bytes(28)) for _ in range(12)]
     for pair in narrow.keys:
         row = table.allocate()
-        table.srtp[row] = pair.tx_ptr
+        table.use_srtp(row, pair)
         table.port[row] = 0
     return Egress(table, [cast(UdpPort, narrow)], batch=True, gso=False)
 

@@ -26,7 +26,7 @@ class Peer:
         self.pair = SrtpPair(profile, key, key)
         self._theirs = SrtpPair(profile, key, key)
         self.row = table.allocate()
-        table.srtp[self.row] = self._theirs.tx_ptr
+        table.use_srtp(self.row, self._theirs)
         table.use_udp(self.row, port.index, port.raw_address(_key_of(self._socket.getsockname())))
 
     def received(self) -> list[bytes | None]:

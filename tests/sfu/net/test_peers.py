@@ -7,6 +7,7 @@ from typing import cast
 import pytest
 
 from sfu.net.peers import PeerTable, address_of
+from sfu.net.srtp import AEAD_AES_128_GCM, SrtpPair
 from sfu.net.tcp import TcpPeer
 
 IPV4 = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s", 4000, bytes([192, 0, 2, 7])) + bytes(8)
@@ -23,7 +24,9 @@ def test_rows_are_reused_and_come_clean() -> None:
     table = PeerTable(capacity=2)
     row = table.allocate()
     table.use_udp(row, 3, IPV4)
-    table.srtp[row] = object()
+    table.use_srtp(row, SrtpPair(AEAD_AES_128_GCM, bytes(28), bytes(28)))
+    assert table.sessions[row]
+    assert table.sessions_in[row]
     table.twcc[row] = 500
     assert len(table) == 1
     table.release(row)
@@ -31,6 +34,7 @@ def test_rows_are_reused_and_come_clean() -> None:
     assert table.allocate() == row
     assert table.port[row] == -1
     assert table.srtp[row] is None
+    assert table.sessions[row] == table.sessions_in[row] == 0
     assert table.twcc[row] == 1
 
 

@@ -1,0 +1,78 @@
+"""Compiling, and calling C functions by address from what is compiled."""
+
+import hashlib
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+logger = logging.getLogger(__name__)
+
+
+def compiled(signature: str | None = None) -> Callable[[_F], _F]:
+    """Compile a function for one signature, such as ``"int64(int64[::1], uint8[:, ::1])"``, now or from disk.
+
+    Other arguments raise TypeError, so a wrong array is found at once and nothing is ever compiled between two packets.
+    Without a signature: a part of other functions of its file, compiled with them. Indices are not checked
+    (but with NUMBA_BOUNDSCHECK=1), division by zero gives no error.
+    """
+
+    def decorate(function: _F) -> _F:
+        if signature is None:
+            return numba.njit(error_model="numpy")(function)  # type: ignore[no-any-return]
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = _cache()
+        try:
+            return numba.njit(signature, cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
+        finally:
+            numba.config.CACHE_DIR = before
+
+    return decorate
+
+
+_CACHE: list[str] = []
+
+
+def _cache() -> str:
+    """Where machine code is kept: beside this package, or with the user's caches where that can't be written."""
+    if not _CACHE:
+        sources = sorted(Path(__file__).parent.glob("*.py"))
+        digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        places = [Path(__file__).parent / "__pycache__" / digest, home / "hubbub" / digest]
+        chosen = next((place for place in places if place.is_dir()), None)
+        if chosen is None:
+            logger.warning("compiling the packet path: this takes some seconds, and happens once")
+            chosen = next((place for place in places if _made(place)), places[-1])
+        _CACHE.append(str(chosen))
+    return _CACHE[0]
+
+
+def _made(place: Path) -> bool:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(place, os.W_OK)
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def call3(typing_context: Any, address: Any, first: Any, second: Any, third: Any) -> Any:
+    """Call ``int f(void *, void *, void *)`` by its address; all arguments as int64."""
+    del typing_context, address, first, second, third
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del context, signature
+        word = ir.IntType(64)
+        function = ir.FunctionType(ir.IntType(32), [word, word, word]).as_pointer()
+        return builder.call(builder.inttoptr(arguments[0], function), list(arguments[1:]))
+
+    return types.int32(types.int64, types.int64, types.int64, types.int64), generate
