@@ -1,72 +1,157 @@
-"""Media of a large batch, taken by column. What is no media of a known peer is left to the tick."""
+"""Datagrams of a batch: compiled loops decrypt and count them, and what is plain media goes on from here.
 
-from typing import Any
+The rest is handed to the tick, in order.
+"""
+
+import struct
+import time
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from sfu.decryption import Decryption, good
-from sfu.forwarding.bulk import Arrived, Bulk
-from sfu.forwarding.layout_table import HEAD_BYTES
+from sfu.compiled import intake
+from sfu.compiled.intake import (
+    MEDIA,
+    NEWEST_US,
+    RECORD_WORDS,
+    RECORDS,
+    REJECTED,
+    STRANGERS,
+    TOTALS,
+)
+from sfu.forwarding.delivery import AUDIO_CLOCK, Delivery, MediaSink
 from sfu.mux import Mux
-from sfu.net.arrays import Bools, Int64s, UInt8s, UInt64s
-from sfu.net.lookup import MISSING
+from sfu.net import srtp
+from sfu.net.arrays import Int64s
 from sfu.net.peers import PeerTable
 from sfu.net.udp import ROW_BYTES, UdpPort
+from sfu.peer.context import PeerContext
+from sfu.rtp.header import FIXED_LENGTH
 
-MANY = 64
-"""From so many datagrams on columns are faster than one packet after the other."""
-_SHORTEST_RTP = 12
+_RECORD = struct.Struct(f"={RECORD_WORDS}q")
+
+
+class Other(NamedTuple):
+    """A datagram that is no plain media."""
+
+    kind: int
+    """OTHER (media), RTCP, both decrypted, DTLS or STUN, of :mod:`sfu.compiled.intake`."""
+    row: int
+    """Of the port's."""
+    owner: int
+    """Row of the transport; nobody's for STUN."""
+    length: int
+    arrival_us: int
 
 
 class Intake:
-    """Decrypts and passes on what a port has filled its rows with."""
+    """Takes what a port has filled its rows with."""
 
-    def __init__(self, mux: Mux, peers: PeerTable, bulk: Bulk, decryption: Decryption) -> None:
+    def __init__(self, mux: Mux, context: PeerContext, sink: MediaSink) -> None:
         self._mux = mux
-        self._peers = peers
-        self._bulk = bulk
-        self._decryption = decryption
-        self.rejected = 0
-        """Packets that failed authentication."""
+        self._peers: PeerTable = context.peers
+        self._table = context.streams
+        self._logs = context.acknowledgements.logs
+        self._functions: Int64s = np.array([srtp.UNPROTECT, srtp.UNPROTECT_RTCP], np.int64)
+        self._speech = context.speech.numbers()
+        self._delivery = Delivery(sink)
+        size = context.config.batch_size
+        self._records: Int64s = np.zeros((size, RECORD_WORDS), np.int64)
+        self._record_bytes = self._records.data.cast("B")
+        self._totals: Int64s = np.zeros(TOTALS, np.int64)
 
-    def take(
-        self, port: UdpPort, columns: tuple[UInt64s, Int64s, Int64s], pointers: list[Any], now: float
-    ) -> Bools:
-        """Take the media of a batch; returns which rows it was."""
-        keys, lengths, arrivals_us = columns
-        heads = np.ascontiguousarray(port.rows[: len(keys), :HEAD_BYTES])
-        media = _is_rtp(heads) & (lengths >= _SHORTEST_RTP)
-        owners = self._mux.rows[port.index].find(keys)
-        media &= owners != MISSING
-        taken = np.flatnonzero(media)
-        sessions = [self._peers.srtp_in[owner] for owner in owners[taken].tolist()]
-        if None in sessions:  # no keys yet
-            taken = taken[[session is not None for session in sessions]]
-            sessions = [session for session in sessions if session is not None]
-        media[:] = False
-        media[taken] = True
-        packets = [pointers[row] for row in taken.tolist()]
-        statuses, sizes = self._decryption.run(sessions, packets, lengths[taken])
-        authentic = good(statuses)
-        if authentic is not None:
-            self.rejected += len(taken) - len(authentic)
-            taken, sizes = taken[authentic], sizes[authentic]
-        if len(taken):
-            self._bulk.receive(
-                Arrived(
-                    port.memory,
-                    taken * ROW_BYTES,
-                    heads[taken],
-                    sizes.astype(np.int64),
-                    owners[taken],
-                    arrivals_us[taken],
-                ),
+        self._total: Any = self._totals.data
+
+    @property
+    def rejected(self) -> int:
+        """Packets that failed authentication or came before the keys."""
+        count: int = self._total[REJECTED]
+        return count
+
+    @property
+    def newest_us(self) -> int:
+        """When the newest datagram came, in Unix µs."""
+        at_us: int = self._total[NEWEST_US]
+        return at_us
+
+    def take(self, port: UdpPort, count: int, now: float) -> Iterator[Other]:
+        """Take the batch of ``count`` datagrams; media goes on at once, everything else is returned one by one.
+
+        What is returned may change what the rest of the batch means, so it is to be dealt with before the next.
+        """
+        receiver, table, logs = port.receiver, self._table, self._logs
+        owners = self._mux.owners[port.index]
+        fallback_us = 0 if port.timed else time.time_ns() // 1000
+        row = 0
+        while row < count:
+            row = intake.take(
+                receiver.rows,
+                receiver.words,
+                receiver.origins,
+                receiver.headers,
+                row,
+                count,
+                owners.table,
+                self._peers.sessions_in,
+                self._functions,
+                table.index.table,
+                table.rows.words,
+                table.rows.reals,
+                table.meters.words,
+                table.meters.reals,
+                table.layouts.words,
+                self._speech,
+                logs.log,
+                logs.noted,
+                self._records,
+                self._totals,
+                fallback_us,
                 now,
             )
-        return media
+            if self._total[STRANGERS]:
+                self._mux.strangers += self._total[STRANGERS]
+                self._total[STRANGERS] = 0
+            yield from self._deliver(port.memory, self._total[RECORDS], now)
 
-
-def _is_rtp(heads: UInt8s) -> Bools:
-    """Sorted as RFC 7983 and RFC 5761 say."""
-    is_rtp: Bools = (heads[:, 0] >> 6 == 2) & ((heads[:, 1] < 192) | (heads[:, 1] > 223))
-    return is_rtp
+    def _deliver(self, memory: memoryview, count: int, now: float) -> Iterator[Other]:
+        streams, known = self._table.streams, self._table.layouts.known
+        sound, picture = self._delivery.sound, self._delivery.picture
+        for (
+            kind,
+            row,
+            owner,
+            stream_row,
+            sequence,
+            timestamp,
+            start,
+            end,
+            number,
+            arrival_us,
+        ) in _RECORD.iter_unpack(self._record_bytes[: count * _RECORD.size]):
+            if kind != MEDIA:
+                yield Other(kind, row, owner, end, arrival_us)
+                continue
+            stream = streams[stream_row]
+            if stream.audio:
+                layer = stream.layer
+                if not layer.renditions and stream.started and sequence % AUDIO_CLOCK:
+                    layer.last_packet_at = now
+                    continue
+                deliver = sound
+            else:
+                deliver = picture
+            layout = known[number]
+            assert layout is not None
+            at = row * ROW_BYTES
+            deliver(
+                stream,
+                sequence,
+                timestamp,
+                memory[at + 1] & 0x80,
+                stream.slot,
+                memory[at + start : at + end],
+                layout,
+                int.from_bytes(memory[at + FIXED_LENGTH : at + start], "big"),
+                now,
+            )

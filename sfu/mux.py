@@ -4,6 +4,7 @@ Only a validated address reaches DTLS or SRTP; anything else but a signed STUN c
 ClientHello race that let strangers break calls elsewhere).
 """
 
+import struct
 from collections.abc import Hashable
 
 from sfu.net import stun
@@ -12,6 +13,8 @@ from sfu.net.peers import PeerTable, address_of
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import AddressKey, UdpPort
 from sfu.peer.transport import Transport
+
+_ADDRESS = struct.Struct("=4q")
 
 UdpAddress = tuple[int, AddressKey]
 """Index of the port, and the peer's address on it."""
@@ -25,8 +28,8 @@ class Mux:
         self._ports: list[UdpPort] = []
         self.by_udp: list[dict[AddressKey, Transport]] = []
         """Transports by validated address, for each UDP port ..."""
-        self.rows: list[Lookup] = []
-        """... and rows of those with IPv4 addresses, for many datagrams at once."""
+        self.owners: list[Lookup] = []
+        """... and their rows, for compiled loops."""
         self.by_row: dict[int, Transport] = {}
         self.by_tcp: dict[TcpPeer, Transport] = {}
         self._by_ufrag: dict[str, Transport] = {}
@@ -37,7 +40,7 @@ class Mux:
     def add_port(self, port: UdpPort) -> None:
         self._ports.append(port)
         self.by_udp.append({})
-        self.rows.append(Lookup())
+        self.owners.append(Lookup())
 
     def register(self, transport: Transport) -> None:
         """Know a transport by its (new) ICE credentials."""
@@ -107,8 +110,8 @@ class Mux:
             index, key = _udp(address)
             known = self.by_udp[index].get(key)
             self.by_udp[index][key] = transport
-            if known is not transport and isinstance(key, int):
-                self.rows[index].put(key, transport.row)
+            if known is not transport:
+                self.owners[index].put(self._words(index, key), transport.row)
 
     def _forget(self, address: Hashable, transport: Transport) -> None:
         if self._owner(address) is not transport:
@@ -119,8 +122,13 @@ class Mux:
         else:
             index, key = _udp(address)
             del self.by_udp[index][key]
-            if isinstance(key, int):
-                self.rows[index].drop(key)
+            self.owners[index].drop(self._words(index, key))
+
+    def _words(self, index: int, key: AddressKey) -> tuple[int, int, int, int]:
+        first, second, third, fourth = _ADDRESS.unpack(
+            self._ports[index].raw_address(key).ljust(_ADDRESS.size, b"\0")
+        )
+        return first, second, third, fourth
 
     def _owner(self, address: Hashable) -> Transport | None:
         if isinstance(address, TcpPeer):

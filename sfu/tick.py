@@ -1,57 +1,36 @@
-"""The tick: drain, decrypt in place, read and forward each packet, then write and send all copies at once.
+"""The tick: take in a batch and forward each packet, then write and send all copies at once.
 
-Media of a batch is decrypted by one ``map`` over raw pointers. RTCP and DTLS come after it.
+RTCP and DTLS of a batch come last.
 """
 
-import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from math import inf
 from typing import Any
 
-import numpy as np
-
 from sfu.appetite import Appetite
-from sfu.decryption import Decryption
+from sfu.compiled.intake import DTLS, OTHER, RTCP, STUN
 from sfu.forwarding.backlog import Backlog
-from sfu.forwarding.bulk import Bulk
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import Lane
 from sfu.forwarding.pace import Pace
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.shedding import Shedder
 from sfu.forwarding.uptrack import Layer
-from sfu.intake import MANY, Intake
+from sfu.intake import Intake, Other
 from sfu.mux import Mux
 from sfu.net import srtp
-from sfu.net.arrays import Bools, Int64s, UInt64s
 from sfu.net.egress import Egress
 from sfu.net.tcp import TcpPeer
-from sfu.net.udp import ROW_BYTES, AddressKey, UdpPort
+from sfu.net.udp import ROW_BYTES, UdpPort
 from sfu.overload import Overload
 from sfu.peer.context import PeerContext
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
 from sfu.rtp.extensions import abs_send_time
-from sfu.rtp.header import FIXED_HEAD, RtpHead
+from sfu.rtp.header import FIXED_HEAD
 
-_ROW_HEAD = struct.Struct(f"{FIXED_HEAD.format}{ROW_BYTES - FIXED_HEAD.size}x")
 _SHORTEST_RTP = 12
 _SHORTEST_RTCP = 8
-_Datagram = tuple[tuple[AddressKey, int, int, int], RtpHead]
-"""What a port says of a datagram, and its first fields (whatever they are)."""
-
-
-class _Media:
-    """RTP packets of one batch that are yet to be decrypted, by column."""
-
-    __slots__ = ("arrived", "pointers", "sessions", "sizes")
-
-    def __init__(self) -> None:
-        self.arrived: list[tuple[Transport, int, RtpHead, int]] = []
-        """Transport, where the packet is in the port's memory, first fields, time in Unix µs."""
-        self.sessions: list[Any] = []
-        self.pointers: list[Any] = []
-        self.sizes: list[int] = []
 
 
 class Tick:
@@ -79,18 +58,7 @@ class Tick:
         self.shedder = Shedder(self.overload)
         self.feedback: dict[Transport, Feedback] = {}
         self._length: Any = srtp.ffi.new("int *")
-        self._decryption = Decryption()
-        bulk = Bulk(
-            context.streams,
-            context.speech,
-            self,
-            context.acknowledgements.record,
-            lambda row: mux.by_row[row].ingress,
-        )
-        self._intake = Intake(mux, context.peers, bulk, self._decryption)
-        self.many = MANY
-        """From so many datagrams on a batch's media is taken by column."""
-        self._rows: dict[UdpPort, list[Any]] = {}
+        self._intake = Intake(mux, context, self)
         self._now = 0.0
         self._unix_now = 0.0
         self._abs_send_time = 0
@@ -125,52 +93,38 @@ class Tick:
         count = port.fill(asked)
         if not count:
             return False
-        columns = port.columns() if count >= self.many else None
-        if columns is None:
-            datagrams = zip(port.datagrams(), _ROW_HEAD.iter_unpack(port.memory), strict=False)
-            arrival_us = self._sort(port, datagrams)
-        else:
-            arrival_us = int(columns[2][-1])
-            media = self._intake.take(port, columns, self._pointers(port), self._now)
-            self._sort(port, _rest(port, columns, ~media))
+        last: list[Other] = []
+        for other in self._intake.take(port, count, self._now):
+            if other.kind in (RTCP, DTLS):
+                last.append(other)
+            else:
+                self._other(port, other)
+        for other in last:
+            self._other(port, other)
         self._taken += count
         full = count == asked
         if self._shed:
-            waited_s = self._unix_now - arrival_us / 1e6 if port.timed else None
+            waited_s = self._unix_now - self._intake.newest_us / 1e6 if port.timed else None
             self.overload.received(waited_s, self._now, full=full)
         return full
 
-    def _sort(self, port: UdpPort, datagrams: Iterable[_Datagram]) -> int:
-        """Take datagrams one by one; returns when the last of them came."""
-        transports = self._mux.by_udp[port.index]
-        pointers = self._pointers(port)
-        media = _Media()
-        others: list[tuple[Transport, int, int, int]] = []
-        arrival_us = 0
-        for (key, row, length, arrival_us), head in datagrams:
-            transport = transports.get(key)
-            if 128 <= head[0] <= 191 and not 192 <= head[1] <= 223 and transport is not None:
-                pair = transport.srtp
-                if pair is None or length < _SHORTEST_RTP:
-                    self._rejected += 1
-                    continue
-                media.arrived.append((transport, row * ROW_BYTES, head, arrival_us))
-                media.sessions.append(pair.rx_ptr)
-                media.pointers.append(pointers[row])
-                media.sizes.append(length)
-            elif length < 2:
-                continue
-            elif head[0] <= 3:
-                self._mux.udp_check(port, key, bytes(port.data(row, length)), self._now)
-            elif transport is None:
-                self._mux.strangers += 1
-            else:
-                others.append((transport, row, length, head[0]))
-        if media.arrived:
-            self._media(media, port.memory)
-        if others:
-            self._others(others, port, pointers)
-        return arrival_us
+    def _other(self, port: UdpPort, other: Other) -> None:
+        """Take what is no plain media."""
+        kind, row, owner, length, arrival_us = other
+        if kind == STUN:
+            self._mux.udp_check(port, port.key(row), bytes(port.data(row, length)), self._now)
+            return
+        transport = self._mux.by_row.get(owner)
+        if transport is None:  # gone since its packet was decrypted
+            return
+        if kind == OTHER:
+            at = row * ROW_BYTES
+            head = FIXED_HEAD.unpack_from(port.memory, at)
+            transport.ingress.receive(port.memory, at, length, head, arrival_us, self._now)
+        elif kind == RTCP:
+            self._rtcp(transport, port.data(row, length))
+        else:
+            transport.dtls_record(bytes(port.data(row, length)))
 
     def tcp(self, peer: TcpPeer, data: bytes) -> None:
         """Take one datagram from an ICE-TCP connection."""
@@ -250,71 +204,26 @@ class Tick:
         if self._shed:
             self.overload.sent(self._egress.counters.refused - refused, self._now)
 
-    def _media(self, media: _Media, memory: memoryview) -> None:
-        """Decrypt a batch in place, and let each packet go its way."""
-        statuses, sizes = self._decryption.run(media.sessions, media.pointers, media.sizes)
-        lengths = sizes.tolist()
-        now = self._now
-        for (transport, at, head, arrival_us), status, length in zip(
-            media.arrived, statuses, lengths, strict=True
-        ):
-            if status:
-                self._rejected += 1
-                continue
-            transport.ingress.receive(memory, at, length, head, arrival_us, now)
-
-    def _others(self, others: list[tuple[Transport, int, int, int]], port: UdpPort, rows: list[Any]) -> None:
-        """Take a batch's RTCP and DTLS."""
-        for transport, row, length, first in others:
-            if 128 <= first <= 191:
-                self._rtcp(transport, port.data(row, length), rows[row])
-        for transport, row, length, first in others:
-            if 20 <= first <= 63:
-                transport.dtls_record(bytes(port.data(row, length)))
-
-    def _rtcp(self, transport: Transport, data: memoryview, pointer: Any) -> None:
-        """Take one RTCP packet."""
-        pair = transport.srtp
-        size = self._length
-        size[0] = len(data)
-        ssrc = int.from_bytes(data[4:8], "big")
-        if pair is None or len(data) < _SHORTEST_RTCP or srtp.unprotect_rtcp(pair.rx_ptr, pointer, size):
-            self._rejected += 1
-            return
-        transport.ingress.authenticated(ssrc)
-        self.feedback[transport].receive(bytes(data[: size[0]]), self._now, self._unix_now, self.resend)
+    def _rtcp(self, transport: Transport, packet: memoryview) -> None:
+        """Take one decrypted RTCP packet."""
+        transport.ingress.authenticated(int.from_bytes(packet[4:8], "big"))
+        self.feedback[transport].receive(bytes(packet), self._now, self._unix_now, self.resend)
 
     def _tcp_media(self, transport: Transport, data: bytes) -> None:
         """Take RTP or RTCP that came over TCP."""
-        row = bytearray(ROW_BYTES)
-        row[: len(data)] = data
-        pointer = srtp.ffi.from_buffer(row)
-        if 192 <= data[1] <= 223:
-            self._rtcp(transport, memoryview(row)[: len(data)], pointer)
-            return
-        pair = transport.srtp
-        if pair is None or len(data) < _SHORTEST_RTP:
+        rtcp = 192 <= data[1] <= 223
+        pair, size = transport.srtp, self._length
+        row = bytearray(data)
+        size[0] = len(data)
+        if (
+            pair is None
+            or len(data) < (_SHORTEST_RTCP if rtcp else _SHORTEST_RTP)
+            or (srtp.unprotect_rtcp if rtcp else srtp.unprotect)(pair.rx_ptr, srtp.ffi.from_buffer(row), size)
+        ):
             self._rejected += 1
-            return
-        media = _Media()
-        media.arrived.append((transport, 0, FIXED_HEAD.unpack_from(row), int(self._unix_now * 1e6)))
-        media.sessions.append(pair.rx_ptr)
-        media.pointers.append(pointer)
-        media.sizes.append(len(data))
-        self._media(media, memoryview(row))
-
-    def _pointers(self, port: UdpPort) -> list[Any]:
-        """libsrtp wants a C pointer to each row; they are made once per port."""
-        rows = self._rows.get(port)
-        if rows is None:
-            base = srtp.ffi.cast("unsigned char *", port.rows.ctypes.data)
-            rows = self._rows[port] = [base + index * ROW_BYTES for index in range(len(port.rows))]
-        return rows
-
-
-def _rest(port: UdpPort, columns: tuple[UInt64s, Int64s, Int64s], left: Bools) -> Iterator[_Datagram]:
-    """Some rows of a port, one by one."""
-    rows = np.flatnonzero(left)
-    keys, lengths, arrivals_us = (column[rows].tolist() for column in columns)
-    for key, row, length, arrival_us in zip(keys, rows.tolist(), lengths, arrivals_us, strict=True):
-        yield (key, row, length, arrival_us), FIXED_HEAD.unpack_from(port.memory, row * ROW_BYTES)
+        elif rtcp:
+            self._rtcp(transport, memoryview(row)[: size[0]])
+        else:
+            head = FIXED_HEAD.unpack_from(row.ljust(ROW_BYTES, b"\0"))
+            arrival_us = int(self._unix_now * 1e6)
+            transport.ingress.receive(memoryview(row), 0, size[0], head, arrival_us, self._now)

@@ -4,14 +4,13 @@ import ctypes
 import socket
 from typing import Any
 
-from sfu.net.mmsg import ADDRESS_BYTES, Receiver
+from sfu.compiled.intake import rearm
+from sfu.net.mmsg import Receiver
 
 MAX_PER_SOCKET = 256
 """Datagrams taken of one socket before the next has its turn."""
 
 _HEADER_BYTES = 64
-_NAME_LENGTH, _CONTROL_LENGTH = 1, 5
-_CONTROL_BYTES = 64
 
 
 class Arena(Receiver):
@@ -27,7 +26,7 @@ class Arena(Receiver):
         self._recvmmsg.argtypes = (
             ctypes.c_int, ctypes.c_void_p, ctypes.c_uint, ctypes.c_int, ctypes.c_void_p,
         )  # fmt: skip
-        self._first_header = int(self._headers.ctypes.data)
+        self._first_header = int(self.headers.ctypes.data)
         self._first_row = int(self.rows.ctypes.data)
         self.used = size
         self.clear()
@@ -35,8 +34,7 @@ class Arena(Receiver):
     def clear(self) -> None:
         """Make all rows free."""
         # The kernel has overwritten the sizes of the buffers with those of what it put there.
-        self._headers[: self.used, _NAME_LENGTH] = ADDRESS_BYTES
-        self._headers[: self.used, _CONTROL_LENGTH] = _CONTROL_BYTES
+        rearm(self.headers, self.used)
         self.used = 0
 
     def fill(self, fd: int) -> int:

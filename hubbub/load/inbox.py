@@ -94,11 +94,10 @@ class Inbox:
     def _sort(self, owners: Int64s, now: float) -> None:
         arena = self._arena
         used = arena.used
-        sizes = np.array(arena.lengths(used), np.int64)
+        unix_us = time.time_ns() // 1000
+        _, sizes, arrivals = arena.columns(used, unix_us)
         first, second = arena.rows[:used, 0], arena.rows[:used, 1]
         media = (first >= 128) & (first <= 191) & ((second < 192) | (second > 223)) & (sizes >= _MIN_RTP)
-        unix_us = time.time_ns() // 1000
-        arrivals = np.array(arena.arrivals_us(used, unix_us), np.int64)
         rows = np.flatnonzero(media)
         if len(rows):
             self._count(rows, owners[rows], sizes[rows], arrivals[rows], now - unix_us / 1e6)

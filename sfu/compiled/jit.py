@@ -5,37 +5,52 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_type_hints
 
 import numba
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
+from numpy.typing import NDArray
+
+Bytes2 = Annotated[NDArray[np.uint8], "uint8[:, ::1]"]
+Words = Annotated[NDArray[np.int64], "int64[::1]"]
+Words2 = Annotated[NDArray[np.int64], "int64[:, ::1]"]
+Words3 = Annotated[NDArray[np.int64], "int64[:, :, ::1]"]
+Floats = Annotated[NDArray[np.float64], "float64[::1]"]
+Floats2 = Annotated[NDArray[np.float64], "float64[:, ::1]"]
+_SCALARS = {int: "int64", float: "float64", bool: "boolean", type(None): "void"}
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 logger = logging.getLogger(__name__)
 
 
-def compiled(signature: str | None = None) -> Callable[[_F], _F]:
-    """Compile a function for one signature, such as ``"int64(int64[::1], uint8[:, ::1])"``, now or from disk.
+def compiled(function: _F) -> _F:
+    """Compile a function for the types in its annotations, now or from disk.
 
-    Other arguments raise TypeError, so a wrong array is found at once and nothing is ever compiled between two packets.
-    Without a signature: a part of other functions of its file, compiled with them. Indices are not checked
-    (but with NUMBA_BOUNDSCHECK=1), division by zero gives no error.
+    Arrays must have exactly that type, shape and order: others raise TypeError, so nothing is ever compiled between two
+    packets. Indices are not checked (but with NUMBA_BOUNDSCHECK=1), division by zero gives no error.
     """
+    hints = get_type_hints(function, include_extras=True)
+    returned = _type_of(hints.pop("return"))
+    signature = f"{returned}({', '.join(map(_type_of, hints.values()))})"
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = _cache()
+    try:
+        return numba.njit(signature, cache=True, nogil=True, error_model="numpy")(function)
+    finally:
+        numba.config.CACHE_DIR = before
 
-    def decorate(function: _F) -> _F:
-        if signature is None:
-            return numba.njit(error_model="numpy")(function)  # type: ignore[no-any-return]
-        before = numba.config.CACHE_DIR
-        numba.config.CACHE_DIR = _cache()
-        try:
-            return numba.njit(signature, cache=True, nogil=True, error_model="numpy")(function)  # type: ignore[no-any-return]
-        finally:
-            numba.config.CACHE_DIR = before
 
-    return decorate
+def part(function: _F) -> _F:
+    """A part of compiled functions, compiled with them."""
+    return numba.njit(error_model="numpy")(function)
+
+
+def _type_of(hint: Any) -> str:
+    return _SCALARS[hint] if hint in _SCALARS else str(get_args(hint)[1])
 
 
 _CACHE: list[str] = []

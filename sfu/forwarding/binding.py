@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from sfu.compiled.streams import METER
 from sfu.control import MediaKind
 from sfu.forwarding.layout import Layout, SourceExtensions
 from sfu.forwarding.reader import Reader, reader_for
@@ -73,11 +74,11 @@ class InStream:
         self.audio = binding.track.kind is MediaKind.AUDIO
         self.meter = meter
         self.nacks = NackRegister(tries=AUDIO_TRIES if self.audio else TRIES) if binding.nack else None
-        self.stats = ReceiveStream(binding.track.clock_rate, table.columns, self.nacks)
+        self.stats = ReceiveStream(binding.track.clock_rate, table.rows, self.nacks)
         self.row = self.stats.row
         """In the table of streams."""
         if meter is not None:
-            table.columns.meters[self.row] = meter.row
+            table.rows.word[self.row, METER] = meter.row
         self.frame_timestamp = -1
         self.reader: Reader = reader_for(binding.track.main.mime)
 
@@ -89,7 +90,7 @@ class Repair:
 
     def __init__(self, repairs: InStream, table: StreamTable) -> None:
         self.repairs = repairs
-        self.stats = ReceiveStream(repairs.track.clock_rate, table.columns)
+        self.stats = ReceiveStream(repairs.track.clock_rate, table.rows)
 
 
 class Streams:
@@ -142,7 +143,7 @@ class Streams:
         )
         self._set_extensions(extensions)
         if binding.track.spec.measure_level and binding.track not in self.levels:
-            self.levels[binding.track] = LevelMeter(self._speech, self._table.levels)
+            self.levels[binding.track] = LevelMeter(self._speech, self._table.meters)
         for index, ssrc in enumerate(binding.ssrcs):
             self._bind_media(ssrc, binding, _layer(binding, index, ""))
 
@@ -172,6 +173,7 @@ class Streams:
         self._source = self._make_source(extensions)
         for stream in self.streams.values():
             stream.layout = self._source.none
+            self._table.forget_layouts(stream.row)
         self.layouts: dict[int, Layout] = {}
         """The latest layout of each shape of packet."""
         self._mid_id = self._source.id_of(ExtensionUri.MID)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from sfu.compiled.streams import PAYLOAD_TYPE, TIMESTAMP
 from sfu.forwarding.binding import InStream, Repair, Streams
 from sfu.forwarding.delivery import Delivery, MediaSink
 from sfu.forwarding.layout import Layout, SourceExtensions
@@ -74,6 +75,7 @@ class Ingress(Streams):
             self._other(head, memory[start:end], layout, block, now)
         else:
             stream.layout = layout
+            self._table.expect(stream.row, layout, start - extension_at)
             self._media(stream, head, memory[start:end], layout, block, now)
 
     def _other(self, head: RtpHead, payload: memoryview, layout: Layout, block: int, now: float) -> None:
@@ -91,13 +93,13 @@ class Ingress(Streams):
     ) -> None:
         _, second, sequence, timestamp, *_ = head
         stats = stream.stats
-        columns, row = self._table.columns, stream.row
-        if second & 0x7F != columns.payload_type[row]:
+        word, row = self._table.rows.word, stream.row
+        if second & 0x7F != word[row, PAYLOAD_TYPE]:
             self.authenticated(head[4])  # there is no other way to begin
             if not self._use_payload_type(stream, second & 0x7F):
                 return
         meter = stream.meter
-        before = columns.timestamp[row] if meter is not None else 0
+        before = word[row, TIMESTAMP] if meter is not None else 0
         extended = stats.receive(sequence, timestamp, now)
         if extended < 0:
             self.ignored += 1
@@ -107,7 +109,7 @@ class Ingress(Streams):
             for rendition in stream.layer.renditions:
                 rendition.numbering.drop(extended)
             return
-        media_time = columns.timestamp[row]
+        media_time = word[row, TIMESTAMP]
         if media_time & _TIMESTAMP_MASK != timestamp:
             media_time = stats.extend_timestamp(timestamp)
         if meter is not None and layout.level >= 0:
@@ -122,7 +124,7 @@ class Ingress(Streams):
         if slot is None:
             self.unknown += 1
             return False
-        self._table.columns.payload_type[stream.row] = payload_type
+        self._table.rows.word[stream.row, PAYLOAD_TYPE] = payload_type
         stream.slot = slot
         return True
 

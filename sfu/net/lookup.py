@@ -1,43 +1,54 @@
-"""Numbers by 64-bit keys, found for many keys at once."""
+"""Row numbers by keys of a few words, for compiled loops to find."""
+
+import secrets
 
 import numpy as np
 
-from sfu.net.arrays import Int64s, UInt64s
+from sfu.compiled import table
+from sfu.compiled.table import MISSING, VALUE, WORDS
+from sfu.net.arrays import Int64s
 
-MISSING = -1
-_LAST = 2**64 - 1
+_FIRST_SLOTS = 16
+
+Key = tuple[int, int, int, int]
+"""Four signed 64-bit numbers."""
 
 
 class Lookup:
-    """A sorted array of keys; to be changed seldom and asked often. The largest 64-bit number can't be a key."""
+    """A hash table that keeps itself half empty."""
 
-    __slots__ = ("_keys", "_values")
+    __slots__ = ("_count", "table")
 
     def __init__(self) -> None:
-        self._keys: UInt64s = np.array([_LAST], np.uint64)
-        self._values: Int64s = np.array([MISSING], np.int64)
+        self._count = 0
+        self.table = _empty(_FIRST_SLOTS)
+        """For :func:`sfu.compiled.table.find`; another one after it has grown."""
 
     def __len__(self) -> int:
-        return len(self._keys) - 1
+        return self._count
 
-    def put(self, key: int, value: int) -> None:
-        """Remember a number; what the key meant before is forgotten."""
-        at = int(self._keys.searchsorted(np.uint64(key)))
-        if self._keys[at] == key:
-            self._values[at] = value
-            return
-        self._keys = np.insert(self._keys, at, np.uint64(key))
-        self._values = np.insert(self._values, at, value)
+    def put(self, key: Key, value: int) -> None:
+        """Remember a number, not negative; what the key meant before is forgotten."""
+        self._count += table.put(self.table, *key, value)
+        if 2 * self._count >= len(self.table) - 1:
+            self._grow()
 
-    def drop(self, key: int) -> None:
+    def drop(self, key: Key) -> None:
         """Forget a key, known or not."""
-        at = int(self._keys.searchsorted(np.uint64(key)))
-        if self._keys[at] == key:
-            self._keys = np.delete(self._keys, at)
-            self._values = np.delete(self._values, at)
+        self._count -= table.drop(self.table, *key)
 
-    def find(self, keys: UInt64s) -> Int64s:
-        """The number of each key; MISSING where there is none."""
-        at = self._keys.searchsorted(keys)
-        found: Int64s = np.where(self._keys[at] == keys, self._values[at], MISSING)
-        return found
+    def find(self, key: Key) -> int:
+        """The number of a key; MISSING if it isn't there."""
+        return table.find(self.table, *key)
+
+    def _grow(self) -> None:
+        before = self.table[:-1]
+        self.table = _empty(2 * len(before))
+        for first, second, third, fourth, value in before[before[:, VALUE] != MISSING].tolist():
+            table.put(self.table, first, second, third, fourth, value)
+
+
+def _empty(slots: int) -> Int64s:
+    made = np.full((slots + 1, WORDS), MISSING, np.int64)
+    made[-1, 0] = secrets.randbits(62)
+    return made

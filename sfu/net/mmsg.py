@@ -10,28 +10,28 @@ import errno
 import socket
 import struct
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from cffi import FFI
 
+from sfu.compiled.intake import (
+    ADDRESS_BYTES,
+    CONTROL_LENGTH,
+    HEADER_WORDS,
+    NANOSECONDS,
+    ORIGIN_WORDS,
+    SECONDS,
+    TIMED_BYTES,
+    rearm,
+)
 from sfu.net.arrays import Int64s, UInt8s, UInt64s, run_lengths
 
-ADDRESS_BYTES = 32
-"""Room for one ``sockaddr_in6`` (28 bytes), padded to whole words."""
-
-_CONTROL_BYTES = 64
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 _SO_TIMESTAMPNS = 35
 _MSG_TRUNC = 0x20
-_TIMED_BYTES = 32
-"""Length of the control messages when the kernel's time is among them."""
-_ORIGIN = struct.Struct("=Q24x16xqq32x")
-"""Of an address and the control messages behind it: first word, seconds, nanoseconds (struct timespec)."""
-_HEADER = struct.Struct("=40xQi4xI4x")
-"""Of a struct mmsghdr: length of the control messages, flags, length of the datagram."""
 _NAME, _NAME_LENGTH, _IOV, _IOV_LENGTH, _CONTROL, _CONTROL_LENGTH, _FLAGS, _LENGTH = range(8)
 
 MAX_SEGMENTS = 60
@@ -39,8 +39,6 @@ MAX_SEGMENTS = 60
 MAX_GSO_BYTES = 65_000
 """Payload of one GSO message; a UDP datagram carries at most 65,507."""
 
-_FEW_FILLED = 12
-"""Rows up to which what the kernel has written over is put right one by one."""
 FEW = 128
 """Datagrams up to which :meth:`Sender.send_few` is the faster way."""
 _VECTOR = struct.Struct("=qq")
@@ -88,52 +86,42 @@ class Receiver:
 
     __slots__ = (
         "_filled",
-        "_header_bytes",
-        "_header_words",
-        "_headers",
         "_headers_pointer",
-        "_origin_bytes",
-        "_origins",
         "_vectors",
+        "headers",
+        "origins",
         "rows",
         "size",
         "stride",
+        "words",
     )
 
     def __init__(self, size: int, stride: int) -> None:
+        """``stride`` must be whole words."""
         self.size = size
         self.stride = stride
         self.rows: UInt8s = np.zeros((size, stride), np.uint8)
         """One datagram a row."""
-        self._origins: UInt8s = np.zeros((size, _ORIGIN.size), np.uint8)
+        self.words: Int64s = self.rows.view(np.int64)
+        """The same as words."""
+        self.origins: Int64s = np.zeros((size, ORIGIN_WORDS), np.int64)
         """Whence and when each datagram came: its socket address, then control messages."""
-        self._origin_bytes = self._origins.data.cast("B")
         self._vectors: Int64s = np.zeros((size, 2), np.int64)
         index = np.arange(size, dtype=np.int64)
         self._vectors[:, 0] = self.rows.ctypes.data + index * stride
         self._vectors[:, 1] = stride
-        self._headers: Int64s = np.zeros((size, 8), np.int64)
-        self._headers[:, _NAME] = self._origins.ctypes.data + index * _ORIGIN.size
-        self._headers[:, _IOV] = self._vectors.ctypes.data + index * 16
-        self._headers[:, _IOV_LENGTH] = 1
-        self._headers[:, _CONTROL] = self._headers[:, _NAME] + ADDRESS_BYTES
-        self._header_bytes = self._headers.data.cast("B")
-        self._header_words = self._header_bytes.cast("q")
-        self._headers_pointer = _ffi.cast("void *", self._headers.ctypes.data)
+        self.headers: Int64s = np.zeros((size, HEADER_WORDS), np.int64)
+        """What the kernel says of each datagram."""
+        self.headers[:, _NAME] = self.origins.ctypes.data + index * ORIGIN_WORDS * 8
+        self.headers[:, _IOV] = self._vectors.ctypes.data + index * 16
+        self.headers[:, _IOV_LENGTH] = 1
+        self.headers[:, _CONTROL] = self.headers[:, _NAME] + ADDRESS_BYTES
+        self._headers_pointer = _ffi.cast("void *", self.headers.ctypes.data)
         self._filled = size
 
     def receive(self, fd: int, most: int | None = None) -> int:
         """Fill rows, ``most`` of them, with what waits in the socket's buffer; returns how many, 0 for nothing."""
-        # The kernel has written over these.
-        if self._filled <= _FEW_FILLED:
-            words = self._header_words
-            for at in range(0, 8 * self._filled, 8):
-                words[at + _NAME_LENGTH] = ADDRESS_BYTES
-                words[at + _CONTROL_LENGTH] = _CONTROL_BYTES
-        else:
-            used = self._headers[: self._filled]
-            used[:, _NAME_LENGTH] = ADDRESS_BYTES
-            used[:, _CONTROL_LENGTH] = _CONTROL_BYTES
+        rearm(self.headers, self._filled)
         assert _lib is not None
         count: int = _lib.recvmmsg(
             fd, self._headers_pointer, min(most or self.size, self.size), socket.MSG_DONTWAIT, _ffi.NULL
@@ -141,41 +129,32 @@ class Receiver:
         self._filled = max(count, 0)
         return self._filled
 
-    def datagrams(self, fallback_us: int) -> Iterator[tuple[int, int, int]]:
-        """What the last call filled the rows with: (first word of the address, bytes, arrival in Unix µs) by row.
-
-        An IPv4 address is all in the first word. A datagram that was cut off has 0 bytes; ``fallback_us`` is for
-        those that carry no time.
-        """
-        headers = _HEADER.iter_unpack(self._header_bytes)
-        origins = _ORIGIN.iter_unpack(self._origin_bytes[: self._filled * _ORIGIN.size])
-        for (word, seconds, nanoseconds), (control, flags, length) in zip(origins, headers, strict=False):
-            yield (
-                word,
-                0 if flags & _MSG_TRUNC else length,
-                seconds * 1_000_000 + nanoseconds // 1_000 if control >= _TIMED_BYTES else fallback_us,
-            )
-
-    def lengths(self, count: int) -> list[int]:
-        """Bytes in each of the first ``count`` rows; 0 for a datagram that was cut off."""
-        return self.columns(count, 0)[1].tolist()  # type: ignore[no-any-return]
-
-    def arrivals_us(self, count: int, fallback_us: int) -> list[int]:
-        """Kernel arrival times (Unix microseconds); ``fallback_us`` for rows that carry none."""
-        return self.columns(count, fallback_us)[2].tolist()  # type: ignore[no-any-return]
+    def put(self, row: int, raw_address: bytes, length: int, arrival_us: int) -> None:
+        """Describe a datagram that came into a row otherwise, as the kernel would."""
+        origin = self.origins[row]
+        origin[:] = 0
+        origin.view(np.uint8)[: len(raw_address)] = np.frombuffer(raw_address, np.uint8)
+        origin[SECONDS], origin[NANOSECONDS] = divmod(arrival_us * 1000, 1_000_000_000)
+        self.headers[row, CONTROL_LENGTH] = TIMED_BYTES
+        self.headers[row, _FLAGS] = 0
+        self.headers[row, _LENGTH] = length
 
     def columns(self, count: int, fallback_us: int) -> tuple[UInt64s, Int64s, Int64s]:
-        """What :meth:`datagrams` tells, of the first ``count`` rows by column."""
-        lengths = self._headers[:count, _LENGTH] & 0xFFFFFFFF
-        lengths[(self._headers[:count, _FLAGS] & _MSG_TRUNC) != 0] = 0
-        words = self._origins[:count].view(np.int64)
-        times = words[:, 6] * 1_000_000 + words[:, 7] // 1_000
-        times[self._headers[:count, _CONTROL_LENGTH] < _TIMED_BYTES] = fallback_us
-        return words[:, 0].view(np.uint64), lengths, times
+        """Of the first ``count`` rows: first word of the address (all of it for IPv4), bytes, arrival in Unix µs.
+
+        A datagram that was cut off has 0 bytes; ``fallback_us`` is for those that carry no time.
+        """
+        lengths = self.headers[:count, _LENGTH] & 0xFFFFFFFF
+        lengths[(self.headers[:count, _FLAGS] & _MSG_TRUNC) != 0] = 0
+        origins = self.origins[:count]
+        times = origins[:, SECONDS] * 1_000_000 + origins[:, NANOSECONDS] // 1_000
+        times[self.headers[:count, CONTROL_LENGTH] < TIMED_BYTES] = fallback_us
+        return origins[:, 0].view(np.uint64), lengths, times
 
     def raw_address(self, row: int) -> bytes:
         """Where a row's datagram came from, in the kernel's form."""
-        return self._origins[row, :ADDRESS_BYTES].tobytes()
+        raw: bytes = self.origins[row].tobytes()
+        return raw[:ADDRESS_BYTES]
 
 
 class Sender:

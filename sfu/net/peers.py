@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from sfu.compiled.intake import ADDRESS_BYTES
 from sfu.net.arrays import Int64s, UInt8s, grown
-from sfu.net.mmsg import ADDRESS_BYTES
 from sfu.net.srtp import SrtpPair, location
 
 if TYPE_CHECKING:

@@ -3,11 +3,8 @@
 import contextlib
 import socket
 import time
-from collections.abc import Iterator
-from itertools import islice
 
 from sfu.net import mmsg
-from sfu.net.arrays import Int64s, UInt64s
 from sfu.net.peers import address_of
 
 ROW_BYTES = 2048
@@ -57,47 +54,29 @@ class UdpPort:
         self.timed = self._batch
         """Whether the kernel tells when datagrams came."""
         self.gso = self._batch and mmsg.gso_supported(self._socket)
-        self._receiver = mmsg.Receiver(batch_size, ROW_BYTES)
-        self.rows = self._receiver.rows
-        self.memory = self._receiver.rows.data.cast("B")
+        self.receiver = mmsg.Receiver(batch_size, ROW_BYTES)
+        """What :meth:`fill` fills."""
+        self.memory = self.receiver.rows.data.cast("B")
         """All rows."""
         self.batch_size = batch_size
-        self._count = 0
-        self._single: list[tuple[AddressKey, int, int, int]] = []
         if self._batch:
             mmsg.enable_timestamps(self._socket)
 
     def close(self) -> None:
         self._socket.close()
 
-    def receive(self) -> Iterator[tuple[AddressKey, int, int, int]]:
-        """Drain one batch: (address key, row of ``rows``, bytes, arrival in Unix µs) of each datagram."""
-        self.fill()
-        return self.datagrams()
-
     def fill(self, most: int | None = None) -> int:
-        """Drain one batch into ``rows``, of ``most`` or at most ``batch_size``; returns how many datagrams."""
+        """Drain one batch into rows, of ``most`` or at most ``batch_size``; returns how many datagrams."""
         if self._batch:
-            self._count = self._receiver.receive(self.fileno, most)
-        else:
-            self._single = list(islice(self._receive_singly(), most))
-            self._count = len(self._single)
-        return self._count
+            return self.receiver.receive(self.fileno, most)
+        return self._fill_singly(min(most or self.batch_size, self.batch_size))
 
-    def datagrams(self) -> Iterator[tuple[AddressKey, int, int, int]]:
-        """Of each of the batch: address key, row of ``rows``, bytes, arrival in Unix µs."""
-        if not self._batch:
-            return iter(self._single)
-        datagrams = self._receiver.datagrams(time.time_ns() // 1000)
+    def key(self, row: int) -> AddressKey:
+        """Where the datagram in a row came from."""
+        raw = self.receiver.raw_address(row)
         if self._ipv4:
-            return ((word, row, length, at_us) for row, (word, length, at_us) in enumerate(datagrams))
-        return ((self._ipv6_key(row), row, length, at_us) for row, (_, length, at_us) in enumerate(datagrams))
-
-    def columns(self) -> tuple[UInt64s, Int64s, Int64s] | None:
-        """The batch by column: address keys, bytes, arrivals in Unix µs. None where keys are no numbers."""
-        if not self._batch or not self._ipv4:
-            return None
-        return self._receiver.columns(self._count, time.time_ns() // 1000)
+            return int.from_bytes(raw[:8], "little")
+        return raw[:4] + b"\0\0\0\0" + raw[8:_IPV6_BYTES]  # without the flow label, which may change
 
     def data(self, row: int, length: int) -> memoryview:
         """The datagram in a row, valid until the next batch."""
@@ -122,17 +101,16 @@ class UdpPort:
             return False
         return True
 
-    def _ipv6_key(self, row: int) -> bytes:
-        raw = self._receiver.raw_address(row)[:_IPV6_BYTES]
-        return raw[:4] + b"\0\0\0\0" + raw[8:]  # without the flow label, which may change
-
-    def _receive_singly(self) -> Iterator[tuple[AddressKey, int, int, int]]:
-        for row in range(self.batch_size):
+    def _fill_singly(self, most: int) -> int:
+        for row in range(most):
             try:
                 length, address = self._socket.recvfrom_into(self.data(row, ROW_BYTES))
             except OSError:
-                return
-            yield _key_of(address), row, length if length < ROW_BYTES else 0, time.time_ns() // 1000
+                return row
+            raw_address = self.raw_address(_key_of(address))
+            now_us = time.time_ns() // 1000
+            self.receiver.put(row, raw_address, length if length < ROW_BYTES else 0, now_us)
+        return most
 
 
 def _key_of(address: tuple[object, ...]) -> AddressKey:

@@ -13,11 +13,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sfu.compiled.intake import PHASES
 from sfu.net.arrays import Bools, Int64s, grown
 from sfu.net.outbox import Outbox
 from sfu.rtp import twcc, twcc_columns
 from sfu.rtp.twcc_columns import Addressing, Reports
-from sfu.streams.arrivals import Arrivals, Told, ToldSingly
+from sfu.streams.arrivals import ArrivalLogs, Arrivals, Told, ToldSingly
 from sfu.streams.feedback import (
     BUSY_PACKETS,
     FIRST_CYCLE,
@@ -28,9 +29,8 @@ from sfu.streams.feedback import (
     Report,
 )
 
-PHASES = 5
 PHASE_S = 0.010
-"""Between turns: each phase has one in MIN_INTERVAL_S, and no turn is longer than a fifth of the transports takes."""
+"""Between turns of the PHASES: each has one in MIN_INTERVAL_S, of a fifth of the transports."""
 CATCH_UP = 3
 """Turns at most in one round; after a long one the rest comes later, so that it isn't followed by another."""
 SLOW_INTERVAL_S = 0.250
@@ -53,7 +53,8 @@ class Acknowledgements:
 
     def __init__(self, outbox: Outbox, capacity: int = 64) -> None:
         self._outbox = outbox
-        self._phases = [Arrivals() for _ in range(PHASES)]
+        self.logs = ArrivalLogs()
+        self._phases = [Arrivals(self.logs, phase) for phase in range(PHASES)]
         self._turns = 0
         """Of all phases together."""
         self._turned_at = -inf
@@ -77,13 +78,6 @@ class Acknowledgements:
         self._due[row] = 0
         return self._phases[row % PHASES]
 
-    def record(self, keys: Int64s, arrivals_us: Int64s) -> None:
-        """Note many packets, as :meth:`Arrivals.record` does one."""
-        phases = (keys >> 16) % PHASES
-        for number, phase in enumerate(self._phases):
-            ours = phases == number
-            phase.put_back(keys[ours], arrivals_us[ours])
-
     def describe(self, row: int, media_ssrc: int, *, video: bool) -> None:
         """Note an SSRC that the client sends; it ignores feedback for others. And whether there is video among it."""
         self._media_ssrcs[row] = media_ssrc
@@ -103,24 +97,23 @@ class Acknowledgements:
         self._turned_at = max(self._turned_at + PHASE_S, now - (CATCH_UP - 1) * PHASE_S)
         self._turns += 1
         phase = self._phases[self._turns % PHASES]
-        if len(phase.keys) > FEW:
+        if len(phase) > FEW:
             self._together(phase, now)
-        elif phase.keys:
+        elif len(phase):
             self._singly(phase, now)
         return True
 
     def _singly(self, phase: Arrivals, now: float) -> None:
         came = defaultdict[int, tuple[list[int], list[int]]](lambda: ([], []))
-        for key, arrival_us in zip(phase.keys, phase.arrivals_us, strict=True):
+        for key, arrival_us in zip(*(column.tolist() for column in phase.take()), strict=True):
             keys, arrivals_us = came[key >> 16]
             keys.append(key)
             arrivals_us.append(arrival_us)
-        del phase.keys[:], phase.arrivals_us[:]
         told = {}
         for row, (keys, arrivals_us) in came.items():
             if self._due[row] > self._turns:
-                phase.keys.extend(keys)
-                phase.arrivals_us.extend(arrivals_us)
+                for key, arrival_us in zip(keys, arrivals_us, strict=True):
+                    phase.record(key, arrival_us)
             else:
                 told[row] = self._tell(phase, row, keys, arrivals_us, now)
         if told:

@@ -1,13 +1,13 @@
 """What came on the transports of an engine, transport-wide numbered, and what they were told of it lately."""
 
-from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from sfu.compiled.intake import CAME_US, KEY, PHASES
 from sfu.net.arrays import Int64s
 from sfu.rtp.twcc_columns import Reports
 from sfu.streams.feedback import WINDOW_US, Report
@@ -50,33 +50,57 @@ class ToldSingly(NamedTuple):
         self.reports.pop(row, None)
 
 
+class ArrivalLogs:
+    """What came, for all phases, where compiled loops note it."""
+
+    __slots__ = ("log", "noted")
+
+    def __init__(self) -> None:
+        self.log: Int64s = np.zeros((PHASES, LIMIT, 2), np.int64)
+        """By phase, in the order of arrival: KEY and CAME_US."""
+        self.noted: Int64s = np.zeros(PHASES, np.int64)
+        """How many of them."""
+
+
 class Arrivals:
     """Of the transports of one phase: what came, and what was told lately."""
 
-    __slots__ = ("arrivals_us", "keys", "told")
+    __slots__ = ("_entry", "_log", "_noted", "_phase", "told")
 
-    def __init__(self) -> None:
-        self.keys = array("q")
-        """Row of the transport in the bits above the 16-bit number, in the order of arrival."""
-        self.arrivals_us = array("q")
+    def __init__(self, logs: ArrivalLogs | None = None, phase: int = 0) -> None:
+        """Without ``logs`` it has some of its own."""
+        logs = ArrivalLogs() if logs is None else logs
+        self._log = logs.log[phase]
+        self._entry: Any = self._log.data
+        self._noted: Any = logs.noted.data
+        self._phase = phase
         self.told: deque[tuple[float, Told | ToldSingly]] = deque(maxlen=2 * MAX_TOLD)
 
+    def __len__(self) -> int:
+        count: int = self._noted[self._phase]
+        return count
+
     def record(self, key: int, arrival_us: int) -> None:
-        """Note one packet, and the Unix time at which it came."""
-        self.keys.append(key)
-        self.arrivals_us.append(arrival_us)
+        """Note one packet, and the Unix time at which it came; not if there are LIMIT."""
+        count = self._noted[self._phase]
+        if count < LIMIT:
+            self._entry[count, KEY] = key
+            self._entry[count, CAME_US] = arrival_us
+            self._noted[self._phase] = count + 1
 
     def take(self) -> tuple[Int64s, Int64s]:
         """Everything, oldest first."""
-        keys = np.array(self.keys[:LIMIT], np.int64)
-        arrivals_us = np.array(self.arrivals_us[:LIMIT], np.int64)
-        del self.keys[:], self.arrivals_us[:]
-        return keys, arrivals_us
+        log = self._log[: len(self)]
+        self._noted[self._phase] = 0
+        return log[:, KEY].copy(), log[:, CAME_US].copy()
 
     def put_back(self, keys: Int64s, arrivals_us: Int64s) -> None:
-        """Note many packets, or keep some of what was taken for another turn."""
-        self.keys.frombytes(keys.tobytes())
-        self.arrivals_us.frombytes(arrivals_us.tobytes())
+        """Keep some of what was just taken for another turn."""
+        count = len(self)
+        log = self._log[count : count + len(keys)]
+        log[:, KEY] = keys[: len(log)]
+        log[:, CAME_US] = arrivals_us[: len(log)]
+        self._noted[self._phase] = count + len(log)
 
     def told_to(self, row: int) -> Iterator[Report]:
         return (report for _, told in self.told if (report := told.of(row)) is not None)

@@ -6,15 +6,14 @@ newest packets in front so that a duplicate is never counted or forwarded.
 
 from typing import NamedTuple
 
-from sfu.streams.columns import StreamColumns
+from sfu.compiled.streams import HIGHEST, JITTER, TIMESTAMP, TIMESTAMP_AT, advance
+from sfu.streams.columns import StreamRows
 from sfu.streams.nack import NackRegister
 
 MAX_DROPOUT = 3000
 """Largest forward gap taken as loss; a longer jump must be confirmed by the next packet (RFC 3550 A.1)."""
 WINDOW = 1024
 """How far behind the newest packet a late one is still taken; as deep as the packet history."""
-MAX_TRANSIT_STEP_S = 5.0
-"""A transit change above this is a clock that jumped, not jitter."""
 
 _FIRST_CYCLE = 1 << 16  # packets from before the first one keep positive numbers
 
@@ -50,11 +49,11 @@ class ReceiveStream:
     __slots__ = (
         "_absent",
         "_base",
-        "_columns",
         "_expected_prior",
         "_odd",
         "_packets_prior",
         "_repaired",
+        "_rows",
         "_start",
         "_suspect",
         "clock_rate",
@@ -68,14 +67,14 @@ class ReceiveStream:
     )
 
     def __init__(
-        self, clock_rate: int, columns: StreamColumns | None = None, nacks: NackRegister | None = None
+        self, clock_rate: int, rows: StreamRows | None = None, nacks: NackRegister | None = None
     ) -> None:
-        """Takes a row of ``columns``; without any, the stream has columns of its own."""
+        """Takes one of ``rows``; without any, the stream has rows of its own."""
         self.clock_rate = clock_rate
         self.nacks = nacks
         """Is told of what does not come in order, if there is one."""
-        self._columns = StreamColumns() if columns is None else columns
-        self.row = self._columns.begin(clock_rate)
+        self._rows = StreamRows() if rows is None else rows
+        self.row = self._rows.begin(clock_rate)
         self.recovered = 0
         """Packets that a retransmission brought; they stay lost in reports unless they come late themselves.
         """
@@ -99,31 +98,33 @@ class ReceiveStream:
 
     def release(self) -> None:
         """Give the row back; nothing may be asked of the stream any more."""
-        self._columns.highest[self.row] = -1
-        self._columns.release(self.row)
+        self._rows.word[self.row, HIGHEST] = -1
+        self._rows.release(self.row)
 
     @property
     def highest(self) -> int:
         """Extended sequence number of the newest packet; -1 before the first."""
-        return self._columns.highest[self.row]
+        highest: int = self._rows.word[self.row, HIGHEST]
+        return highest
 
     @property
     def timestamp(self) -> int:
         """Extended timestamp of the newest packet."""
-        return self._columns.timestamp[self.row]
+        timestamp: int = self._rows.word[self.row, TIMESTAMP]
+        return timestamp
 
     @property
     def jitter(self) -> float:
         """Clock ticks."""
-        return self._columns.jitter[self.row]
+        jitter: float = self._rows.real[self.row, JITTER]
+        return jitter
 
     def receive(self, seq16: int, timestamp32: int, now: float) -> int:
         """Count one packet and return its extended sequence number.
 
         -1 for a packet that must not be forwarded: a duplicate, one too old, or an unconfirmed jump.
         """
-        columns, row = self._columns, self.row
-        highest = columns.highest[row]
+        highest = self.highest
         delta = (seq16 - highest) & 0xFFFF
         if highest < 0:
             return self._begin(seq16, timestamp32, now)
@@ -139,20 +140,8 @@ class ReceiveStream:
             if behind >= WINDOW:
                 return self._jump(seq16, timestamp32, now)
             return self._late(highest - behind, now)
-        columns.highest[row] = extended
-        newest = columns.timestamp[row]
-        step = (timestamp32 - newest) & 0xFFFFFFFF
-        if step:  # the first packet of a frame: the rest of it says only how it was paced
-            if step >= 0x80000000:
-                step -= 0x100000000
-            change = (now - columns.timestamp_at[row]) * self.clock_rate - step
-            if change < 0:
-                change = -change
-            if change < MAX_TRANSIT_STEP_S * self.clock_rate:
-                jitter = columns.jitter[row]
-                columns.jitter[row] = jitter + (change - jitter) / 16
-            columns.timestamp[row] = newest + step
-            columns.timestamp_at[row] = now
+        rows = self._rows
+        advance(rows.words, rows.reals, self.row, extended, timestamp32, now)
         return extended
 
     def recover(self, seq16: int, now: float = 0.0) -> int:
@@ -222,10 +211,10 @@ class ReceiveStream:
         return self.highest - self._base + 1 if self.highest >= 0 else 0
 
     def _begin(self, seq16: int, timestamp32: int, now: float) -> int:
-        columns, row = self._columns, self.row
-        columns.highest[row] = self._base = self._start = _FIRST_CYCLE + seq16
-        columns.timestamp[row] = (1 << 32) + timestamp32
-        columns.timestamp_at[row] = now
+        word, row = self._rows.word, self.row
+        word[row, HIGHEST] = self._base = self._start = _FIRST_CYCLE + seq16
+        word[row, TIMESTAMP] = (1 << 32) + timestamp32
+        self._rows.real[row, TIMESTAMP_AT] = now
         return self._start
 
     def _skip(self, first: int, end: int) -> None:
@@ -277,10 +266,10 @@ class ReceiveStream:
         self._base += distance - 1  # the jump itself is no loss
         self._odd.clear()
         self._suspect = (-1, -1)
-        columns, row = self._columns, self.row
-        columns.timestamp[row] = self.extend_timestamp(timestamp32)
-        columns.timestamp_at[row] = now
+        word, row = self._rows.word, self.row
+        word[row, TIMESTAMP] = self.extend_timestamp(timestamp32)
+        self._rows.real[row, TIMESTAMP_AT] = now
         self._tell(self._start, now)
-        columns.highest[row] = self._start
+        word[row, HIGHEST] = self._start
         self.restarts += 1
         return self._start

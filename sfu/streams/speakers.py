@@ -5,18 +5,18 @@ out in eighths so that small changes stay quiet.
 """
 
 from collections.abc import Hashable, Iterable
-from math import ceil, inf, log10
+from math import ceil, inf
 from typing import Generic, NamedTuple, TypeVar
 
-from sfu.streams.columns import LevelColumns
+import numpy as np
+
+from sfu.compiled.streams import ACTIVE_MS, LOUDEST, OBSERVED_MS, SEEN_AT, SILENCE, SMOOTHED, observe
+from sfu.net.arrays import Float64s
+from sfu.streams.columns import MeterRows
 
 STALE_S = 0.8
 """Silence after so long without packets (muted, DTX, gone)."""
 STEPS = 8
-MAX_PACKET_MS = 120
-"""The longest Opus packet; a longer timestamp step is a pause, not speech."""
-
-_SILENCE = 127
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -42,6 +42,12 @@ class SpeechSettings(NamedTuple):
         """Linear level from which on somebody speaks."""
         return float(10 ** (-self.active_level / 20))
 
+    def numbers(self) -> Float64s:
+        """For what is compiled."""
+        return np.array(
+            [self.active_level, 1000 * self.window_s, self.active_share, self.smoothing], np.float64
+        )
+
 
 _DEFAULT = SpeechSettings()
 
@@ -49,61 +55,37 @@ _DEFAULT = SpeechSettings()
 class LevelMeter:
     """Smoothed linear level of one audio stream."""
 
-    __slots__ = ("_columns", "_settings", "_smoothed", "row")
+    __slots__ = ("_rows", "_speech", "row")
 
-    def __init__(self, settings: SpeechSettings = _DEFAULT, columns: LevelColumns | None = None) -> None:
-        """Takes a row of ``columns``; without any, the meter has columns of its own."""
-        self._settings = settings
-        self._columns = LevelColumns() if columns is None else columns
-        self.row = self._columns.take()
-        self._columns.seen[self.row] = -inf
-        self._smoothed = 0.0
+    def __init__(self, settings: SpeechSettings = _DEFAULT, rows: MeterRows | None = None) -> None:
+        """Takes one of ``rows``; without any, the meter has rows of its own."""
+        self._speech = settings.numbers()
+        self._rows = MeterRows() if rows is None else rows
+        self.row = self._rows.take()
+        self._rows.reals[self.row, SEEN_AT] = -inf
         self._reset()
 
     def release(self) -> None:
         """Give the row back; nothing may be asked of the meter any more."""
-        self._columns.release(self.row)
+        self._rows.release(self.row)
 
     def observe(self, level: int, duration_ms: int, now: float) -> None:
         """Take one packet's level, 0 (loudest) to 127 (silence), and how much audio it holds."""
-        columns, row = self._columns, self.row
-        columns.seen[row] = now
-        if duration_ms <= 0:
-            return
-        if duration_ms > MAX_PACKET_MS:
-            duration_ms = MAX_PACKET_MS
-        settings = self._settings
-        if level <= settings.active_level:
-            columns.active[row] += duration_ms
-            if level < columns.loud[row]:
-                columns.loud[row] = level
-        observed_ms = columns.observed[row] + duration_ms
-        columns.observed[row] = observed_ms
-        if observed_ms >= 1000 * settings.window_s:
-            self.close_window()
+        observe(self._rows.words, self._rows.reals, self.row, level, duration_ms, now, self._speech)
 
     def level(self, now: float) -> float:
         """Linear level, 0 to 1; 0 when silent or without packets for 800 ms."""
-        if now - self._columns.seen[self.row] >= STALE_S:
+        real = self._rows.real
+        if now - real[self.row, SEEN_AT] >= STALE_S:
             self._reset()
-            self._smoothed = 0.0
-        return self._smoothed
-
-    def close_window(self) -> None:
-        """Take what was observed as one window."""
-        window_ms = 1000 * self._settings.window_s
-        active_ms = min(self._columns.active[self.row], window_ms)
-        if active_ms >= self._settings.active_share * window_ms:
-            decibels = max(0, self._columns.loud[self.row]) - 20 * log10(active_ms / window_ms)
-            self._smoothed += (10 ** (-decibels / 20) - self._smoothed) * self._settings.smoothing
-        else:
-            self._smoothed = 0.0
-        self._reset()
+        level: float = real[self.row, SMOOTHED]
+        return level
 
     def _reset(self) -> None:
-        columns, row = self._columns, self.row
-        columns.observed[row] = columns.active[row] = 0
-        columns.loud[row] = _SILENCE
+        word, row = self._rows.word, self.row
+        word[row, OBSERVED_MS] = word[row, ACTIVE_MS] = 0
+        word[row, LOUDEST] = SILENCE
+        self._rows.real[row, SMOOTHED] = 0.0
 
 
 class SpeakerBoard(Generic[Key]):

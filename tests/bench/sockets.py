@@ -99,7 +99,8 @@ class PeerSocket:
         return self._receiver.receive(self.fileno)
 
     def lengths(self, count: int) -> list[int]:
-        return self._receiver.lengths(count)
+        lengths: list[int] = self._receiver.columns(count, 0)[1].tolist()
+        return lengths
 
     def timestamp(self) -> None:
         """Let the kernel note when datagrams arrive."""
@@ -107,7 +108,7 @@ class PeerSocket:
 
     def arrivals_s(self, count: int) -> Floats:
         """When the first ``count`` rows arrived, in Unix seconds."""
-        return np.array(self._receiver.arrivals_us(count, 0), np.float64) / 1e6
+        return self._receiver.columns(count, 0)[2] / 1e6
 
     def close(self) -> None:
         self._socket.close()

@@ -4,11 +4,9 @@ The engine is the real one; only its UDP port is replaced by rows in memory, and
 seed, same run.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from random import Random
 from typing import Any
-
-import numpy as np
 
 from hubbub.testing.netem import PERFECT, Conditions
 from sfu import control
@@ -16,8 +14,8 @@ from sfu.config import MediaConfig
 from sfu.control import Event, RouterId, TransportId
 from sfu.engine import Engine
 from sfu.housekeeping import URGENT_S
-from sfu.net.arrays import Int64s, UInt64s
 from sfu.net.dtls import Certificate
+from sfu.net.mmsg import Receiver
 from sfu.net.peers import address_of
 from sfu.net.udp import ROW_BYTES, AddressKey, _key_of
 from tests.harness.lab_client import LabClient
@@ -38,10 +36,10 @@ class MemoryPort:
         self.batch_size = 64
         self.gso = False
         self.timed = True
-        self.rows = np.zeros((self.batch_size, ROW_BYTES), np.uint8)
-        self.memory = self.rows.data.cast("B")
+        self.receiver = Receiver(self.batch_size, ROW_BYTES)
+        self.memory = self.receiver.rows.data.cast("B")
         self._waiting: list[tuple[AddressKey, bytes, int]] = []
-        self._batch: list[tuple[AddressKey, int, int, int]] = []
+        self.filled = 0
         self._deliver = deliver
 
     def put(self, host: str, data: bytes, arrival_us: int) -> None:
@@ -50,18 +48,14 @@ class MemoryPort:
     def fill(self, most: int | None = None) -> int:
         most = min(most or self.batch_size, self.batch_size)
         batch, self._waiting = self._waiting[:most], self._waiting[most:]
-        self._batch = [(key, row, len(data), at_us) for row, (key, data, at_us) in enumerate(batch)]
-        for row, (_, data, _) in enumerate(batch):
+        for row, (key, data, arrival_us) in enumerate(batch):
             self.memory[row * ROW_BYTES : row * ROW_BYTES + len(data)] = data
+            self.receiver.put(row, self.raw_address(key), len(data), arrival_us)
+        self.filled = len(batch)
         return len(batch)
 
-    def datagrams(self) -> Iterator[tuple[AddressKey, int, int, int]]:
-        return iter(self._batch)
-
-    def columns(self) -> tuple[UInt64s, Int64s, Int64s]:
-        keys = [key for key, _, _, _ in self._batch]
-        numbers = np.array([numbers[2:] for numbers in self._batch], np.int64)
-        return np.array(keys, np.uint64), numbers[:, 0], numbers[:, 1]
+    def key(self, row: int) -> AddressKey:
+        return int.from_bytes(self.receiver.raw_address(row)[:8], "little")
 
     def data(self, row: int, length: int) -> memoryview:
         return self.memory[row * ROW_BYTES : row * ROW_BYTES + length]

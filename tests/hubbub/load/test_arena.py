@@ -31,9 +31,8 @@ def test_sockets_fill_one_arena(sockets: list[socket.socket]) -> None:
     send(sockets[0], b"one", b"three")
     send(sockets[1], b"four")
     assert [arena.fill(one.fileno()) for one in sockets] == [2, 1]
-    sizes = arena.lengths(arena.used)
+    _, sizes, arrivals = arena.columns(arena.used, 0)
     assert [arena.rows[row, :size].tobytes() for row, size in enumerate(sizes)] == [b"one", b"three", b"four"]
-    arrivals = arena.arrivals_us(arena.used, 0)
     assert 0 < arrivals[0] <= arrivals[1] <= arrivals[2]
 
 
@@ -52,4 +51,4 @@ def test_a_datagram_that_was_cut_off_has_no_length(sockets: list[socket.socket])
     arena = Arena(2, 16)
     send(sockets[0], bytes(17), bytes(16))
     arena.fill(sockets[0].fileno())
-    assert arena.lengths(2) == [0, 16]
+    assert arena.columns(2, 0)[1].tolist() == [0, 16]

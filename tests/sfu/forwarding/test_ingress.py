@@ -59,8 +59,10 @@ class Client:
     @property
     def transport_wide(self) -> list[int]:
         """Transport-wide numbers, as they came."""
-        assert {key >> 16 for key in self.arrivals.keys} <= {ROW}
-        return [key & 0xFFFF for key in self.arrivals.keys]
+        keys, arrivals_us = self.arrivals.take()
+        self.arrivals.put_back(keys, arrivals_us)
+        assert {key >> 16 for key in keys.tolist()} <= {ROW}
+        return [key & 0xFFFF for key in keys.tolist()]
 
     def bind(self, track: UpTrack, **fields: object) -> None:
         fields.setdefault("mid", "0")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sfu.compiled.intake import LEVEL_AT, SIZE, TWCC_AT, _fits
 from sfu.forwarding.layout import SourceExtensions
 from sfu.forwarding.layout_table import HEAD_BYTES, LAYOUTS, UNKNOWN, LayoutTable
 from sfu.rtp.extensions import ExtensionUri
@@ -15,8 +16,8 @@ def packet(*elements: tuple[int, bytes]) -> bytes:
 
 
 def fits(table: LayoutTable, number: int, data: bytes) -> bool:
-    head = np.frombuffer(data.ljust(HEAD_BYTES, b"\xee")[:HEAD_BYTES], np.uint64)
-    return bool(table.fit(np.array([number]), head[None])[0])
+    head = np.frombuffer(data.ljust(HEAD_BYTES, b"\xee")[:HEAD_BYTES], np.int64)
+    return bool(_fits(head[None].copy(), 0, table.words, number))
 
 
 def test_packets_have_the_layout_of_which_they_differ_in_values_only():
@@ -31,9 +32,10 @@ def test_packets_have_the_layout_of_which_they_differ_in_values_only():
     assert not fits(table, number, packet((5, b"\x12\x34")))
     assert not fits(table, number, packet())
     assert not fits(table, number, bytes([first[0] | 0x20]) + first[1:]), "padding"
-    assert first[table.twccs[number] : table.twccs[number] + 2] == b"\x12\x34"
-    assert first[table.levels[number]] == 0x80
-    assert table.sizes[number] == len(block)
+    twcc_at, level_at = table.words[number, [TWCC_AT, LEVEL_AT]].tolist()
+    assert first[twcc_at : twcc_at + 2] == b"\x12\x34"
+    assert first[level_at] == 0x80
+    assert table.words[number, SIZE] == len(block)
 
 
 def test_packets_without_extensions_have_one_too():
@@ -41,13 +43,7 @@ def test_packets_without_extensions_have_one_too():
     number = table.number(SOURCE.none, 0)
     assert fits(table, number, packet())
     assert not fits(table, number, packet((5, b"\x12\x34")))
-    assert (table.sizes[number], table.twccs[number], table.levels[number]) == (0, 0, 0)
-
-
-def test_nothing_has_the_unknown_one():
-    table = LayoutTable()
-    assert not fits(table, UNKNOWN, packet())
-    assert not fits(table, UNKNOWN, bytes(HEAD_BYTES))
+    assert table.words[number, [SIZE, TWCC_AT, LEVEL_AT]].tolist() == [0, 0, 0]
 
 
 def test_blocks_that_are_empty_or_too_long_have_none():
@@ -65,8 +61,8 @@ def test_it_is_bounded_and_begins_anew():
         for _ in range(LAYOUTS + 10)
     ]
     assert before == [*range(1, LAYOUTS), *[UNKNOWN] * 11]
-    table.tidy()
-    assert not fits(table, 7, packet((5, b"ab")))
+    assert table.full
+    table.clear()
     number = table.number(SOURCE.layout(block), len(block))
-    table.tidy()
+    assert (number, table.full) == (1, False)
     assert fits(table, number, packet((5, b"cd")))

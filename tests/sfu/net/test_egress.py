@@ -30,8 +30,8 @@ class Peer:
         self.socket.setblocking(False)
         table.use_srtp(self.row, self._server_side)
         self.socket.sendto(b"x", (port.host, port.port))
-        ((key, _, _, _),) = list(port.receive())
-        table.use_udp(self.row, port.index, port.raw_address(key))
+        assert port.fill() == 1
+        table.use_udp(self.row, port.index, port.raw_address(port.key(0)))
 
     def received(self) -> list[bytes]:
         """What came, decrypted."""

@@ -1,17 +1,17 @@
-"""Numbers by 64-bit keys."""
+"""Numbers by keys of several words."""
 
-import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.net.lookup import MISSING, Lookup
+from sfu.net.lookup import MISSING, Key, Lookup
 
-KEYS = st.one_of(st.integers(0, 4), st.integers(2**63 - 2, 2**63 + 2), st.just(2**64 - 2))
+WORDS = st.one_of(st.integers(0, 2), st.just(-1), st.integers(-(2**63), 2**63 - 1))
+KEYS = st.one_of(st.tuples(WORDS, WORDS, WORDS, WORDS), st.tuples(*[st.integers(0, 1)] * 4))
 
 
-@given(st.lists(st.tuples(KEYS, st.one_of(st.none(), st.integers(0, 100)))))
-def test_it_knows_what_a_dictionary_knows(changes: list[tuple[int, int | None]]):
-    lookup, known = Lookup(), dict[int, int]()
+@given(st.lists(st.tuples(KEYS, st.one_of(st.none(), st.integers(0, 100)))), st.lists(KEYS))
+def test_it_knows_what_a_dictionary_knows(changes: list[tuple[Key, int | None]], others: list[Key]):
+    lookup, known = Lookup(), dict[Key, int]()
     for key, value in changes:
         if value is None:
             lookup.drop(key)
@@ -19,6 +19,25 @@ def test_it_knows_what_a_dictionary_knows(changes: list[tuple[int, int | None]])
         else:
             lookup.put(key, value)
             known[key] = value
-    keys = [0, 1, 2, 3, 4, 2**63, 2**64 - 2, 2**64 - 1]
-    assert lookup.find(np.array(keys, np.uint64)).tolist() == [known.get(key, MISSING) for key in keys]
+    for key in [*others, *(key for key, _ in changes)]:
+        assert lookup.find(key) == known.get(key, MISSING)
     assert len(lookup) == len(known)
+
+
+def test_many_come_and_go():
+    lookup = Lookup()
+    for key in range(5000):
+        lookup.put((key, 7, 0, 0), key)
+    for key in range(0, 5000, 2):
+        lookup.drop((key, 7, 0, 0))
+    found = [lookup.find((key, 7, 0, 0)) for key in range(5000)]
+    assert found == [key if key % 2 else MISSING for key in range(5000)]
+    assert len(lookup) == 2500
+
+
+def test_tables_differ_in_where_keys_go():
+    one, other = Lookup(), Lookup()
+    for lookup in (one, other):
+        for key in range(7):
+            lookup.put((key, 0, 0, 0), 1)
+    assert (one.table != other.table).any(), "else peers could choose keys that all go to one place"

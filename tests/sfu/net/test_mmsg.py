@@ -95,10 +95,10 @@ def test_a_batch_fills_rows_with_bytes_lengths_and_addresses(sockets: list[socke
         peer.sendto(bytes([number]) * (number + 1), target.getsockname())
     receiver = mmsg.Receiver(8, 64)
     assert receiver.receive(target.fileno()) == 3
-    assert receiver.lengths(3) == [1, 2, 3]
+    assert receiver.columns(3, 0)[1].tolist() == [1, 2, 3]
     assert [receiver.rows[row, : row + 1].tobytes() for row in range(3)] == [b"\0", b"\1\1", b"\2\2\2"]
     raw = [receiver.raw_address(row)[:8] for row in range(3)]
-    assert [word.to_bytes(8, "little") for word, _, _ in receiver.datagrams(0)] == raw
+    assert [word.to_bytes(8, "little") for word in receiver.columns(3, 0)[0].tolist()] == raw
     assert raw == [_name(peer)[:8] for peer in peers]
 
 
@@ -123,8 +123,7 @@ def test_a_datagram_that_was_cut_off_has_no_length(sockets: list[socket.socket])
         peer.sendto(bytes(size), target.getsockname())
     receiver = mmsg.Receiver(8, 64)
     assert receiver.receive(target.fileno()) == 4
-    assert receiver.lengths(4) == [64, 0, 0, 10]
-    assert [length for _, length, _ in receiver.datagrams(0)] == [64, 0, 0, 10]
+    assert receiver.columns(4, 0)[1].tolist() == [64, 0, 0, 10]
 
 
 def test_rows_carry_the_kernels_arrival_time(sockets: list[socket.socket]) -> None:
@@ -135,8 +134,8 @@ def test_rows_carry_the_kernels_arrival_time(sockets: list[socket.socket]) -> No
     peer.sendto(b"x", target.getsockname())
     assert receiver.receive(target.fileno()) == 1
     after = time.time_ns() // 1000  # a kernel just asked for times may take them only as it hands over
-    ((_, length, arrival),) = receiver.datagrams(fallback_us=1)
-    assert (length, receiver.arrivals_us(1, fallback_us=1)) == (1, [arrival])
+    _, (length,), (arrival,) = (column.tolist() for column in receiver.columns(1, fallback_us=1))
+    assert length == 1
     assert before <= arrival <= after
 
 
@@ -149,7 +148,7 @@ def test_rows_without_an_arrival_time_get_the_given_one(sockets: list[socket.soc
     target.setsockopt(socket.SOL_SOCKET, 35, 0)  # what the row held before must not count
     peer.sendto(b"without", target.getsockname())
     assert receiver.receive(target.fileno()) == 1
-    assert [at_us for _, _, at_us in receiver.datagrams(fallback_us=77)] == [77]
+    assert receiver.columns(1, fallback_us=77)[2].tolist() == [77]
 
 
 # --- sending ---

@@ -1,7 +1,9 @@
 """STUN messages: what is built can be read, and the published test vectors agree."""
 
+import contextlib
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sfu.net import stun
@@ -150,8 +152,9 @@ def test_any_bytes_are_a_message_or_a_stun_error(tail: bytes) -> None:
 
 
 @given(st.integers(0, (len(RFC5769_REQUEST) - 8) * 8 - 1))
+@example(509)  # lengthens the user name, so that it swallows signature and fingerprint
 def test_one_flipped_bit_before_the_fingerprint_is_noticed(bit: int) -> None:
     data = bytearray(RFC5769_REQUEST)
     data[bit // 8] ^= 1 << bit % 8
-    with pytest.raises(StunError):
-        stun.parse(bytes(data))
+    with contextlib.suppress(StunError):
+        assert not stun.parse(bytes(data)).signed_by(KEY)

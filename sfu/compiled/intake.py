@@ -1,0 +1,279 @@
+"""The way in: what are the datagrams of a batch, whose are they, decrypt them, and count those that are plain.
+
+Plain is the next packet of a stream that is known, with the payload type and one of the layouts of extensions that it
+had lately, without padding and CSRCs. Anything else may change what the packets behind it mean, so the loop stops there
+for its caller, and is called again for the rest.
+"""
+
+from sfu.compiled.jit import Bytes2, Floats, Floats2, Words, Words2, Words3, call3, compiled, part
+from sfu.compiled.streams import (
+    CLOCK_RATE,
+    HIGHEST,
+    LAYOUT_BITS,
+    LAYOUTS,
+    METER,
+    PAYLOAD_TYPE,
+    TIMESTAMP,
+    advance,
+    observe,
+)
+from sfu.compiled.table import MISSING, find
+
+# A row of the receiver's headers is a struct mmsghdr, a row of its origins an address and control messages.
+NAME_LENGTH, CONTROL_LENGTH, FLAGS, LENGTH = 1, 5, 6, 7
+SECONDS, NANOSECONDS = 6, 7
+ORIGIN_WORDS = 12
+HEADER_WORDS = 8
+ADDRESS_BYTES = 32
+CONTROL_BYTES = 64
+TIMED_BYTES = 32
+"""Length of the control messages when the kernel's time is among them."""
+_MSG_TRUNC = 0x20
+_AF_INET = 2
+_LOW = 0xFFFFFFFF
+
+# Kinds of records; MEDIA is counted, OTHER is media that is not plain. Both, and RTCP, are decrypted.
+MEDIA, OTHER, RTCP, DTLS, STUN = range(5)
+# What a record says: its kind, the row of the datagram, the rows of transport and stream, extended sequence number and
+# timestamp, where the payload begins and the packet ends, the number of its layout, and the Unix time in µs.
+KIND, ROW, OWNER, STREAM, SEQUENCE, TIME, START, END, LAYOUT, ARRIVAL_US = range(10)
+RECORD_WORDS = 10
+
+# Totals: records made by this call; packets that failed authentication or came before the keys, and datagrams of
+# addresses that nobody has validated, until somebody sets them to zero; when the newest datagram came.
+RECORDS, REJECTED, STRANGERS, NEWEST_US = range(4)
+TOTALS = 4
+
+# Layouts of extensions: mask and pattern of the first words, size of the block, places of transport-wide number and
+# audio level in the packet (0: none).
+HEAD_WORDS = 8
+PATTERN = HEAD_WORDS
+SIZE, TWCC_AT, LEVEL_AT = range(2 * HEAD_WORDS, 2 * HEAD_WORDS + 3)
+LAYOUT_WORDS = 20
+FIXED_LENGTH = 12
+
+PHASES = 5
+"""Logs of arrivals; transports have theirs by their row."""
+KEY, CAME_US = range(2)
+"""Words of a log: row of the transport in the bits above the 16-bit number, and the Unix time."""
+
+_SHORTEST_RTP = 12
+_SHORTEST_RTCP = 8
+_MAX_STEP = 1 << 30
+"""Timestamps further from the newest packet's are no plain case."""
+_LEVEL_MASK = 0x7F
+
+
+@compiled
+def rearm(headers: Words2, count: int) -> None:
+    """Put right what the kernel has written over in the first headers."""
+    for row in range(count):
+        headers[row, NAME_LENGTH] = ADDRESS_BYTES
+        headers[row, CONTROL_LENGTH] = CONTROL_BYTES
+
+
+@part
+def _owner(origins: Words2, row: int, owners: Words2) -> int:
+    """The transport of a datagram's address, of which what may change or means nothing is cleared."""
+    if origins[row, 0] & 0xFFFF == _AF_INET:
+        origins[row, 1] = origins[row, 2] = origins[row, 3] = 0
+    else:
+        origins[row, 0] &= _LOW  # without the flow label
+        origins[row, 3] &= _LOW
+    return find(owners, origins[row, 0], origins[row, 1], origins[row, 2], origins[row, 3])
+
+
+@part
+def _arrival_us(origins: Words2, headers: Words2, row: int, fallback_us: int) -> int:
+    if headers[row, CONTROL_LENGTH] < TIMED_BYTES:
+        return fallback_us
+    return origins[row, SECONDS] * 1_000_000 + origins[row, NANOSECONDS] // 1_000
+
+
+@part
+def _fits(words: Words2, row: int, layouts: Words2, number: int) -> bool:
+    """Whether a packet has a layout."""
+    for word in range((FIXED_LENGTH + layouts[number, SIZE] + 7) >> 3):
+        if words[row, word] & layouts[number, word] != layouts[number, PATTERN + word]:
+            return False
+    return True
+
+
+@part
+def _layout(words: Words2, row: int, layouts: Words2, candidates: int) -> int:
+    """The number of a packet's layout, among those packed into one word; 0 for none of them."""
+    while candidates:
+        number = candidates & ((1 << LAYOUT_BITS) - 1)
+        if _fits(words, row, layouts, number):
+            return number
+        candidates >>= LAYOUT_BITS
+    return 0
+
+
+@part
+def _be16(memory: Bytes2, row: int, at: int) -> int:
+    return int(memory[row, at]) << 8 | int(memory[row, at + 1])
+
+
+@part
+def _be32(memory: Bytes2, row: int, at: int) -> int:
+    return _be16(memory, row, at) << 16 | _be16(memory, row, at + 2)
+
+
+@part
+def _plain(
+    memory: Bytes2, words: Words2, row: int, length: int, stream: int, streams: Words2, layouts: Words2
+) -> int:
+    """The number of the layout of a packet that is plain; 0 if it is not."""
+    if stream == MISSING or streams[stream, PAYLOAD_TYPE] != memory[row, 1] & 0x7F:
+        return 0
+    if streams[stream, HIGHEST] < 0 or (streams[stream, HIGHEST] + 1) & 0xFFFF != _be16(memory, row, 2):
+        return 0
+    ahead = (_be32(memory, row, 4) - streams[stream, TIMESTAMP]) & _LOW
+    if _MAX_STEP <= ahead <= _LOW + 1 - _MAX_STEP:
+        return 0
+    layout = _layout(words, row, layouts, streams[stream, LAYOUTS])
+    return layout if FIXED_LENGTH + layouts[layout, SIZE] < length else 0
+
+
+@part
+def _measure(
+    memory: Bytes2,
+    row: int,
+    stream: int,
+    layout: int,
+    step: int,
+    streams: Words2,
+    meters: Words2,
+    meter_reals: Floats2,
+    layouts: Words2,
+    speech: Floats,
+    now: float,
+) -> None:
+    meter = streams[stream, METER]
+    at = layouts[layout, LEVEL_AT]
+    if meter and at:
+        duration_ms = step * 1000 // streams[stream, CLOCK_RATE]
+        observe(meters, meter_reals, meter, int(memory[row, at]) & _LEVEL_MASK, duration_ms, now, speech)
+
+
+@part
+def _note(
+    memory: Bytes2,
+    row: int,
+    owner: int,
+    layout: int,
+    layouts: Words2,
+    arrival_us: int,
+    arrivals: Words3,
+    noted: Words,
+) -> None:
+    """Note a transport-wide number and when it came; of too many the newest are not."""
+    at = layouts[layout, TWCC_AT]
+    phase = owner % PHASES
+    if at and noted[phase] < arrivals.shape[1]:
+        arrivals[phase, noted[phase], KEY] = owner << 16 | _be16(memory, row, at)
+        arrivals[phase, noted[phase], CAME_US] = arrival_us
+        noted[phase] += 1
+
+
+@part
+def _record(
+    records: Words2, totals: Words, kind: int, row: int, owner: int, length: int, arrival_us: int
+) -> int:
+    """Begin a record; returns its place."""
+    at = totals[RECORDS]
+    totals[RECORDS] = at + 1
+    records[at, KIND] = kind
+    records[at, ROW] = row
+    records[at, OWNER] = owner
+    records[at, END] = length
+    records[at, ARRIVAL_US] = arrival_us
+    return at
+
+
+@part
+def _decrypt(
+    memory: Bytes2, headers: Words2, row: int, owner: int, sessions: Words, functions: Words, rtcp: bool
+) -> int:
+    """Decrypt in place; the new length, 0 for what is not authentic or comes before the keys."""
+    shortest = _SHORTEST_RTCP if rtcp else _SHORTEST_RTP
+    if not sessions[owner] or headers[row, LENGTH] & _LOW < shortest:
+        return 0
+    packet = memory.ctypes.data + row * memory.shape[1]
+    length = headers.ctypes.data + (row * HEADER_WORDS + LENGTH) * 8
+    if call3(functions[1 if rtcp else 0], sessions[owner], packet, length):
+        return 0
+    return headers[row, LENGTH] & _LOW
+
+
+@compiled
+def take(
+    memory: Bytes2,
+    words: Words2,
+    origins: Words2,
+    headers: Words2,
+    first: int,
+    count: int,
+    owners: Words2,
+    sessions: Words,
+    functions: Words,
+    index: Words2,
+    streams: Words2,
+    stream_reals: Floats2,
+    meters: Words2,
+    meter_reals: Floats2,
+    layouts: Words2,
+    speech: Floats,
+    arrivals: Words3,
+    noted: Words,
+    records: Words2,
+    totals: Words,
+    fallback_us: int,
+    now: float,
+) -> int:
+    """Take the datagrams in the rows from ``first`` to ``count``; returns the row to go on with.
+
+    ``words`` is the memory as words; ``owners`` and ``index`` are tables of transports by address and of streams by
+    transport and SSRC; ``functions`` are the addresses of srtp_unprotect and srtp_unprotect_rtcp.
+    """
+    totals[RECORDS] = 0
+    for row in range(first, count):
+        length = headers[row, LENGTH] & _LOW
+        if length < 2 or headers[row, FLAGS] & _MSG_TRUNC:
+            continue
+        owner = _owner(origins, row, owners)
+        arrival_us = _arrival_us(origins, headers, row, fallback_us)
+        totals[NEWEST_US] = arrival_us
+        kind, second = memory[row, 0], memory[row, 1]
+        if kind <= 3:
+            _record(records, totals, STUN, row, owner, length, arrival_us)
+            return row + 1
+        if owner == MISSING:
+            totals[STRANGERS] += 1
+        elif 128 <= kind <= 191:
+            rtcp = 192 <= second <= 223
+            length = _decrypt(memory, headers, row, owner, sessions, functions, rtcp)
+            if not length:
+                totals[REJECTED] += 1
+                continue
+            if rtcp:
+                _record(records, totals, RTCP, row, owner, length, arrival_us)
+                continue
+            stream = find(index, owner, _be32(memory, row, 8), 0, 0)
+            layout = _plain(memory, words, row, length, stream, streams, layouts)
+            at = _record(records, totals, MEDIA if layout else OTHER, row, owner, length, arrival_us)
+            if not layout:
+                return row + 1
+            _note(memory, row, owner, layout, layouts, arrival_us, arrivals, noted)
+            sequence = streams[stream, HIGHEST] + 1
+            step = advance(streams, stream_reals, stream, sequence, _be32(memory, row, 4), now)
+            _measure(memory, row, stream, layout, step, streams, meters, meter_reals, layouts, speech, now)
+            records[at, STREAM] = stream
+            records[at, SEQUENCE] = sequence
+            records[at, TIME] = streams[stream, TIMESTAMP]
+            records[at, START] = FIXED_LENGTH + layouts[layout, SIZE]
+            records[at, LAYOUT] = layout
+        elif 20 <= kind <= 63:
+            _record(records, totals, DTLS, row, owner, length, arrival_us)
+    return count
