@@ -206,7 +206,7 @@ class Tick:
 
     def _rtcp(self, transport: Transport, packet: memoryview) -> None:
         """Take one decrypted RTCP packet."""
-        transport.ingress.authenticated(int.from_bytes(packet[4:8], "big"))
+        transport.ingress.reported(int.from_bytes(packet[4:8], "big"))
         self.feedback[transport].receive(bytes(packet), self._now, self._unix_now, self.resend)
 
     def _tcp_media(self, transport: Transport, data: bytes) -> None:

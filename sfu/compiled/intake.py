@@ -62,6 +62,12 @@ _SHORTEST_RTCP = 8
 _MAX_STEP = 1 << 30
 """Timestamps further from the newest packet's are no plain case."""
 _LEVEL_MASK = 0x7F
+_RTPFB = 205
+_FEEDBACK = 0x8F
+"""Version 2 and the format of transport-wide feedback."""
+
+# The third word of a key in the index: a stream of media, or who sends RTCP.
+SOURCE, REPORTER = range(2)
 
 
 @compiled
@@ -178,6 +184,21 @@ def _note(
 
 
 @part
+def _told(memory: Bytes2, row: int, length: int, owner: int, index: Words2) -> bool:
+    """Whether a packet is nothing but transport-wide feedback, of somebody who has sent RTCP before.
+
+    Nobody reads it yet, and clients send twenty a second.
+    """
+    first = memory[row, 0]
+    if length < 12 or memory[row, 1] != _RTPFB or _be16(memory, row, 2) * 4 + 4 != length:
+        return False
+    padding = int(memory[row, length - 1])
+    if first != _FEEDBACK and not (first == _FEEDBACK | 0x20 and 0 < padding <= length - 12):
+        return False
+    return find(index, owner, _be32(memory, row, 4), REPORTER, 0) != MISSING
+
+
+@part
 def _record(
     records: Words2, totals: Words, kind: int, row: int, owner: int, length: int, arrival_us: int
 ) -> int:
@@ -190,6 +211,40 @@ def _record(
     records[at, END] = length
     records[at, ARRIVAL_US] = arrival_us
     return at
+
+
+@part
+def _reports(
+    memory: Bytes2,
+    row: int,
+    length: int,
+    owner: int,
+    index: Words2,
+    records: Words2,
+    totals: Words,
+    arrival_us: int,
+) -> None:
+    if not _told(memory, row, length, owner, index):
+        _record(records, totals, RTCP, row, owner, length, arrival_us)
+
+
+@part
+def _recognise(
+    memory: Bytes2,
+    words: Words2,
+    row: int,
+    record: Words,
+    index: Words2,
+    streams: Words2,
+    layouts: Words2,
+) -> int:
+    """Find out whose a packet is, and whether it is plain; returns the number of its layout, 0 if it is not."""
+    stream = find(index, record[OWNER], _be32(memory, row, 8), SOURCE, 0)
+    layout = _plain(memory, words, row, record[END], stream, streams, layouts)
+    record[STREAM] = stream
+    record[LAYOUT] = layout
+    record[START] = FIXED_LENGTH + layouts[layout, SIZE]
+    return layout
 
 
 @part
@@ -258,22 +313,21 @@ def take(
                 totals[REJECTED] += 1
                 continue
             if rtcp:
-                _record(records, totals, RTCP, row, owner, length, arrival_us)
+                _reports(memory, row, length, owner, index, records, totals, arrival_us)
                 continue
-            stream = find(index, owner, _be32(memory, row, 8), 0, 0)
-            layout = _plain(memory, words, row, length, stream, streams, layouts)
-            at = _record(records, totals, MEDIA if layout else OTHER, row, owner, length, arrival_us)
+            at = _record(records, totals, MEDIA, row, owner, length, arrival_us)
+            layout = _recognise(memory, words, row, records[at], index, streams, layouts)
             if not layout:
+                records[at, KIND] = OTHER
                 return row + 1
             _note(memory, row, owner, layout, layouts, arrival_us, arrivals, noted)
-            sequence = streams[stream, HIGHEST] + 1
-            step = advance(streams, stream_reals, stream, sequence, _be32(memory, row, 4), now)
-            _measure(memory, row, stream, layout, step, streams, meters, meter_reals, layouts, speech, now)
-            records[at, STREAM] = stream
-            records[at, SEQUENCE] = sequence
+            stream = records[at, STREAM]
+            step = advance(
+                streams, stream_reals, stream, streams[stream, HIGHEST] + 1, _be32(memory, row, 4), now
+            )
+            records[at, SEQUENCE] = streams[stream, HIGHEST]
             records[at, TIME] = streams[stream, TIMESTAMP]
-            records[at, START] = FIXED_LENGTH + layouts[layout, SIZE]
-            records[at, LAYOUT] = layout
+            _measure(memory, row, stream, layout, step, streams, meters, meter_reals, layouts, speech, now)
         elif 20 <= kind <= 63:
             _record(records, totals, DTLS, row, owner, length, arrival_us)
     return count

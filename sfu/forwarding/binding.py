@@ -7,7 +7,7 @@ from sfu.compiled.streams import METER
 from sfu.control import MediaKind
 from sfu.forwarding.layout import Layout, SourceExtensions
 from sfu.forwarding.reader import Reader, reader_for
-from sfu.forwarding.stream_table import StreamTable, stream_key
+from sfu.forwarding.stream_table import StreamTable, reporter_key, stream_key
 from sfu.forwarding.uptrack import Layer, UpTrack
 from sfu.rtp.extensions import ExtensionUri
 from sfu.streams.attention import Attention
@@ -194,7 +194,18 @@ class Streams:
                 one for one in self._heard if one not in self.streams and one not in self.repairs
             )
             del self._heard[forgotten]
+            self._table.index.drop(reporter_key(self._row, forgotten))
             self.forget(forgotten)
+
+    def reported(self, ssrc: int) -> None:
+        """Note the SSRC of an RTCP packet that was authentic."""
+        self.authenticated(ssrc)
+        self._table.index.put(reporter_key(self._row, ssrc), 0)
+
+    def close(self) -> None:
+        """Nothing will be asked of it any more; tracks are unbound already."""
+        for ssrc in self._heard:
+            self._table.index.drop(reporter_key(self._row, ssrc))
 
     # --- binding of SSRCs that the SDP did not declare (RFC 8843 section 9.2, RFC 8852) ---
 

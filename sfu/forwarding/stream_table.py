@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from sfu.compiled.intake import REPORTER, SOURCE
 from sfu.compiled.streams import LAYOUT_BITS, LAYOUTS
 from sfu.forwarding.layout import Layout
 from sfu.forwarding.layout_table import UNKNOWN, LayoutTable
@@ -28,7 +29,7 @@ class StreamTable:
         self.streams: dict[int, InStream] = {}
         """By row."""
         self.index = Lookup()
-        """Rows by :func:`stream_key`."""
+        """Rows by :func:`stream_key`, and what is known by :func:`reporter_key`."""
 
     def expect(self, row: int, layout: Layout, size: int) -> None:
         """A stream has sent a packet of this layout, with a block of ``size`` bytes, and will send more of them."""
@@ -52,4 +53,9 @@ def _numbers(candidates: int) -> list[int]:
 
 def stream_key(owner: int, ssrc: int) -> tuple[int, int, int, int]:
     """A stream of a transport, for the index."""
-    return owner, ssrc, 0, 0
+    return owner, ssrc, SOURCE, 0
+
+
+def reporter_key(owner: int, ssrc: int) -> tuple[int, int, int, int]:
+    """Under which SSRC a transport sends RTCP, for the index."""
+    return owner, ssrc, REPORTER, 0

@@ -39,10 +39,6 @@ class Feedback:
         self._put = put
         self.rtt_s = 0.0
         self.malformed = 0
-        self.transport_feedbacks = 0
-        """Of ours to the client, told by it."""
-        self.on_transport_feedback: Callable[[bytes, float], None] | None = None
-        """Takes each transport-wide feedback, unread, and when it came; whoever estimates bandwidth sets it."""
         self.quality = TransportQuality()
         self._reported_at = 0.0
         self._sender_reports_at = 0.0
@@ -55,9 +51,6 @@ class Feedback:
 
     def receive(self, data: bytes, now: float, unix_now: float, resend: Callable[[int, bytes], None]) -> None:
         """Take a decrypted compound packet. ``resend`` sends a retransmission to a peer row."""
-        if rtcp.lone_feedback(data):
-            self._transport_feedback(data, now)
-            return
         reports = rtcp.lone_reports(data)
         if reports is not None:
             self._lone_reports(reports, unix_now)
@@ -81,8 +74,6 @@ class Feedback:
                     self._reports(packet.reports, unix_now)
                 case rtcp.Nack():
                     self._nack(packet, now, unix_now, resend)
-                case rtcp.TransportFeedback():
-                    self._transport_feedback(packet.raw, now)
                 case rtcp.Pli():
                     self._keyframe_wanted(packet.media_ssrc, now)
                 case rtcp.Fir():
@@ -98,11 +89,6 @@ class Feedback:
             assert clock is not None
             stream.layer.clock.report = clock
             stream.track.clock.observe(clock)
-
-    def _transport_feedback(self, packet: bytes, now: float) -> None:
-        self.transport_feedbacks += 1
-        if self.on_transport_feedback is not None:
-            self.on_transport_feedback(packet, now)
 
     def _reports(self, reports: tuple[rtcp.ReportBlock, ...], unix_now: float) -> None:
         for block in reports:

@@ -342,6 +342,7 @@ class Transport:
         if self._timer is not None:
             self._timer.cancel()
         self.publishing.close()
+        self.ingress.close()
         self.subscribing.close()
         if self.sctp is not None:
             self.sctp.close()

@@ -66,7 +66,7 @@ _RULES = tuple(
         ("ingress", r"sfu/streams/(timeline|speakers)", r"observe|add|note|level|receive|packet"),
         ("timers", r"sfu/(housekeeping|router|streams|peer|announce)"),
         ("timers", r"sfu/engine", r"timer"),
-        ("ingress", r"sfu/(tick|intake|decryption|mux|net/lookup)"),
+        ("ingress", r"sfu/(tick|intake|mux|net/lookup)"),
         ("event loop", r""),
     )
 )

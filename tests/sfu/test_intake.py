@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubbub.testing.netem import PERFECT, Conditions
-from sfu.compiled.intake import OTHER, PHASES
+from sfu.compiled.intake import OTHER, PHASES, RTCP
 from sfu.compiled.streams import METER_WORDS, SMOOTHED
 from sfu.config import MediaConfig
 from sfu.forwarding.binding import Binding
@@ -27,6 +27,7 @@ from sfu.net.mmsg import Receiver
 from sfu.net.peers import PeerTable
 from sfu.net.udp import UdpPort
 from sfu.peer.context import PeerContext
+from sfu.rtp import rtcp, twcc
 from sfu.rtp.extensions import ExtensionUri
 from sfu.rtp.header import FIXED_HEAD
 from sfu.streams.arrivals import ArrivalLogs, Arrivals
@@ -378,6 +379,35 @@ def test_a_stream_may_have_several_timestamps_in_a_batch(count: int):
         singly.singly(batch)
         at_once.at_once(batch)
         assert at_once.state() == singly.state()
+
+
+# --- RTCP ---
+
+
+def _rtcp_taken(world: World, packet: bytes) -> list[bytes]:
+    """What of a packet is handed on."""
+    world.port.fill([(0, packet)])
+    others = world.intake.take(cast(UdpPort, world.port), 1, world.now)
+    return [bytes(world.port.memory[: other.length]) for other in others if other.kind == RTCP]
+
+
+def test_feedback_of_a_known_reporter_alone_is_left_out():
+    world = World()
+    messages = [
+        twcc.build_feedback(5, 6, [(n, 5000 * n) for n in range(count)], 0)[0] for count in range(1, 9)
+    ]
+    for message in messages:
+        assert _rtcp_taken(world, message) == [message], "its SSRC is news"
+    world.clients[0].reported(5)
+    report = rtcp.build_receiver_report(rtcp.ReceiverReport(5, ()))
+    for message in messages:
+        assert _rtcp_taken(world, message) == []
+        in_company = [message + message, report + message, message[:-4], message + b"\0\0\0\0", report]
+        bent = [bytes([message[0] ^ 1]) + message[1:], bytes([0xAF]) + message[1:-1] + b"\xff"]
+        for other in in_company + bent:
+            assert _rtcp_taken(world, other) == [other]
+    world.clients[0].close()
+    assert _rtcp_taken(world, messages[0]) == messages[:1]
 
 
 # --- a room, encrypted ---

@@ -29,7 +29,7 @@ from sfu.rtp.rtcp.packets import (
     TransportFeedback,
     Unknown,
 )
-from sfu.rtp.rtcp.parse import lone_feedback, lone_reports, parse_compound, signed24
+from sfu.rtp.rtcp.parse import lone_reports, parse_compound, signed24
 
 __all__ = [
     "Bye",
@@ -57,7 +57,6 @@ __all__ = [
     "build_remb",
     "build_sdes",
     "build_sender_report",
-    "lone_feedback",
     "lone_reports",
     "parse_compound",
     "signed24",

@@ -40,25 +40,11 @@ _REPORT = struct.Struct("!IB3sIIII")
 _WORDS = struct.Struct("!IIIIII")
 _RTPFB = int(PacketType.RTPFB)
 _RR = int(PacketType.RR)
-_FEEDBACK = 0x80 | TransportFormat.TRANSPORT_CC
-_FEEDBACK_PADDED = 0xA0 | TransportFormat.TRANSPORT_CC
 _TWO_SSRCS = struct.Struct("!II")
 _LOST = struct.Struct("!HH")
 _FIR = struct.Struct("!IB3x")
 _BLOCK = struct.Struct("!BxH")
 _DLRR = struct.Struct("!III")
-
-
-def lone_feedback(data: bytes) -> bool:
-    """Whether a datagram is one whole transport-wide feedback, as browsers send ten to twenty times a second.
-
-    It is nothing that :func:`parse_compound` would refuse. What it says is for ``sfu.rtp.twcc`` to read.
-    """
-    size = len(data)
-    if size < 12 or data[1] != _RTPFB or (data[2] << 8 | data[3]) * 4 + 4 != size:
-        return False
-    first = data[0]
-    return first == _FEEDBACK or (first == _FEEDBACK_PADDED and 0 < data[-1] <= size - 12)
 
 
 def lone_reports(data: bytes) -> list[tuple[int, int, int, int, int, int]] | None:

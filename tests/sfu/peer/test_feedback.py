@@ -16,7 +16,7 @@ from sfu.peer.feedback import (
     REPORTS_PER_PACKET,
     Feedback,
 )
-from sfu.rtp import ntp, rtcp, twcc
+from sfu.rtp import ntp, rtcp
 from tests.harness.lab import Lab
 from tests.harness.lab_client import LabClient
 from tests.harness.offers import Line
@@ -339,21 +339,6 @@ async def test_simulcast_layers_are_asked_one_by_one(lab: Lab) -> None:
     lab.run(1.0)
     high = lab.engine.transports[alice.peer.id].publishing.tracks[CAMERA].layers[2].ssrc
     assert {ssrc for _, ssrc in alice.plis} == {high}
-
-
-async def test_who_asks_for_it_gets_the_transport_feedback(lab: Lab, bob: LabClient) -> None:
-    wire = Wire(lab, bob)
-    (message,) = twcc.build_feedback(5, 6, [(1, 1000), (2, 2000)], 0)
-    wire.receive(message, now=lab.now)
-    assert wire.feedback.transport_feedbacks == 1
-    taken: list[tuple[bytes, float]] = []
-    wire.feedback.on_transport_feedback = lambda packet, now: taken.append((packet, now))
-    wire.receive(message, now=lab.now)
-    wire.receive(rtcp.build_pli(5, 77), message, now=lab.now + 1)
-    assert taken == [(message, lab.now), (message, lab.now + 1)]
-    wire.receive(message[:-4], now=lab.now)
-    assert wire.feedback.malformed == 1
-    assert wire.feedback.transport_feedbacks == 3
 
 
 async def test_a_stream_that_joins_others_is_reported_soon(lab: Lab, alice: LabClient) -> None:

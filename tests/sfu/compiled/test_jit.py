@@ -1,0 +1,63 @@
+"""Compiling for the types in annotations, and calling C functions by address."""
+
+import ctypes
+
+import numpy as np
+import pytest
+
+from sfu.compiled.jit import Bytes2, Floats, Words, Words2, call3, compiled, part
+
+
+@part
+def _twice(number: int) -> int:
+    return 2 * number
+
+
+@compiled
+def _total(words: Words2, factors: Floats, chosen: bool, at: int, by: float) -> float:
+    return _twice(words[at, 0]) * factors[0] * by if chosen else 0.0
+
+
+@compiled
+def _called(address: int, first: int, second: int, third: int) -> int:
+    return call3(address, first, second, third)
+
+
+@compiled
+def _set(memory: Bytes2, totals: Words) -> None:
+    memory[0, 0] = totals[0]
+
+
+def test_it_computes_what_python_would():
+    words, factors = np.array([[1, 2], [3, 4]], np.int64), np.array([0.5])
+    assert _total(words, factors, True, 1, 10.0) == 30.0
+    assert _total(words, factors, False, 1, 10.0) == 0.0
+    memory = np.zeros((1, 2), np.uint8)
+    assert _set(memory, np.array([7], np.int64)) is None
+    assert memory.tolist() == [[7, 0]]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        np.zeros((2, 2), np.int32),
+        np.zeros(2, np.int64),
+        np.zeros((2, 2), np.int64, order="F"),
+        np.zeros((2, 4), np.int64)[:, ::2],
+        [[1, 2], [3, 4]],
+    ],
+    ids=["narrow", "flat", "by column", "in steps", "list"],
+)
+def test_other_arrays_than_it_was_compiled_for_are_refused(words: Words2):
+    with pytest.raises(TypeError):
+        _total(words, np.array([0.5]), True, 1, 1.0)
+
+
+def test_c_functions_are_called_by_address():
+    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+    def minus(first: int, second: int, third: int) -> int:
+        return first - second - third
+
+    address = ctypes.cast(minus, ctypes.c_void_p).value
+    assert address is not None
+    assert _called(address, 5, 10, 2) == -7
