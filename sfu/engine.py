@@ -12,10 +12,10 @@ from sfu.config import MediaConfig
 from sfu.control import Command, Event, RouterId, TrackId, TransportId
 from sfu.errors import MediaStartError
 from sfu.forwarding.arena import SendArena
-from sfu.forwarding.backlog import PIECE, Backlog
+from sfu.forwarding.backlog import ASIDE, PIECE, Backlog
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder
-from sfu.forwarding.matrix import Lane
+from sfu.forwarding.matrix import TEMPLATES, Lane
 from sfu.forwarding.profile import ProfileRegistry
 from sfu.housekeeping import URGENT_S, Housekeeping
 from sfu.mux import Mux
@@ -59,10 +59,12 @@ class Engine:
         self.ports: list[UdpPort] = []
         self._tcp = TcpPort(self._on_tcp, self._on_tcp_closed, config.max_transports)
         self.egress = Egress(self.peers, self.ports, batch=config.use_sendmmsg, gso=config.use_gso)
-        lanes = self._lanes = [self._lane(SendArena(_ROWS, stride)) for stride in _ROW_BYTES]
-        waiting = [self._lane(SendArena(PIECE, stride, piecewise=True)) for stride in _ROW_BYTES]
-        lanes[0].arena.urgent = waiting[0].arena.urgent = True
-        self.backlog = Backlog(waiting, self.egress.send, self.egress.resume_at, self._on_backlog)
+        lanes = self._lanes = [self._lane(SendArena(_ROWS, stride), self._drain) for stride in _ROW_BYTES]
+        pieces = [SendArena(PIECE, stride, piecewise=True) for stride in _ROW_BYTES]
+        lanes[0].arena.urgent = pieces[0].urgent = True
+        waiting = [self._lane(arena, self.egress.send) for arena in pieces]
+        asides = [self._lane(arena, self.egress.send, ASIDE) for arena in pieces]
+        self.backlog = Backlog(waiting, asides, self.egress.send, self.egress.resume_at, self._on_backlog)
         self._going_on = self._keeping_house = False
         self.down_tracks.settle, self.down_tracks.forget = self.backlog.settle, self.backlog.forget
         self.forwarder = Forwarder(self.down_tracks, lanes, self.backlog, lambda: secrets.randbits(31))
@@ -100,9 +102,9 @@ class Engine:
         self._candidates: tuple[str, ...] = ()
         self._tcp_candidates: tuple[str, ...] = ()
 
-    def _lane(self, arena: SendArena) -> Lane:
+    def _lane(self, arena: SendArena, drain: Callable[[SendArena], None], templates: int = TEMPLATES) -> Lane:
         pad = self.config.use_gso and self.config.use_sendmmsg
-        return Lane(arena, self.down_tracks, lambda: self.peers.twcc, self._drain, pad=pad)
+        return Lane(arena, self.down_tracks, self.peers, drain, pad=pad, templates=templates)
 
     def _drain(self, full: SendArena) -> None:
         """Make room in a lane; smaller packets are numbered before larger ones, so they go first."""

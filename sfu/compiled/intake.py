@@ -5,7 +5,9 @@ had lately, without padding and CSRCs. Anything else may change what the packets
 for its caller, and is called again for the rest.
 """
 
-from sfu.compiled.jit import Bytes2, Floats, Floats2, Words, Words2, Words3, call3, compiled, part
+from sfu.compiled.arrays import Bytes2, Floats, Floats2, Words, Words2, Words3
+from sfu.compiled.jit import call3, compiled, part
+from sfu.compiled.messages import CONTROL_LENGTH, FLAGS, HEADER_NAME_LENGTH, HEADER_WORDS, SENT
 from sfu.compiled.streams import (
     CLOCK_RATE,
     HIGHEST,
@@ -19,11 +21,9 @@ from sfu.compiled.streams import (
 )
 from sfu.compiled.table import MISSING, find
 
-# A row of the receiver's headers is a struct mmsghdr, a row of its origins an address and control messages.
-NAME_LENGTH, CONTROL_LENGTH, FLAGS, LENGTH = 1, 5, 6, 7
+# A row of the receiver's origins: an address, and control messages.
 SECONDS, NANOSECONDS = 6, 7
 ORIGIN_WORDS = 12
-HEADER_WORDS = 8
 ADDRESS_BYTES = 32
 CONTROL_BYTES = 64
 TIMED_BYTES = 32
@@ -74,7 +74,7 @@ SOURCE, REPORTER = range(2)
 def rearm(headers: Words2, count: int) -> None:
     """Put right what the kernel has written over in the first headers."""
     for row in range(count):
-        headers[row, NAME_LENGTH] = ADDRESS_BYTES
+        headers[row, HEADER_NAME_LENGTH] = ADDRESS_BYTES
         headers[row, CONTROL_LENGTH] = CONTROL_BYTES
 
 
@@ -253,13 +253,13 @@ def _decrypt(
 ) -> int:
     """Decrypt in place; the new length, 0 for what is not authentic or comes before the keys."""
     shortest = _SHORTEST_RTCP if rtcp else _SHORTEST_RTP
-    if not sessions[owner] or headers[row, LENGTH] & _LOW < shortest:
+    if not sessions[owner] or headers[row, SENT] & _LOW < shortest:
         return 0
     packet = memory.ctypes.data + row * memory.shape[1]
-    length = headers.ctypes.data + (row * HEADER_WORDS + LENGTH) * 8
+    length = headers.ctypes.data + (row * HEADER_WORDS + SENT) * 8
     if call3(functions[1 if rtcp else 0], sessions[owner], packet, length):
         return 0
-    return headers[row, LENGTH] & _LOW
+    return headers[row, SENT] & _LOW
 
 
 @compiled
@@ -294,7 +294,7 @@ def take(
     """
     totals[RECORDS] = 0
     for row in range(first, count):
-        length = headers[row, LENGTH] & _LOW
+        length = headers[row, SENT] & _LOW
         if length < 2 or headers[row, FLAGS] & _MSG_TRUNC:
             continue
         owner = _owner(origins, row, owners)

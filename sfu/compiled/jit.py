@@ -5,21 +5,13 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 
 import numba
-import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
-from numpy.typing import NDArray
 
-Bytes2 = Annotated[NDArray[np.uint8], "uint8[:, ::1]"]
-Words = Annotated[NDArray[np.int64], "int64[::1]"]
-Words2 = Annotated[NDArray[np.int64], "int64[:, ::1]"]
-Words3 = Annotated[NDArray[np.int64], "int64[:, :, ::1]"]
-Floats = Annotated[NDArray[np.float64], "float64[::1]"]
-Floats2 = Annotated[NDArray[np.float64], "float64[:, ::1]"]
 _SCALARS = {int: "int64", float: "float64", bool: "boolean", type(None): "void"}
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -60,7 +52,9 @@ def _cache() -> str:
     """Where machine code is kept: beside this package, or with the user's caches where that can't be written."""
     if not _CACHE:
         sources = sorted(Path(__file__).parent.glob("*.py"))
-        digest = hashlib.sha256(b"\0".join(source.read_bytes() for source in sources)).hexdigest()[:16]
+        checked = os.environ.get("NUMBA_BOUNDSCHECK", "").encode()
+        text = b"\0".join([checked, *(source.read_bytes() for source in sources)])
+        digest = hashlib.sha256(text).hexdigest()[:16]
         home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         places = [Path(__file__).parent / "__pycache__" / digest, home / "hubbub" / digest]
         chosen = next((place for place in places if place.is_dir()), None)

@@ -5,7 +5,8 @@ Both are rows of words, a cache line each; some words are floats, for which the 
 
 import math
 
-from sfu.compiled.jit import Floats, Floats2, Words2, compiled, part
+from sfu.compiled.arrays import Floats, Floats2, Words2
+from sfu.compiled.jit import compiled, part
 
 # A stream. Extended sequence number and timestamp of the newest packet (-1 before the first), when that timestamp was
 # new (monotonic seconds, float), jitter (clock ticks, float), clock rate, payload type of the newest packet (-1 before

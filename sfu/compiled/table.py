@@ -7,7 +7,8 @@ can't choose where they go. At least half of the slots must be free; whoever kee
 
 from numba import int64
 
-from sfu.compiled.jit import Words2, compiled, part
+from sfu.compiled.arrays import Words2
+from sfu.compiled.jit import compiled, part
 
 KEY_WORDS = 4
 VALUE = KEY_WORDS

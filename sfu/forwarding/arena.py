@@ -1,29 +1,29 @@
-"""Rows of outgoing packets, filled by column and sent in one go."""
+"""Rows of outgoing packets, written and encrypted by compiled loops and sent in one go."""
+
+import struct
 
 import numpy as np
 
-from sfu.net.arrays import BigEndians, Int32s, Int64s, UInt8s
+from sfu.compiled.outgoing import PLAIN, ROW_COLUMNS
+from sfu.net.arrays import Int32s, UInt8s
+
+_ROW = struct.Struct(f"={ROW_COLUMNS}i")
 
 
 class SendArena:
     """``capacity`` rows of ``stride`` bytes; each row is one packet for one peer, with room for the SRTP tag."""
 
     __slots__ = (
-        "addresses",
-        "be16",
-        "be32",
-        "bytes",
+        "_bytes",
+        "_numbers",
         "capacity",
         "count",
-        "flat",
-        "lengths",
-        "numbers",
-        "offsets",
-        "peers",
+        "memory",
         "piecewise",
-        "pointers",
+        "plain",
         "rows",
         "stride",
+        "unusual",
         "urgent",
     )
 
@@ -32,25 +32,16 @@ class SendArena:
             raise ValueError("the stride must be whole words")
         self.capacity = capacity
         self.stride = stride
-        self.rows: UInt8s = np.zeros((capacity, stride), np.uint8)
-        self.flat: UInt8s = self.rows.reshape(-1)
-        self.numbers: Int64s = np.arange(capacity, dtype=np.int64)
-        """Of the rows."""
-        self.addresses: Int64s = self.rows.ctypes.data + self.numbers * stride
-        """Of the rows, for the kernel ..."""
-        self.pointers: list[int] = self.addresses.tolist()
-        """... and the same for few."""
-        self.offsets: Int64s = self.numbers * stride
-        """Where each row begins in ``flat`` and ``bytes``."""
-        self.bytes = self.rows.data.cast("B")
-        self.be16: BigEndians = self.rows.view(">u2")
-        """Rows as big-endian 16-bit words: column 1 is the RTP sequence number."""
-        self.be32: BigEndians = self.rows.view(">u4")
-        """Rows as big-endian 32-bit words: column 1 is the RTP timestamp, column 2 the SSRC."""
-        self.lengths: Int32s = np.zeros(capacity, np.int32)
-        self.peers: Int32s = np.zeros(capacity, np.int32)
-        """Row of the destination in the peer table."""
+        self.memory: UInt8s = np.zeros(capacity * stride, np.uint8)
+        self.rows: Int32s = np.zeros((capacity, ROW_COLUMNS), np.int32)
+        """Size, row of the destination in the peer table, and state (``sfu.compiled.outgoing``) of each packet."""
+        self._bytes = self.memory.data
+        self._numbers = self.rows.data.cast("B")
         self.count = 0
+        self.plain = 0
+        """Rows that are yet to be encrypted."""
+        self.unusual = 0
+        """Rows that could not be."""
         self.piecewise = piecewise
         """Each filling is a piece of something larger."""
         self.urgent = False
@@ -59,8 +50,17 @@ class SendArena:
     def append(self, peer: int, packet: bytes) -> None:
         """Add one finished RTP packet (a retransmission); the caller has checked that there is room."""
         index = self.count
-        start = index * self.stride
-        self.bytes[start : start + len(packet)] = packet
-        self.lengths[index] = len(packet)
-        self.peers[index] = peer
+        start, size = index * self.stride, len(packet)
+        self._bytes[start : start + size] = packet
+        _ROW.pack_into(self._numbers, index * _ROW.size, size, peer, PLAIN)
+        self.plain += 1
         self.count = index + 1
+
+    def packet(self, row: int) -> memoryview:
+        """The bytes of a row's packet, encrypted or not."""
+        start = row * self.stride
+        return self._bytes[start : start + int(self.rows[row, 0])]
+
+    def clear(self) -> None:
+        """Leave nothing in it."""
+        self.count = self.plain = self.unusual = 0

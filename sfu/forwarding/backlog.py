@@ -10,14 +10,16 @@ forgotten when their receiver leaves. Sessions, addresses and transport-wide num
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
 
 from sfu.forwarding.arena import SendArena
-from sfu.forwarding.copies import Added
+from sfu.forwarding.fan import Fan, fan_of
 from sfu.forwarding.matrix import TEMPLATES, Lane
 from sfu.forwarding.pace import MOST
-from sfu.forwarding.packet import MediaPacket
+from sfu.forwarding.packet import MediaPacket, packet_of
 from sfu.forwarding.rendition import Rendition
-from sfu.net.arrays import Int32s
 
 WIDE = 64
 """Down tracks of a rendition up to which its copies don't wait: a quarter of a millisecond."""
@@ -28,10 +30,21 @@ MOST_COPIES = 32_768
 MOST_PACKETS = 1_024
 """Packets whose copies may wait; one more batch of 256 comes on top."""
 
+ASIDE = 64
+"""Packets for one down track that are sent before the others at once."""
 FEW_ROWS = 8
 """Down tracks that may change between two pieces, before all that waits is sent instead of only what is for them."""
 
-Waiting = tuple[Rendition, Added]
+
+class Waiting(NamedTuple):
+    """What :meth:`Lane.add` takes."""
+
+    header: bytes
+    twcc_at: int
+    number: int
+    packet: MediaPacket
+    fan: Fan
+    stream: int
 
 
 class Backlog:
@@ -40,15 +53,19 @@ class Backlog:
     def __init__(
         self,
         lanes: Sequence[Lane],
+        asides: Sequence[Lane],
         send: Callable[[SendArena], None],
         first_peer: Callable[[SendArena], int],
         wake: Callable[[], None],
     ) -> None:
-        """``lanes`` are ordered by size. ``send`` empties an arena, ``first_peer`` tells with which peer to begin.
+        """``lanes`` are ordered by size; ``asides``, with the same arenas, are for what may not wait.
+
+        ``send`` empties an arena, ``first_peer`` tells with which peer to begin.
 
         ``wake`` is called when there is something to do again: :meth:`step`, until no copies are left.
         """
         self._lanes = lanes
+        self._asides = asides
         self._send = send
         self._first_peer = first_peer
         self._wake = wake
@@ -68,23 +85,17 @@ class Backlog:
         """Whether copies of a rendition's next packet have to wait."""
         return len(rendition.members) > WIDE or rendition in self._renditions
 
-    def add(
-        self,
-        rendition: Rendition,
-        header: bytes,
-        twcc_at: int,
-        number: int,
-        packet: MediaPacket,
-        downs: Int32s,
-    ) -> None:
+    def add(self, rendition: Rendition, added: Waiting) -> None:
         """Take a packet of a rendition, as :meth:`Lane.add` does, for the lane that the rendition has now."""
         if not self.copies:
             self._wake()
-        self.copies += len(downs)
+        packet, fan = added.packet, added.fan
+        self.copies += fan.size
         self._renditions.add(rendition)
-        # The payload may be a view of what is gone when copies are written.
-        added = (header, bytes(packet.payload), twcc_at, number, packet, downs)
-        self._waiting[rendition.lane].append((rendition, added))
+        if type(packet.payload) is not bytes:  # a view of what is gone when copies are written
+            packet = packet_of((bytes(packet.payload), *packet[1:]))
+            added = added._replace(packet=packet)
+        self._waiting[rendition.lane].append(added)
 
     def step(self, most: int | None = None) -> int:
         """Write and send one piece of ``most`` copies, PIECE by default and at most; returns how many it had."""
@@ -111,51 +122,55 @@ class Backlog:
             while self.copies:
                 self.step()
             return
-        for lane, waiting in zip(self._lanes, self._waiting, strict=True):
-            theirs = lane.packets(row) + [one for _, one in waiting if row in one[5]]
-            for start in range(0, len(theirs), PIECE):
-                lane.write_to(row, theirs[start : start + PIECE])
-                self._send(lane.arena)
-        self.forget(row)
+        only = fan_of(np.array([row], np.int32))
+        for lane, aside, waiting in zip(self._lanes, self._asides, self._waiting, strict=True):
+            lane.write_to(row)
+            for header, twcc_at, number, packet, fan, stream in waiting:
+                if row in fan.rows:
+                    aside.add(header, twcc_at, number, packet, only, stream)
+            aside.expand()
+            self._send(lane.arena)
+        self._drop(row)
 
     def forget(self, row: int) -> None:
         """Leave out the copies for a row of the down track table: who had it wants nothing more."""
-        if not self.copies or not self._holds(row):
-            return
+        if self.copies and self._holds(row):
+            self._drop(row)
+
+    def _drop(self, row: int) -> None:
         for lane in self._lanes:
             lane.forget(row)
         for waiting in self._waiting:
             waiting[:] = _without(waiting, row)
-        self._count()
-
-    def _count(self) -> None:
         self.copies = sum(lane.left for lane in self._lanes)
-        self.copies += sum(len(one[5]) for waiting in self._waiting for _, one in waiting)
+        self.copies += sum(one.fan.size for waiting in self._waiting for one in waiting)
         if not self.copies:
             self._renditions.clear()
 
     def _holds(self, row: int) -> bool:
         if any(lane.holds(row) for lane in self._lanes):
             return True
-        rows = {id(one[5]): one[5] for waiting in self._waiting for _, one in waiting}
-        return any(bool((downs == row).any()) for downs in rows.values())
+        fans = {one.fan.address: one.fan for waiting in self._waiting for one in waiting}
+        return any(bool((fan.rows == row).any()) for fan in fans.values())
 
     def _fill(self, lane: Lane, waiting: list[Waiting]) -> None:
         """Give a lane what waits. Who receives a stream may change from one packet to the next; its order stays."""
-        streams = [id(rendition) for rendition, _ in waiting[:TEMPLATES]]
-        lane.take([one for _, one in waiting[:TEMPLATES]], streams, self._first_peer(lane.arena))
+        for added in waiting[:TEMPLATES]:
+            lane.add(*added)
+        lane.seal(self._first_peer(lane.arena))
         del waiting[:TEMPLATES]
 
 
 def _without(waiting: Iterable[Waiting], row: int) -> list[Waiting]:
     """Packets without the copies for a row, and without those packets that are for nobody else."""
-    kept: dict[int, Int32s] = {}
-    """By the fan-out they are of, which packets of a stream share."""
+    kept: dict[int, Fan] = {}
+    """By where the fan-out is that they were for, which packets of a stream share."""
     found = []
-    for rendition, (header, payload, twcc_at, number, packet, downs) in waiting:
-        if id(downs) not in kept:
-            kept[id(downs)] = downs[downs != row]
-        left = kept[id(downs)]
-        if len(left):
-            found.append((rendition, (header, payload, twcc_at, number, packet, left)))
+    for added in waiting:
+        fan = added.fan
+        left = kept.get(fan.address)
+        if left is None:
+            left = kept[fan.address] = fan_of(fan.rows[fan.rows != row])
+        if left.size:
+            found.append(added._replace(fan=left))
     return found

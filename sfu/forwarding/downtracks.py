@@ -1,23 +1,26 @@
 """The one table of down tracks: a row for each (subscriber, track), a column for each number that forwarding needs."""
 
-import struct
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from sfu.compiled.outgoing import (
+    DOWN_COLUMNS,
+    KEY_INDEX_FROM,
+    PAYLOAD_TYPE,
+    PEER,
+    PICTURE_FROM,
+    SEQUENCE_FROM,
+    SINCE,
+    SLOTS,
+    SSRC,
+    TIMESTAMP_FROM,
+    TL0_FROM,
+)
 from sfu.net.arrays import Int64s, grown
 
 UNSUPPORTED = 255
 """Payload type of a codec slot that the subscriber did not negotiate."""
-
-SLOTS = 2
-"""Codecs that one track may interleave on one stream: the main one, and redundant audio (RFC 2198)."""
-
-
-SEQUENCE, TIMESTAMP, PICTURE, TL0, KEY_INDEX, SSRC, PAYLOAD_TYPE = range(7)
-PEER, SINCE, COLUMNS = (PAYLOAD_TYPE + SLOTS + n for n in range(3))
-ROW = struct.Struct(f"={COLUMNS}q")
-"""A row of the table's bytes."""
 
 
 class DownTrackTable:
@@ -29,7 +32,6 @@ class DownTrackTable:
 
     __slots__ = (
         "_free",
-        "bytes",
         "forget",
         "key_index_offset",
         "matrix",
@@ -50,18 +52,17 @@ class DownTrackTable:
         """Called with a row that is about to change: sends the copies that need it as it is."""
         self.forget: Callable[[int], None] = _nothing
         """Called with a row that is given back: leaves out the copies for it."""
-        self._use(np.zeros((capacity, COLUMNS), np.int64))
+        self._use(np.zeros((capacity, DOWN_COLUMNS), np.int64))
 
     def _use(self, matrix: Int64s) -> None:
         self.matrix = matrix
-        self.bytes = matrix.data.cast("B").toreadonly()
         matrix = matrix.view()
         matrix.flags.writeable = False
-        self.sequence_offset: Int64s = matrix[:, SEQUENCE]
-        self.timestamp_offset: Int64s = matrix[:, TIMESTAMP]
-        self.picture_offset: Int64s = matrix[:, PICTURE]
-        self.tl0_offset: Int64s = matrix[:, TL0]
-        self.key_index_offset: Int64s = matrix[:, KEY_INDEX]
+        self.sequence_offset: Int64s = matrix[:, SEQUENCE_FROM]
+        self.timestamp_offset: Int64s = matrix[:, TIMESTAMP_FROM]
+        self.picture_offset: Int64s = matrix[:, PICTURE_FROM]
+        self.tl0_offset: Int64s = matrix[:, TL0_FROM]
+        self.key_index_offset: Int64s = matrix[:, KEY_INDEX_FROM]
         self.ssrc: Int64s = matrix[:, SSRC]
         self.payload_type: Int64s = matrix[:, PAYLOAD_TYPE : PAYLOAD_TYPE + SLOTS]
         """A column for each codec slot."""

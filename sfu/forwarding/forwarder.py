@@ -3,15 +3,15 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from sfu.forwarding.backlog import Backlog
+from sfu.forwarding.backlog import Backlog, Waiting
 from sfu.forwarding.downtrack import DownTrack, Span
 from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.fan import Fan, fan_of
 from sfu.forwarding.matrix import Lane
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.profile import Profile
 from sfu.forwarding.rendition import Rendition
 from sfu.forwarding.uptrack import Layer
-from sfu.net.arrays import Int32s
 
 
 class Forwarder:
@@ -47,7 +47,7 @@ class Forwarder:
                 fans = self._not_before_switch(fans, number)
             waits = backlog.takes(rendition)
             payload, layout, block = numbered[0], numbered[4], numbered[5]
-            for profile, downs in fans:
+            for profile, fan in fans:
                 header, twcc_at = profile.header(layout, block, abs_send_time)
                 length = len(header) + len(payload)
                 lane = self._lanes[rendition.lane]
@@ -56,10 +56,11 @@ class Forwarder:
                     if larger is None:
                         continue
                     lane = larger
+                stream = id(rendition) ^ id(profile)
                 if waits:
-                    backlog.add(rendition, header, twcc_at, number, numbered, downs)
+                    backlog.add(rendition, Waiting(header, twcc_at, number, numbered, fan, stream))
                 else:
-                    lane.add(header, twcc_at, number, numbered, downs)
+                    lane.add(header, twcc_at, number, numbered, fan, stream)
 
     def expand(self, *, together: bool = False) -> None:
         """Write all copies that don't wait; they are sent by whoever empties the lanes' arenas.
@@ -92,11 +93,10 @@ class Forwarder:
         self.oversized += 1
         return None
 
-    def _not_before_switch(
-        self, fans: list[tuple[Profile, Int32s]], number: int
-    ) -> list[tuple[Profile, Int32s]]:
-        kept = [(profile, downs[self._table.since[downs] <= number]) for profile, downs in fans]
-        return [(profile, downs) for profile, downs in kept if len(downs)]
+    def _not_before_switch(self, fans: list[tuple[Profile, Fan]], number: int) -> list[tuple[Profile, Fan]]:
+        since = self._table.since
+        kept = [(profile, fan_of(fan.rows[since[fan.rows] <= number])) for profile, fan in fans]
+        return [(profile, fan) for profile, fan in kept if fan.size]
 
 
 def retransmission(

@@ -2,7 +2,7 @@
 
 Subscribers that want the same thing of a layer (all of it, or only its lower temporal layers, or audio without
 redundancy) share a rendition. What is filtered out is closed up here, once per incoming packet; the down tracks then
-differ by constant offsets only, which is what lets the matrix write all copies by column.
+differ by constant offsets only, which is what lets the matrix write all copies in one loop.
 """
 
 from typing import TYPE_CHECKING
@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfu.codecs import red
+from sfu.forwarding.fan import Fan, fan_of
 from sfu.forwarding.history import History
 from sfu.forwarding.numbering import Numbering
 from sfu.forwarding.packet import MediaPacket, with_picture
 from sfu.forwarding.profile import Profile
-from sfu.net.arrays import Int32s
 
 if TYPE_CHECKING:
     from sfu.forwarding.downtrack import DownTrack
@@ -66,7 +66,7 @@ class Rendition:
         self.key_index = 0
         self.lane = 0
         """The largest lane that a packet of it has needed. It stays there: lanes are sent one after the other."""
-        self.fans: list[tuple[Profile, Int32s]] | None = None
+        self.fans: list[tuple[Profile, Fan]] | None = None
         """What :meth:`fanout` found out; None when that has changed."""
 
     @property
@@ -126,14 +126,14 @@ class Rendition:
             self.members.remove(down)
             self.fans = None
 
-    def fanout(self) -> list[tuple[Profile, Int32s]]:
+    def fanout(self) -> list[tuple[Profile, Fan]]:
         """Rows of the members' down tracks, by header extension profile, in order of their destinations."""
         if self.fans is None:
             rows: dict[Profile, list[DownTrack]] = {}
             for down in self.members:
                 rows.setdefault(down.profile, []).append(down)
             self.fans = [
-                (profile, np.array([down.row for down in sorted(downs, key=_destination)], np.int32))
+                (profile, fan_of(np.array([down.row for down in sorted(downs, key=_destination)], np.int32)))
                 for profile, downs in rows.items()
             ]
         return self.fans

@@ -1,15 +1,17 @@
-"""The way out: protects the rows of the send arenas in place and hands them to the kernel in batches."""
+"""The way out: hands the rows of the send arenas to the kernel in batches, encrypted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from sfu.compiled.copies import protect
+from sfu.compiled.outgoing import KEYLESS, PORT, PROTECTED, REFUSED, ROW_LENGTH, ROW_PEER, ROW_STATE
 from sfu.forwarding.arena import SendArena
-from sfu.net import mmsg, srtp
+from sfu.net import mmsg
 from sfu.net.arrays import Int64s
 from sfu.net.peers import PeerTable
+from sfu.net.srtp import PROTECT
 from sfu.net.udp import UdpPort
 
 
@@ -42,8 +44,9 @@ class Egress:
         self._ports = ports
         self._batch = batch and mmsg.supported()
         self._gso = gso
-        self._pointers: dict[SendArena, tuple[list[Any], list[Any]]] = {}
-        self._sender: mmsg.Sender | None = None
+        self._latest = 0
+        """Index of the port that was sent from last: the only one, mostly."""
+        self._sender = mmsg.Sender(0) if self._batch else None
         self._kept: list[tuple[UdpPort, SendArena]] = []
         self._resume: dict[int, int] = {}
         """Where sending of large packets was broken off last, by port: the first peer that got nothing."""
@@ -52,32 +55,20 @@ class Egress:
         self.counters = EgressCounters()
 
     def send(self, arena: SendArena) -> None:
-        """Protect and send all rows, then empty the arena."""
+        """Send all rows, encrypted before if need be, then empty the arena."""
         if self._kept:
             self._send_kept()
         count = arena.count
-        arena.count = 0
         if not count:
             return
-        rows, lengths = self._pointers_of(arena)
-        destinations = arena.peers[:count].tolist()
-        sessions = list(map(self._peers.srtp.__getitem__, destinations))
-        kept: list[int] | None = None
-        if not all(sessions):
-            kept = [index for index, session in enumerate(sessions) if session is not None]
-            self.counters.dropped += count - len(kept) - self._into_taps(arena, count)
-            sessions, rows, lengths = ([column[i] for i in kept] for column in (sessions, rows, lengths))
-        # map ends with the shortest: sessions.
-        results = list(map(srtp.protect, sessions, rows, lengths))
-        if any(results):
-            self.counters.unprotected += sum(map(bool, results))
-            numbers = range(count) if kept is None else kept
-            kept = [index for index, result in zip(numbers, results, strict=True) if not result]
-        if kept is None:
-            if count > mmsg.FEW or not self._hand_over_few(arena, destinations):
-                self._hand_over(arena, arena.numbers[:count])
-        elif kept:
-            self._hand_over(arena, np.array(kept))
+        if arena.plain:
+            arena.unusual += protect(arena.rows, count, arena.memory, self._peers.matrix, PROTECT)
+        left = count - arena.unusual
+        if arena.unusual:
+            self._count_unusual(arena)
+        if left:
+            self._send_protected(arena, left)
+        arena.clear()
 
     def resume_at(self, arena: SendArena) -> int:
         """The peer to begin with, because it was the first to get nothing last time; -1 if there is none.
@@ -86,167 +77,131 @@ class Egress:
         """
         return self._resume_pieces.pop(arena, -1)
 
-    def _into_taps(self, arena: SendArena, count: int) -> int:
-        """Hand out what is for peers in our own process, unencrypted; returns how many packets that were."""
-        taps = self._peers.taps
-        if not taps:
-            return 0
-        taken = [row for row, peer in enumerate(arena.peers[:count].tolist()) if peer in taps]
-        for row in taken:
-            taps[int(arena.peers[row])].rtp(arena.rows[row, : arena.lengths[row]].tobytes())
-        return len(taken)
+    def _count_unusual(self, arena: SendArena) -> None:
+        """Hand out what is for peers in our own process, unencrypted; count what else has no key or was refused."""
+        rows = arena.rows[: arena.count]
+        self.counters.unprotected += int((rows[:, ROW_STATE] == REFUSED).sum())
+        for row in np.flatnonzero(rows[:, ROW_STATE] == KEYLESS).tolist():
+            tap = self._peers.taps.get(int(rows[row, ROW_PEER]))
+            if tap is None:
+                self.counters.dropped += 1
+            else:
+                tap.rtp(bytes(arena.packet(row)))
 
-    def _hand_over_few(self, arena: SendArena, destinations: list[int]) -> bool:
-        """Send all rows without arrays, whose fixed cost is that of FEW datagrams; False for anything unusual."""
-        count = len(destinations)
-        routes = map(self._peers.routes.__getitem__, destinations)
-        indices, names, name_lengths = zip(*routes, strict=True)
-        index = indices[0]
-        if index < 0 or not self._batch or indices.count(index) < count:
-            return False
-        if index in self._resume and not arena.urgent:
-            return False
-        port, sender = self._ports[index], self._sender_for(arena)
-        lengths = arena.lengths[:count].tolist()
-        octets = sender.octets
-        sent, calls = sender.send_few(
-            port.fileno, arena.pointers, lengths, names, name_lengths, gso=self._gso and port.gso
-        )
-        self._count(sent, calls, sender.octets - octets)
-        if sent < count:
-            self._not_sent(port, arena, arena.numbers[:count], destinations, sent)
-        return True
-
-    def _hand_over(self, arena: SendArena, rows: Int64s) -> None:
-        """Send the given (protected) rows."""
-        destinations = arena.peers[rows]
-        if self._peers.tcp_count:
-            rows, destinations = self._over_tcp(arena, rows, destinations)
-            if not len(rows):
-                return
-        ports = self._peers.port[destinations]
-        first = int(ports[0])
-        if first >= 0 and (ports == first).all():
-            self._over_udp(self._ports[first], arena, rows, destinations)
+    def _send_protected(self, arena: SendArena, left: int) -> None:
+        """Send the rows that are encrypted, of which there are ``left``."""
+        ports = self._ports
+        if ports:
+            left -= self._over_udp(ports[self._latest], arena)
+        if not left:
             return
-        for index, port in enumerate(self._ports):
-            chosen = ports == index
-            if chosen.any():
-                self._over_udp(port, arena, rows[chosen], destinations[chosen])
-        self.counters.dropped += int((ports < 0).sum())
+        latest = self._latest
+        for port in ports:
+            if port.index != latest:
+                found = self._over_udp(port, arena)
+                if found:
+                    left -= found
+                    self._latest = port.index
+        if left:
+            self._elsewhere(arena)
 
-    def _over_udp(self, port: UdpPort, arena: SendArena, rows: Int64s, destinations: Any) -> None:
-        if not self._batch:
-            self._one_by_one(port, arena, rows, destinations)
-            return
-        sender = self._sender_for(arena)
-        if not (arena.urgent or arena.piecewise) and port.index in self._resume:
-            rows, destinations = _rotated(rows, destinations, self._resume.pop(port.index))
+    def _over_udp(self, port: UdpPort, arena: SendArena) -> int:
+        """Send what goes out by a port; returns how many rows that were."""
+        sender = self._sender
+        if sender is None:
+            return self._one_by_one(port, arena)
+        if sender.size < arena.capacity:
+            sender = self._sender = mmsg.Sender(arena.capacity)
+        first = 0
+        if self._resume and not (arena.urgent or arena.piecewise):
+            first = self._resumed(port, arena)
         octets = sender.octets
-        sent, calls = sender.send(
+        datagrams, sent, calls = sender.send(
             port.fileno,
-            arena.addresses[rows],
-            arena.lengths[rows].astype(np.int64),
-            self._peers.names[destinations],
-            self._peers.address_lengths[destinations],
+            arena.rows,
+            first,
+            arena.count,
+            arena.memory,
+            self._peers.matrix,
+            port.index,
             gso=self._gso and port.gso,
         )
-        self._count(sent, calls, sender.octets - octets)
-        if sent < len(rows):
-            self._not_sent(port, arena, rows, destinations, sent)
-
-    def _sender_for(self, arena: SendArena) -> mmsg.Sender:
-        if self._sender is None or self._sender.size < arena.capacity:
-            self._sender = mmsg.Sender(arena.capacity)
-        return self._sender
-
-    def _count(self, sent: int, calls: int, octets: int) -> None:
         counters = self.counters
         counters.calls += calls
         counters.packets += sent
-        counters.octets += octets
+        counters.octets += sender.octets - octets
+        if sent < datagrams:
+            self._not_sent(port, arena, sender.unsent, datagrams - sent)
+        return datagrams
 
-    def _not_sent(self, port: UdpPort, arena: SendArena, rows: Int64s, destinations: Any, sent: int) -> None:
+    def _resumed(self, port: UdpPort, arena: SendArena) -> int:
+        """The row to begin with, so that it isn't always the last ones that get nothing; each peer's order stays."""
+        peers = arena.rows[: arena.count, ROW_PEER]
+        if port.index not in self._resume or not (self._peers.matrix[peers, PORT] == port.index).any():
+            return 0
+        peer = self._resume.pop(port.index)
+        if (peers[1:] < peers[:-1]).any():
+            return 0
+        return int(np.searchsorted(peers, peer)) % arena.count
+
+    def _not_sent(self, port: UdpPort, arena: SendArena, unsent: Int64s, missing: int) -> None:
         """Count the rows that were refused; keep those that the full buffer had no room for, if they are small."""
         counters = self.counters
-        missing = len(rows) - sent
-        stopped_at = self._sender.stopped_at if self._sender is not None else -1
-        if stopped_at >= 0:
-            counters.refused += len(rows) - stopped_at
+        if len(unsent):
+            counters.refused += len(unsent)
+            peer = int(arena.rows[unsent[0], ROW_PEER])
             if arena.urgent:
-                self._keep(port, arena, rows[stopped_at:])
-                missing -= len(rows) - stopped_at
+                self._keep(port, arena, unsent)
+                missing -= len(unsent)
             elif arena.piecewise:
-                self._resume_pieces.setdefault(arena, int(destinations[stopped_at]))
+                self._resume_pieces.setdefault(arena, peer)
             else:
-                self._resume[port.index] = int(destinations[stopped_at])
+                self._resume[port.index] = peer
         counters.dropped += missing
 
     def _keep(self, port: UdpPort, arena: SendArena, rows: Int64s) -> None:
         """Keep small packets that the full buffer had no room for, the newest KEPT of them."""
-        kept = SendArena(len(rows), arena.stride)
+        count = len(rows)
+        kept = SendArena(count, arena.stride)
+        kept.memory.reshape(count, -1)[:] = arena.memory.reshape(arena.capacity, -1)[rows]
         kept.rows[:] = arena.rows[rows]
-        kept.lengths[:] = arena.lengths[rows]
-        kept.peers[:] = arena.peers[rows]
+        kept.count = count
         kept.urgent = True
         self._kept.append((port, kept))
-        self.counters.kept += len(rows)
-        while sum(arena.capacity for _, arena in self._kept) > KEPT:
-            self.counters.dropped += self._kept.pop(0)[1].capacity
+        self.counters.kept += count
+        while sum(arena.count for _, arena in self._kept) > KEPT:
+            self.counters.dropped += self._kept.pop(0)[1].count
 
     def _send_kept(self) -> None:
         """Try again, before anything newer goes out; what still finds no room stays."""
         waiting, self._kept = self._kept, []
         for port, arena in waiting:
-            alive = np.flatnonzero(self._peers.port[arena.peers] == port.index)
-            self.counters.dropped += arena.capacity - len(alive)
-            if len(alive):
-                self._over_udp(port, arena, alive, arena.peers[alive])
+            self.counters.dropped += arena.count - self._over_udp(port, arena)
 
-    def _one_by_one(self, port: UdpPort, arena: SendArena, rows: Int64s, destinations: Any) -> None:
+    def _one_by_one(self, port: UdpPort, arena: SendArena) -> int:
         """The fallback for systems without ``sendmmsg``."""
-        for row, peer in zip(rows.tolist(), destinations.tolist(), strict=True):
-            length = int(arena.lengths[row])
+        rows = arena.rows[: arena.count]
+        here = (rows[:, ROW_STATE] == PROTECTED) & (self._peers.matrix[rows[:, ROW_PEER], PORT] == port.index)
+        found = np.flatnonzero(here).tolist()
+        for row in found:
+            peer = int(rows[row, ROW_PEER])
             raw = self._peers.addresses[peer, : self._peers.address_lengths[peer]].tobytes()
-            if port.send_raw(arena.rows[row, :length].data, raw):
+            if port.send_raw(arena.packet(row), raw):
                 self.counters.packets += 1
-                self.counters.octets += length
+                self.counters.octets += int(rows[row, ROW_LENGTH])
             else:
                 self.counters.dropped += 1
             self.counters.calls += 1
+        return len(found)
 
-    def _over_tcp(self, arena: SendArena, rows: Int64s, destinations: Any) -> tuple[Int64s, Any]:
-        rest = []
-        for index, peer in enumerate(destinations.tolist()):
-            connection = self._peers.tcp[peer]
-            if connection is None:
-                rest.append(index)
-                continue
-            row = int(rows[index])
-            if connection.send(arena.rows[row, : arena.lengths[row]].tobytes()):
+    def _elsewhere(self, arena: SendArena) -> None:
+        """Send what goes over TCP; drop what has no destination."""
+        rows = arena.rows[: arena.count]
+        nowhere = (rows[:, ROW_STATE] == PROTECTED) & (self._peers.matrix[rows[:, ROW_PEER], PORT] < 0)
+        for row in np.flatnonzero(nowhere).tolist():
+            connection = self._peers.tcp[rows[row, ROW_PEER]]
+            if connection is not None and connection.send(bytes(arena.packet(row))):
                 self.counters.packets += 1
-                self.counters.octets += int(arena.lengths[row])
+                self.counters.octets += int(rows[row, ROW_LENGTH])
             else:
                 self.counters.dropped += 1
-        return rows[rest], destinations[rest]
-
-    def _pointers_of(self, arena: SendArena) -> tuple[list[Any], list[Any]]:
-        """libsrtp wants C pointers to each row and to its length; they are made once per arena."""
-        found = self._pointers.get(arena)
-        if found is None:
-            rows = srtp.ffi.cast("unsigned char *", arena.rows.ctypes.data)
-            lengths = srtp.ffi.cast("int *", arena.lengths.ctypes.data)
-            found = (
-                [rows + index * arena.stride for index in range(arena.capacity)],
-                [lengths + index for index in range(arena.capacity)],
-            )
-            self._pointers[arena] = found
-        return found
-
-
-def _rotated(rows: Int64s, destinations: Any, first: int) -> tuple[Int64s, Any]:
-    """Begin with a peer, so that it isn't always the last ones that get nothing; each peer's order stays."""
-    if (destinations[1:] < destinations[:-1]).any():
-        return rows, destinations
-    at = int(np.searchsorted(destinations, first))
-    return np.roll(rows, -at), np.roll(destinations, -at)

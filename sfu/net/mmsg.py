@@ -1,53 +1,51 @@
 """Batches of datagrams in one system call: ``recvmmsg``, ``sendmmsg`` and UDP GSO through cffi's ABI mode.
 
 The kernel's ``struct mmsghdr`` is eight 64-bit words on every 64-bit Linux, so headers, vectors, addresses and control
-messages live in numpy arrays that are filled by column. :func:`supported` says whether this system has all that;
-``sfu.net.udp`` falls back to one call per datagram where it has not. It is longer than most files, so that one alone
-knows how these structures are laid out.
+messages live in numpy arrays that are filled by column, or by compiled loops (:mod:`sfu.compiled.messages`).
+:func:`supported` says whether this system has all that; ``sfu.net.udp`` falls back to one call per datagram where it
+has not.
 """
 
 import errno
 import socket
 import struct
 import sys
-from collections.abc import Sequence
-from itertools import pairwise
 
 import numpy as np
 from cffi import FFI
 
 from sfu.compiled.intake import (
     ADDRESS_BYTES,
-    CONTROL_LENGTH,
-    HEADER_WORDS,
     NANOSECONDS,
     ORIGIN_WORDS,
     SECONDS,
     TIMED_BYTES,
     rearm,
 )
-from sfu.net.arrays import Int64s, UInt8s, UInt64s, run_lengths
+from sfu.compiled.messages import (
+    CONTROL,
+    CONTROL_LENGTH,
+    CONTROL_WORDS,
+    FLAGS,
+    HEADER_NAME,
+    HEADER_WORDS,
+    IOV,
+    IOV_LENGTH,
+    SENT,
+    TARGET_COLUMNS,
+    TARGET_ROW,
+    VECTOR_WORDS,
+    collect,
+    group,
+)
+from sfu.net.arrays import Int32s, Int64s, UInt8s, UInt64s
 
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 _SO_TIMESTAMPNS = 35
 _MSG_TRUNC = 0x20
-_NAME, _NAME_LENGTH, _IOV, _IOV_LENGTH, _CONTROL, _CONTROL_LENGTH, _FLAGS, _LENGTH = range(8)
 
-MAX_SEGMENTS = 60
-"""Segments in one GSO message; the kernel's UDP_MAX_SEGMENTS is 64 before Linux 6.9."""
-MAX_GSO_BYTES = 65_000
-"""Payload of one GSO message; a UDP datagram carries at most 65,507."""
-
-FEW = 128
-"""Datagrams up to which :meth:`Sender.send_few` is the faster way."""
-_VECTOR = struct.Struct("=qq")
-"""struct iovec"""
-_MESSAGE = struct.Struct("=8q")
-"""struct mmsghdr"""
-_SEGMENT = struct.Struct("=QiiH6x")
-"""struct cmsghdr {size_t len; int level; int type;} and the segment size"""
-_CONTROL_USED = 18
+_NO_ROWS: Int64s = np.zeros(0, np.int64)
 
 _ffi = FFI()
 _ffi.cdef(
@@ -112,10 +110,10 @@ class Receiver:
         self._vectors[:, 1] = stride
         self.headers: Int64s = np.zeros((size, HEADER_WORDS), np.int64)
         """What the kernel says of each datagram."""
-        self.headers[:, _NAME] = self.origins.ctypes.data + index * ORIGIN_WORDS * 8
-        self.headers[:, _IOV] = self._vectors.ctypes.data + index * 16
-        self.headers[:, _IOV_LENGTH] = 1
-        self.headers[:, _CONTROL] = self.headers[:, _NAME] + ADDRESS_BYTES
+        self.headers[:, HEADER_NAME] = self.origins.ctypes.data + index * ORIGIN_WORDS * 8
+        self.headers[:, IOV] = self._vectors.ctypes.data + index * 16
+        self.headers[:, IOV_LENGTH] = 1
+        self.headers[:, CONTROL] = self.headers[:, HEADER_NAME] + ADDRESS_BYTES
         self._headers_pointer = _ffi.cast("void *", self.headers.ctypes.data)
         self._filled = size
 
@@ -136,16 +134,16 @@ class Receiver:
         origin.view(np.uint8)[: len(raw_address)] = np.frombuffer(raw_address, np.uint8)
         origin[SECONDS], origin[NANOSECONDS] = divmod(arrival_us * 1000, 1_000_000_000)
         self.headers[row, CONTROL_LENGTH] = TIMED_BYTES
-        self.headers[row, _FLAGS] = 0
-        self.headers[row, _LENGTH] = length
+        self.headers[row, FLAGS] = 0
+        self.headers[row, SENT] = length
 
     def columns(self, count: int, fallback_us: int) -> tuple[UInt64s, Int64s, Int64s]:
         """Of the first ``count`` rows: first word of the address (all of it for IPv4), bytes, arrival in Unix µs.
 
         A datagram that was cut off has 0 bytes; ``fallback_us`` is for those that carry no time.
         """
-        lengths = self.headers[:count, _LENGTH] & 0xFFFFFFFF
-        lengths[(self.headers[:count, _FLAGS] & _MSG_TRUNC) != 0] = 0
+        lengths = self.headers[:count, SENT] & 0xFFFFFFFF
+        lengths[(self.headers[:count, FLAGS] & _MSG_TRUNC) != 0] = 0
         origins = self.origins[:count]
         times = origins[:, SECONDS] * 1_000_000 + origins[:, NANOSECONDS] // 1_000
         times[self.headers[:count, CONTROL_LENGTH] < TIMED_BYTES] = fallback_us
@@ -158,153 +156,103 @@ class Receiver:
 
 
 class Sender:
-    """Sends rows of an arena; runs of equal size to one destination as one GSO message.
+    """Sends rows of packets; runs of equal size to one destination as one GSO message.
 
     What a peer's route refuses as GSO goes out datagram by datagram, and where the device can't do it at all (EIO:
     no checksum offload) nothing else is tried any more.
     """
 
     __slots__ = (
-        "_control_address",
-        "_control_bytes",
-        "_control_sizes",
-        "_controls",
+        "_arrays",
         "_gso_works",
-        "_header_bytes",
         "_headers",
         "_headers_address",
         "_headers_pointer",
-        "_index",
-        "_vector_bytes",
+        "_sums",
+        "_targets",
+        "_totals",
         "_vectors",
         "_vectors_address",
         "gso_refused",
         "octets",
         "size",
-        "stopped_at",
+        "unsent",
     )
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._index: Int64s = np.arange(size, dtype=np.int64)
-        self._vectors: Int64s = np.zeros((size, 2), np.int64)
-        self._vector_bytes = self._vectors.data.cast("B")
+        self._vectors: Int64s = np.zeros((size, VECTOR_WORDS), np.int64)
         self._vectors_address = self._vectors.ctypes.data
-        self._headers: Int64s = np.zeros((size, 8), np.int64)
-        self._header_bytes = self._headers.data.cast("B")
+        self._targets: Int64s = np.zeros((size, TARGET_COLUMNS), np.int64)
+        self._headers: Int64s = np.zeros((size, HEADER_WORDS), np.int64)
         self._headers_address = self._headers.ctypes.data
         self._headers_pointer = _ffi.cast("void *", self._headers_address)
-        control: UInt8s = np.zeros((size, _SEGMENT.size), np.uint8)
-        control[:] = np.frombuffer(_SEGMENT.pack(_CONTROL_USED, _SOL_UDP, _UDP_SEGMENT, 0), np.uint8)
-        self._control_bytes = control.data.cast("B")
-        self._control_sizes = control.view(np.uint16)
-        self._control_address = control.ctypes.data
-        self._controls: Int64s = self._control_address + self._index * _SEGMENT.size
+        controls: Int64s = np.zeros((size, CONTROL_WORDS), np.int64)
+        self._arrays = self._vectors, self._targets, self._headers, controls
+        self._totals: Int64s = np.zeros(2, np.int64)
+        self._sums = self._totals.data
         self._gso_works = True
         self.gso_refused = 0
         """GSO messages that were sent again as single datagrams."""
         self.octets = 0
         """Bytes that the kernel took since the start."""
-        self.stopped_at = -1
-        """Of the datagrams given last, the first that the full buffer had no room for; -1 when all had."""
+        self.unsent: Int64s = _NO_ROWS
+        """The rows given last that the full buffer had no room for."""
 
     def send(
         self,
         fd: int,
-        pointers: Int64s,
-        lengths: Int64s,
-        names: Int64s,
-        name_lengths: Int64s,
+        rows: Int32s,
+        first: int,
+        count: int,
+        memory: UInt8s,
+        peers: Int64s,
+        port: int,
         *,
         gso: bool,
-    ) -> tuple[int, int]:
-        """Send datagrams given by column: address of the bytes, size, address and size of the destination.
+    ) -> tuple[int, int, int]:
+        """Send those of the first ``count`` rows that are encrypted and whose peers have this port.
 
-        Consecutive datagrams of equal size to one destination, and one shorter one after them, share a GSO message
-        when ``gso``. Returns how many datagrams were sent and how many system calls that took; the rest was refused.
+        ``rows``, ``peers``: see :mod:`sfu.compiled.outgoing`. ``first`` is the row to begin with; those before it go
+        last. Consecutive datagrams of equal size to one destination, and one shorter one after them, share a GSO
+        message when ``gso``. Returns how many datagrams that were, how many of them were sent, and how many system
+        calls it took; the rest was refused.
         """
-        count = len(pointers)
-        vectors = self._vectors[:count]
-        vectors[:, 0] = pointers
-        vectors[:, 1] = lengths
-        headers = self._headers[:count]
-        if gso and self._gso_works:
-            starts = _runs(lengths, names)
-            headers = headers[: len(starts)]
-        if len(headers) == count:
-            starts = self._index[:count]
-            headers[:, _NAME] = names
-            headers[:, _NAME_LENGTH] = name_lengths
-            headers[:, _IOV_LENGTH] = 1
-            headers[:, _CONTROL:] = 0
-        else:
-            runs = run_lengths(starts, count)
-            headers[:, _NAME] = names[starts]
-            headers[:, _NAME_LENGTH] = name_lengths[starts]
-            headers[:, _IOV_LENGTH] = runs
-            segmented = runs > 1
-            self._control_sizes[: len(starts), 8] = lengths[starts]
-            headers[:, _CONTROL] = self._controls[: len(starts)] * segmented
-            headers[:, _CONTROL_LENGTH] = 24 * segmented
-        headers[:, _IOV] = self._vectors_address + starts * 16
-        return self._finish(fd, len(headers), (pointers, lengths, names, name_lengths))
-
-    def send_few(
-        self,
-        fd: int,
-        pointers: Sequence[int],
-        lengths: Sequence[int],
-        names: Sequence[int],
-        name_lengths: Sequence[int],
-        *,
-        gso: bool,
-    ) -> tuple[int, int]:
-        """What :meth:`send` does with as many datagrams as there are ``lengths``, without arrays."""
-        count = len(lengths)
-        vectors, headers = self._vector_bytes, self._header_bytes
-        at = 0
-        for pointer, length in zip(pointers, lengths, strict=False):
-            _VECTOR.pack_into(vectors, at, pointer, length)
-            at += _VECTOR.size
-        starts = _few_runs(lengths, names) if gso and count > 1 and self._gso_works else range(count)
-        at = 0
-        for start, stop in pairwise((*starts, count)):
-            run, control, control_length = stop - start, 0, 0
-            if run > 1:
-                place = start * _SEGMENT.size
-                size = lengths[start]
-                _SEGMENT.pack_into(self._control_bytes, place, _CONTROL_USED, _SOL_UDP, _UDP_SEGMENT, size)
-                control, control_length = self._control_address + place, _SEGMENT.size
-            target, vector = (names[start], name_lengths[start]), self._vectors_address + start * _VECTOR.size
-            _MESSAGE.pack_into(headers, at, *target, vector, run, control, control_length, 0, 0)
-            at += _MESSAGE.size
-        return self._finish(fd, len(starts), (pointers, lengths, names, name_lengths))
-
-    def _finish(self, fd: int, messages: int, columns: tuple[Int64s | Sequence[int], ...]) -> tuple[int, int]:
-        """Hand messages over; those of several datagrams that are refused are sent again one by one."""
-        self.stopped_at = -1
+        self.unsent = _NO_ROWS
+        messages = collect(
+            rows, first, count, memory, peers, port, gso and self._gso_works, *self._arrays, self._totals
+        )
+        datagrams, octets = self._sums
+        if not messages:
+            return 0, 0, 0
         assert _lib is not None
         taken: int = _lib.sendmmsg(fd, self._headers_pointer, messages, socket.MSG_DONTWAIT)
         if taken == messages:
-            lengths = columns[1]
-            self.octets += int(lengths.sum()) if isinstance(lengths, np.ndarray) else sum(lengths)
-            return len(lengths), 1
-        sent, calls, refused = self._flush(fd, messages, taken)
+            self.octets += octets
+            return datagrams, datagrams, 1
+        return datagrams, *self._go_on(fd, datagrams, messages, taken)
+
+    def _go_on(self, fd: int, datagrams: int, messages: int, taken: int) -> tuple[int, int]:
+        """After a first call that took fewer messages; those of several datagrams that are refused are sent again one
+        by one. Returns how many datagrams were sent, and system calls."""
+        sent, calls, refused = self._flush(fd, datagrams, messages, taken)
         if refused:
-            stopped_at = self.stopped_at
-            rows = np.concatenate([self._datagrams(message) for message in refused])
-            pointers, lengths, names, name_lengths = (np.array(column)[rows] for column in columns)
-            more_sent, more_calls = self.send(fd, pointers, lengths, names, name_lengths, gso=False)
+            chosen = np.concatenate([self._datagrams(message) for message in refused])
+            count = len(chosen)
+            self._vectors[:count], self._targets[:count] = self._vectors[chosen], self._targets[chosen]
+            messages = group(count, False, *self._arrays)
+            assert _lib is not None
+            taken = _lib.sendmmsg(fd, self._headers_pointer, messages, socket.MSG_DONTWAIT)
+            more_sent, more_calls, _ = self._flush(fd, count, messages, taken)
             sent, calls = sent + more_sent, calls + more_calls
-            self.stopped_at = int(rows[self.stopped_at]) if self.stopped_at >= 0 else stopped_at
         return sent, calls
 
     def _datagrams(self, message: int) -> Int64s:
         """Indices of a message's datagrams."""
-        start = (int(self._headers[message, _IOV]) - self._vectors_address) // _VECTOR.size
-        return self._index[start : start + int(self._headers[message, _IOV_LENGTH])].copy()
+        start = (int(self._headers[message, IOV]) - self._vectors_address) // (8 * VECTOR_WORDS)
+        return np.arange(start, start + int(self._headers[message, IOV_LENGTH]))
 
-    def _flush(self, fd: int, messages: int, result: int) -> tuple[int, int, list[int]]:
+    def _flush(self, fd: int, datagrams: int, messages: int, result: int) -> tuple[int, int, list[int]]:
         """Go on after a first call that returned ``result``.
 
         Returns datagrams sent, system calls, and the messages of several datagrams that were refused.
@@ -316,83 +264,23 @@ class Sender:
         while True:
             if result > 0:
                 taken = self._headers[done : done + result]
-                sent += int(taken[:, _IOV_LENGTH].sum())
-                self.octets += int((taken[:, _LENGTH] & 0xFFFFFFFF).sum())
+                sent += int(taken[:, IOV_LENGTH].sum())
+                self.octets += int((taken[:, SENT] & 0xFFFFFFFF).sum())
                 done += result
             elif _ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
-                self.stopped_at = int(self._datagrams(done)[0])
-                break  # the socket's buffer is full: later packets are worth more than these
+                # The socket's buffer is full: later packets are worth more than these.
+                rows = self._targets[int(self._datagrams(done)[0]) : datagrams, TARGET_ROW]
+                self.unsent = np.concatenate([rows, self.unsent])
+                break
             elif _ffi.errno != errno.EINTR:
-                if self._headers[done, _IOV_LENGTH] > 1:
+                if self._headers[done, IOV_LENGTH] > 1:
                     refused.append(done)
                     self.gso_refused += 1
                     self._gso_works = self._gso_works and _ffi.errno != errno.EIO
                 done += 1  # alone, this destination can't be reached
             if done == messages:
                 break
-            pointer = _ffi.cast("void *", self._headers_address + done * 64)
+            pointer = _ffi.cast("void *", self._headers_address + done * 8 * HEADER_WORDS)
             result = _lib.sendmmsg(fd, pointer, messages - done, socket.MSG_DONTWAIT)
             calls += 1
         return sent, calls, refused
-
-
-def _few_runs(lengths: Sequence[int], names: Sequence[int]) -> list[int]:
-    """What :func:`_runs` finds, for a few."""
-    starts: list[int] = []
-    size = name = room = 0
-    for index, (length, target) in enumerate(zip(lengths, names, strict=True)):
-        if room and target == name and length <= size:
-            room = room - 1 if length == size else 0
-            continue
-        starts.append(index)
-        size, name, room = length, target, min(MAX_SEGMENTS, MAX_GSO_BYTES // length) - 1
-    return starts
-
-
-def _runs(lengths: Int64s, names: Int64s) -> Int64s:
-    """First index of each message: datagrams of equal size to one destination, then at most one that is shorter.
-
-    Cut where a GSO message would be too large.
-    """
-    count = len(lengths)
-    change = np.empty(count, np.bool_)
-    change[0] = True
-    np.not_equal(lengths[1:], lengths[:-1], out=change[1:])
-    change[1:] |= names[1:] != names[:-1]
-    starts = change.nonzero()[0]
-    sizes = lengths[starts]
-    runs = run_lengths(starts, count)
-    allowed = np.minimum(MAX_SEGMENTS, MAX_GSO_BYTES // sizes)
-    if (runs > allowed).any():
-        pieces = [
-            np.arange(start, start + run, step)
-            for start, run, step in zip(starts.tolist(), runs.tolist(), allowed.tolist(), strict=True)
-        ]
-        starts = np.concatenate(pieces)
-        sizes = lengths[starts]
-        runs = run_lengths(starts, count)
-    if len(starts) > 1:
-        starts = _join(starts, sizes, runs, names[starts])
-    return starts
-
-
-def _join(starts: Int64s, sizes: Int64s, runs: Int64s, names: Int64s) -> Int64s:
-    """Give each run the first datagram of the next one, if that is shorter and there is room."""
-    fits = (
-        (sizes[1:] < sizes[:-1])
-        & (names[1:] == names[:-1])
-        & (runs[:-1] < MAX_SEGMENTS)
-        & (sizes[:-1] * runs[:-1] + sizes[1:] <= MAX_GSO_BYTES)
-    )
-    if not fits.any():
-        return starts
-    # A run of one that is given away can't take another: along a chain of such runs it is every second.
-    index = np.arange(len(starts))
-    chained = np.zeros(len(starts), np.bool_)
-    chained[1:] = fits & (runs[1:] == 1)
-    heads = np.maximum.accumulate(np.where(chained, 0, index))
-    gone = chained & ((index - heads) & 1 == 1)
-    given = fits & ~gone[:-1]
-    starts[1:] += given
-    kept: Int64s = starts[~gone]
-    return kept

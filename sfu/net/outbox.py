@@ -1,12 +1,22 @@
 """The way out for RTCP: packets of a round are collected, protected in one loop, and sent in few system calls."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
+from sfu.compiled.copies import protect
+from sfu.compiled.outgoing import (
+    KEYLESS,
+    PLAIN,
+    PORT,
+    PROTECTED,
+    ROW_COLUMNS,
+    ROW_LENGTH,
+    ROW_PEER,
+    ROW_STATE,
+)
 from sfu.net import mmsg, srtp
-from sfu.net.arrays import UInt8s
+from sfu.net.arrays import Int32s, UInt8s
 from sfu.net.peers import PeerTable
 from sfu.net.udp import UdpPort
 
@@ -25,15 +35,10 @@ class Outbox:
         self._peers = peers
         self._ports = ports
         self._sender = mmsg.Sender(ROWS) if batch and mmsg.supported() else None
-        self._bytes = bytearray(ROWS * _STRIDE)
-        self._view = memoryview(self._bytes)
-        self._matrix = np.frombuffer(self._bytes, np.uint8).reshape(ROWS, _STRIDE)
-        self._sizes = np.zeros(ROWS, np.int32)
-        base = srtp.ffi.cast("unsigned char *", srtp.ffi.from_buffer(self._bytes))
-        sizes = srtp.ffi.cast("int *", self._sizes.ctypes.data)
-        self._address = int(srtp.ffi.cast("uintptr_t", base))
-        self._row_pointers: list[Any] = [base + row * _STRIDE for row in range(ROWS)]
-        self._size_pointers: list[Any] = [sizes + row for row in range(ROWS)]
+        self._memory: UInt8s = np.zeros(ROWS * _STRIDE, np.uint8)
+        self._view = self._memory.data
+        self._matrix = self._memory.reshape(ROWS, _STRIDE)
+        self._rows: Int32s = np.zeros((ROWS, ROW_COLUMNS), np.int32)
         self._to: list[int] = []
         self._lengths: list[int] = []
         self.packets = 0
@@ -68,79 +73,61 @@ class Outbox:
 
     def flush(self) -> None:
         """Protect and send what was put."""
-        if not self._to:
+        count = len(self._to)
+        if not count:
             return
-        to, lengths = self._to, self._lengths
-        self._to, self._lengths = [], []
-        count = len(to)
         sent = self.packets
-        self._sizes[:count] = lengths
-        rows = list(range(count))
-        sessions = [self._peers.srtp[peer] for peer in to]
-        if None in sessions:
-            self._into_taps(to)
-            rows = [row for row in rows if sessions[row] is not None]
-            sessions = [sessions[row] for row in rows]
-        pointers, sizes = self._row_pointers, self._size_pointers
-        if len(rows) == count:
-            results = list(map(srtp.protect_rtcp, sessions, pointers, sizes))
-        else:
-            columns = ([column[row] for row in rows] for column in (pointers, sizes))
-            results = list(map(srtp.protect_rtcp, sessions, *columns))
-        if any(results):
-            rows = [row for row, result in zip(rows, results, strict=True) if not result]
-        if self._peers.tcp_count:
-            rows = self._over_tcp(rows, to)
-        if rows:
-            self._over_udp(rows, to)
+        rows = self._rows[:count]
+        rows[:, ROW_LENGTH], rows[:, ROW_PEER], rows[:, ROW_STATE] = self._lengths, self._to, PLAIN
+        self._to, self._lengths = [], []
+        left = count - protect(
+            rows, count, self._memory[: count * _STRIDE], self._peers.matrix, srtp.PROTECT_RTCP
+        )
+        if left < count:
+            self._into_taps(rows)
+        for port in self._ports:
+            if left:
+                left -= self._over_udp(port, rows)
+        if left:
+            self._over_tcp(rows)
         self.dropped += count - (self.packets - sent)
 
-    def _into_taps(self, to: list[int]) -> None:
+    def _into_taps(self, rows: Int32s) -> None:
         """Hand out what is for peers in our own process, unencrypted."""
-        for row, peer in enumerate(to):
-            tap = self._peers.taps.get(peer)
+        for row in np.flatnonzero(rows[:, ROW_STATE] == KEYLESS).tolist():
+            tap = self._peers.taps.get(int(rows[row, ROW_PEER]))
             if tap is not None:
                 tap.rtcp(bytes(self._packet(row)))
                 self.packets += 1
 
-    def _over_udp(self, rows: list[int], to: list[int]) -> None:
-        for index, port in enumerate(self._ports):
-            chosen = [row for row in rows if self._peers.routes[to[row]][0] == index]
-            if chosen:
-                self._send(port, chosen, [to[row] for row in chosen])
+    def _over_udp(self, port: UdpPort, rows: Int32s) -> int:
+        """Send what goes out by a port; returns how many packets that were."""
+        count = len(rows)
+        if self._sender is not None:
+            memory = self._memory[: count * _STRIDE]
+            found, sent, _ = self._sender.send(
+                port.fileno, rows, 0, count, memory, self._peers.matrix, port.index, gso=False
+            )
+            self.packets += sent
+            return found
+        here = self._by_port(rows, port.index)
+        for row in here:
+            peer = int(rows[row, ROW_PEER])
+            raw = self._peers.addresses[peer, : self._peers.address_lengths[peer]].tobytes()
+            self.packets += port.send_raw(self._packet(row), raw)
+        return len(here)
 
-    def _send(self, port: UdpPort, rows: list[int], peers: list[int]) -> None:
-        if self._sender is None:
-            for row, peer in zip(rows, peers, strict=True):
-                raw = self._peers.addresses[peer, : self._peers.address_lengths[peer]].tobytes()
-                self.packets += port.send_raw(self._packet(row), raw)
-        elif len(rows) <= mmsg.FEW:
-            pointers = [self._address + row * _STRIDE for row in rows]
-            _, names, name_lengths = zip(*map(self._peers.routes.__getitem__, peers), strict=True)
-            lengths = self._sizes[rows].tolist()
-            self.packets += self._sender.send_few(
-                port.fileno, pointers, lengths, names, name_lengths, gso=False
-            )[0]
-        else:
-            self.packets += self._sender.send(
-                port.fileno,
-                self._address + np.array(rows, np.int64) * _STRIDE,
-                self._sizes[rows].astype(np.int64),
-                self._peers.names[peers],
-                self._peers.address_lengths[peers],
-                gso=False,
-            )[0]
-
-    def _over_tcp(self, rows: list[int], to: list[int]) -> list[int]:
-        """Send what goes over TCP; returns the rest."""
-        rest = []
-        for row in rows:
-            connection = self._peers.tcp[to[row]]
-            if connection is None:
-                rest.append(row)
-            else:
+    def _over_tcp(self, rows: Int32s) -> None:
+        """Send what has no UDP port to those who have a connection."""
+        for row in self._by_port(rows, -1):
+            connection = self._peers.tcp[rows[row, ROW_PEER]]
+            if connection is not None:
                 self.packets += connection.send(bytes(self._packet(row)))
-        return rest
+
+    def _by_port(self, rows: Int32s, index: int) -> list[int]:
+        ports = self._peers.matrix[rows[:, ROW_PEER], PORT]
+        found: list[int] = np.flatnonzero((rows[:, ROW_STATE] == PROTECTED) & (ports == index)).tolist()
+        return found
 
     def _packet(self, row: int) -> memoryview:
-        return self._view[row * _STRIDE : row * _STRIDE + int(self._sizes[row])]
+        return self._view[row * _STRIDE : row * _STRIDE + int(self._rows[row, ROW_LENGTH])]

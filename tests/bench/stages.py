@@ -23,7 +23,8 @@ STAGES = (
     "event loop",
     "garbage collection",
 )
-"""In the order of a packet's way; ``expand`` is columns and copies, ``event loop`` also what no stage claims.
+"""In the order of a packet's way; ``expand`` is copies and their encryption, which is one compiled loop, ``protect``
+that of anything else; ``event loop`` also what no stage claims.
 A collection may begin in any stage."""
 
 
@@ -42,6 +43,7 @@ _RULES = tuple(
         ("garbage collection", r"tests/bench/sampler", r"^_note$"),
         ("unprotect", r"sfu/", "", r"\bunprotect"),
         ("RTCP out", r"sfu/", "", r"\bprotect_rtcp"),
+        ("RTCP out", r"sfu/net/outbox"),
         ("protect", r"sfu/", "", r"\bprotect\b"),
         ("kernel receive", r"sfu/net/mmsg", r"receive|lengths|arrivals|keys|wait"),
         ("kernel receive", r"sfu/net/udp", r"receive|drain|data|arrivals"),
@@ -58,7 +60,7 @@ _RULES = tuple(
             r"sfu/(streams/(acknowledgements|arrivals|nack|feedback|sender_report)|rtp/(twcc|rtcp))",
         ),
         ("RTCP out", r"sfu/mux", r"^send"),
-        ("expand", r"sfu/forwarding/(matrix|arena|copies|columns)"),
+        ("expand", r"sfu/forwarding/(matrix|arena|fan)"),
         ("expand", r"sfu/forwarding", r"expand|finish|_write|_stamp"),
         ("ingress", r"sfu/forwarding/(ingress|bulk|delivery|layout_table|reader|uptrack)"),
         ("forward", r"sfu/forwarding"),

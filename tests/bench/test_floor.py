@@ -2,10 +2,12 @@
 
 import socket
 
-import numpy as np
 import pytest
 
+from sfu.compiled.outgoing import PROTECTED, ROW_STATE
+from sfu.forwarding.arena import SendArena
 from sfu.net import mmsg, srtp
+from sfu.net.peers import PeerTable
 from tests.bench.floor import Floor, Message, Recorder
 from tests.harness.eventually import PATIENCE_S
 
@@ -21,21 +23,15 @@ def _send(datagrams: list[bytes], port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
         sender.bind(("127.0.0.1", 0))
         gso = mmsg.gso_supported(sender)
-        rows = np.zeros((len(datagrams), 1536), np.uint8)
-        for row, data in zip(rows, datagrams, strict=True):
-            row[: len(data)] = np.frombuffer(data, np.uint8)
-        name = np.zeros(32, np.uint8)
+        peers = PeerTable(1)
         raw = b"\x02\0" + port.to_bytes(2, "big") + socket.inet_aton("127.0.0.1")
-        name[: len(raw)] = np.frombuffer(raw, np.uint8)
+        peers.use_udp(0, 0, raw.ljust(16, b"\0"))
         count = len(datagrams)
-        mmsg.Sender(count).send(
-            sender.fileno(),
-            rows.ctypes.data + np.arange(count) * 1536,
-            np.array([len(data) for data in datagrams], np.int64),
-            np.full(count, name.ctypes.data, np.int64),
-            np.full(count, 16, np.int64),
-            gso=gso,
-        )
+        arena = SendArena(count, 1536)
+        for data in datagrams:
+            arena.append(0, data)
+        arena.rows[:, ROW_STATE] = PROTECTED
+        mmsg.Sender(count).send(sender.fileno(), arena.rows, 0, count, arena.memory, peers.matrix, 0, gso=gso)
 
 
 @pytest.fixture

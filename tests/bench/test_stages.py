@@ -26,7 +26,12 @@ def _stage(*places: tuple[str, str], line: str = "") -> str:
         ("ingress", "", [("sfu/rtp/header.py", "parse"), ("sfu/forwarding/ingress.py", "receive")]),
         ("forward", "", [("sfu/forwarding/forwarder.py", "forward"), ("sfu/tick.py", "media")]),
         ("expand", "", [("numpy/fromnumeric.py", "take"), ("sfu/forwarding/matrix.py", "_write")]),
-        ("protect", "results = list(map(srtp.protect, a, b, c))", [("sfu/net/egress.py", "send")]),
+        (
+            "protect",
+            "arena.unusual += protect(rows, count, memory, peers, PROTECT)",
+            [("sfu/net/egress.py", "send")],
+        ),
+        ("RTCP out", "left = count - protect(rows, count,", [("sfu/net/outbox.py", "flush")]),
         ("send", "", [("sfu/net/mmsg.py", "_flush"), ("sfu/net/egress.py", "_over_udp")]),
         ("RTCP in", "", [("sfu/rtp/rtcp/parse.py", "parse_compound"), ("sfu/peer/feedback.py", "receive")]),
         ("RTCP out", "", [("sfu/net/udp.py", "send_raw"), ("sfu/mux.py", "send")]),

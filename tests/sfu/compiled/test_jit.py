@@ -5,7 +5,8 @@ import ctypes
 import numpy as np
 import pytest
 
-from sfu.compiled.jit import Bytes2, Floats, Words, Words2, call3, compiled, part
+from sfu.compiled.arrays import Bytes2, Floats, Words, Words2
+from sfu.compiled.jit import call3, compiled, part
 
 
 @part

@@ -1,8 +1,8 @@
 """Copies that wait: in what order they leave, what they wait for, and that nothing changes under them."""
 
-import numpy as np
 import pytest
 
+from sfu.compiled.outgoing import ROW_PEER
 from sfu.forwarding import backlog as module
 from sfu.forwarding import matrix
 from sfu.forwarding.arena import SendArena
@@ -12,6 +12,7 @@ from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import Lane
 from sfu.forwarding.uptrack import UpTrack
+from sfu.net.peers import PeerTable
 from tests.harness.forwarding import media, subscriber, video_track
 
 WIDE, PIECE = 4, 6
@@ -25,30 +26,31 @@ class World:
 
     def __init__(self) -> None:
         self.table = DownTrackTable()
-        self.counters = np.ones(256, np.int64)
+        self.peers = PeerTable(256)
         self.sent: Sent = []
         self.pieces: list[int] = []
         self.woken = 0
         self.first_peer = -1
         self.lanes = [self._lane(SendArena(64, stride)) for stride in (320, 1536)]
-        waiting = [self._lane(SendArena(PIECE, stride, piecewise=True)) for stride in (320, 1536)]
-        self.backlog = Backlog(waiting, self._send, lambda arena: self.first_peer, self._wake)
+        pieces = [SendArena(PIECE, stride, piecewise=True) for stride in (320, 1536)]
+        waiting, asides = ([self._lane(arena) for arena in pieces] for _ in range(2))
+        self.backlog = Backlog(waiting, asides, self._send, lambda arena: self.first_peer, self._wake)
         self.table.settle, self.table.forget = self.backlog.settle, self.backlog.forget
         self.forwarder = Forwarder(self.table, self.lanes, self.backlog, lambda: 1000)
         self.sequence = 100
 
     def _lane(self, arena: SendArena) -> Lane:
-        return Lane(arena, self.table, lambda: self.counters, self._send)
+        return Lane(arena, self.table, self.peers, self._send)
 
     def _wake(self) -> None:
         self.woken += 1
 
     def _send(self, arena: SendArena) -> None:
         for row in range(arena.count):
-            self.sent.append((int(arena.peers[row]), arena.rows[row, : arena.lengths[row]].tobytes()))
+            self.sent.append((int(arena.rows[row, ROW_PEER]), bytes(arena.packet(row))))
         if arena.count and arena.piecewise:
             self.pieces.append(arena.count)
-        arena.count = 0
+        arena.clear()
 
     def room(self, peers: range) -> tuple[UpTrack, list[DownTrack]]:
         """A camera, and who watches it from its next packet on."""
@@ -100,7 +102,6 @@ class World:
 def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "WIDE", WIDE)
     monkeypatch.setattr(module, "PIECE", PIECE)
-    monkeypatch.setattr(matrix, "FEW", 0)
 
 
 @pytest.fixture

@@ -1,21 +1,22 @@
 """From a layer's packet to copies on the wire: who gets what, from when on, under which numbers."""
 
-import numpy as np
 import pytest
 
 from sfu.codecs import vp8
+from sfu.compiled.outgoing import ROW_PEER
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.backlog import PIECE, Backlog
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder, retransmission
 from sfu.forwarding.layout import SourceExtensions
-from sfu.forwarding.matrix import FEW, SRTP_TAG_BYTES, Lane
+from sfu.forwarding.matrix import SRTP_TAG_BYTES, TOGETHER, Lane
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.profile import Profile
 from sfu.forwarding.reader import Vp8Reader
 from sfu.forwarding.rendition import ALL_TEMPORAL
 from sfu.forwarding.uptrack import Layer, UpTrack
+from sfu.net.peers import PeerTable
 from sfu.rtp.extensions import ExtensionUri
 from sfu.rtp.header import RtpHeader, parse_header
 from tests.harness.forwarding import NO_IDS, extensions, media, subscriber, video_track
@@ -30,20 +31,21 @@ class Bench:
     def __init__(self) -> None:
         self.table = DownTrackTable()
         self.sent: list[tuple[int, bytes]] = []
-        self.counters = np.ones(64, np.int64)
-        self.lanes = [self._lane(64, stride) for stride in (SMALL, LARGE)]
-        waiting = [self._lane(PIECE, stride) for stride in (SMALL, LARGE)]
-        self.backlog = Backlog(waiting, self._drain, lambda arena: -1, lambda: None)
+        self.peers = PeerTable()
+        self.lanes = [self._lane(SendArena(64, stride)) for stride in (SMALL, LARGE)]
+        pieces = [SendArena(PIECE, stride) for stride in (SMALL, LARGE)]
+        waiting, asides = ([self._lane(arena) for arena in pieces] for _ in range(2))
+        self.backlog = Backlog(waiting, asides, self._drain, lambda arena: -1, lambda: None)
         self.forwarder = Forwarder(self.table, self.lanes, self.backlog, lambda: 1000)
         self.now = 10.0
 
-    def _lane(self, capacity: int, stride: int) -> Lane:
-        return Lane(SendArena(capacity, stride), self.table, lambda: self.counters, self._drain)
+    def _lane(self, arena: SendArena) -> Lane:
+        return Lane(arena, self.table, self.peers, self._drain)
 
     def _drain(self, arena: SendArena) -> None:
         for row in range(arena.count):
-            self.sent.append((int(arena.peers[row]), arena.rows[row, : arena.lengths[row]].tobytes()))
-        arena.count = 0
+            self.sent.append((int(arena.rows[row, ROW_PEER]), bytes(arena.packet(row))))
+        arena.clear()
 
     def forward(self, layer: Layer, sequence: int, packet: MediaPacket) -> None:
         layer.clock.observe(packet.timestamp, self.now)
@@ -178,7 +180,7 @@ def test_trap_22_extensions_follow_each_subscribers_numbering(bench: Bench):
     packet = media(keyframe=True, layout=layout, block=block)
     bench.forward(track.layers[0], 10, packet)
     bench.forwarder.expand()
-    data = bench.lanes[0].arena.rows[0, :20].tobytes()
+    data = bytes(bench.lanes[0].arena.packet(0))
     assert data[12:18] == b"\xbe\xde\x00\x01\x60\x01"
 
 
@@ -246,7 +248,7 @@ def test_few_copies_of_all_sizes_go_together_in_the_order_of_their_streams(bench
 
 def test_many_copies_go_by_size(bench: Bench):
     sound, camera = video_track(), video_track()
-    for peer in range(FEW):
+    for peer in range(TOGETHER):
         bench.watch(sound, peer)
     bench.watch(camera, 0)
     for track in (sound, camera):
@@ -255,4 +257,4 @@ def test_many_copies_go_by_size(bench: Bench):
     bench.forward(camera.layers[0], 2, media(payload=bytes(1000)))
     bench.forward(sound.layers[0], 2, media(payload=bytes(100)))
     bench.forwarder.expand(together=True)
-    assert [lane.arena.count for lane in bench.lanes] == [FEW, 1]
+    assert [lane.arena.count for lane in bench.lanes] == [TOGETHER, 1]

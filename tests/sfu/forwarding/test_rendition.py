@@ -80,10 +80,10 @@ def test_the_fanout_is_by_profile_and_in_order_of_destinations():
     for down, profile in zip(downs, (one, other, one), strict=True):
         down.profile = profile
         rendition.join(down)
-    found = {profile: rows.tolist() for profile, rows in rendition.fanout()}
+    found = {profile: fan.rows.tolist() for profile, fan in rendition.fanout()}
     assert found == {one: [downs[2].row, downs[0].row], other: [downs[1].row]}
     rendition.leave(downs[2])
-    found = {profile: rows.tolist() for profile, rows in rendition.fanout()}
+    found = {profile: fan.rows.tolist() for profile, fan in rendition.fanout()}
     assert found == {one: [downs[0].row], other: [downs[1].row]}
 
 

@@ -59,10 +59,9 @@ class Connection:
         return True
 
 
-@pytest.fixture(params=["batches", "few", "singly"])
-def batch(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
-    monkeypatch.setattr(mmsg, "FEW", mmsg.FEW if request.param == "few" else 0)
-    return bool(request.param != "singly")
+@pytest.fixture(params=["batches", "singly"])
+def batch(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param == "batches")
 
 
 @pytest.fixture
@@ -255,12 +254,7 @@ def _ssrcs(packets: list[bytes]) -> list[int]:
 
 
 @pytest.mark.skipif(not mmsg.supported(), reason="the system has no sendmmsg")
-@pytest.mark.parametrize("few", [0, 32])
 class TestAFullBuffer:
-    @pytest.fixture(autouse=True)
-    def _few(self, few: int, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(mmsg, "FEW", few)
-
     def test_what_has_no_room_is_dropped_and_counted(self, jammed: Egress, narrow: Narrow) -> None:
         jammed.send(_arena(*((0, _rtp(n, 1000)) for n in range(1, 21))))
         sent = len(narrow.drain())

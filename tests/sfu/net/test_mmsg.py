@@ -3,15 +3,15 @@
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
+from sfu.compiled.outgoing import NAME, NAME_LENGTH, PROTECTED, ROW_COLUMNS
 from sfu.net import mmsg
-from sfu.net.arrays import Int64s
+from sfu.net.arrays import Int32s, UInt8s
+from sfu.net.peers import PeerTable
 
 pytestmark = pytest.mark.skipif(not mmsg.supported(), reason="the system has no sendmmsg")
 
@@ -35,34 +35,34 @@ def _bound(family: socket.AddressFamily = socket.AF_INET) -> socket.socket:
 
 
 class Batch:
-    """Datagrams as the columns that a Sender wants."""
+    """Datagrams as the tables that a Sender wants, a peer for each destination."""
 
     def __init__(self, datagrams: Sequence[tuple[bytes, bytes]]) -> None:
         count = len(datagrams)
-        self._rows = np.zeros((count, STRIDE), np.uint8)
-        self._names = np.zeros((count, mmsg.ADDRESS_BYTES), np.uint8)
-        distinct: dict[bytes, int] = {}
-        self.names: Int64s = np.zeros(count, np.int64)
-        self.name_lengths: Int64s = np.zeros(count, np.int64)
-        self.lengths: Int64s = np.zeros(count, np.int64)
+        self._memory: UInt8s = np.zeros(count * STRIDE, np.uint8)
+        self._rows: Int32s = np.zeros((count, ROW_COLUMNS), np.int32)
+        distinct = list(dict.fromkeys(name for _, name in datagrams))
+        self._peers = PeerTable(len(distinct))
+        self._peers.port[:] = 0
+        for row, name in enumerate(distinct):
+            self._peers.use_udp(row, 0, name)
         for index, (payload, name) in enumerate(datagrams):
-            self._rows[index, : len(payload)] = np.frombuffer(payload, np.uint8)
-            row = distinct.setdefault(name, len(distinct))
-            self._names[row, : len(name)] = np.frombuffer(name, np.uint8)
-            self.names[index] = self._names.ctypes.data + row * mmsg.ADDRESS_BYTES
-            self.name_lengths[index] = len(name)
-            self.lengths[index] = len(payload)
-        self.pointers: Int64s = self._rows.ctypes.data + np.arange(count, dtype=np.int64) * STRIDE
+            at = index * STRIDE
+            self._memory[at : at + len(payload)] = np.frombuffer(payload, np.uint8)
+            self._rows[index] = len(payload), distinct.index(name), PROTECTED
 
-    def send(self, sender: mmsg.Sender, by: socket.socket, *, gso: bool) -> tuple[int, int]:
-        return sender.send(by.fileno(), *self.columns, gso=gso)
+    def send(
+        self, sender: mmsg.Sender, by: socket.socket, *, gso: bool, first: int = 0
+    ) -> tuple[int, int, int]:
+        count = len(self._rows)
+        return sender.send(
+            by.fileno(), self._rows, first, count, self._memory, self._peers.matrix, 0, gso=gso
+        )
 
-    def send_few(self, sender: mmsg.Sender, by: socket.socket, *, gso: bool) -> tuple[int, int]:
-        return sender.send_few(by.fileno(), *(column.tolist() for column in self.columns), gso=gso)
-
-    @property
-    def columns(self) -> tuple[Int64s, Int64s, Int64s, Int64s]:
-        return self.pointers, self.lengths, self.names, self.name_lengths
+    def without_names(self) -> "Batch":
+        """For sockets that are connected."""
+        self._peers.matrix[:, [NAME, NAME_LENGTH]] = 0
+        return self
 
 
 def _name(of: socket.socket) -> bytes:
@@ -158,7 +158,7 @@ def test_rows_without_an_arrival_time_get_the_given_one(sockets: list[socket.soc
 def test_every_datagram_reaches_its_peer_in_order(sockets: list[socket.socket], gso: bool) -> None:
     by, *peers = sockets
     sent = [(bytes([number]) * (100 + number % 3), _name(peers[number // 20])) for number in range(60)]
-    assert Batch(sent).send(mmsg.Sender(64), by, gso=gso)[0] == 60
+    assert Batch(sent).send(mmsg.Sender(64), by, gso=gso)[:2] == (60, 60)
     for number, peer in enumerate(peers):
         assert _drain(peer) == [payload for payload, _ in sent[number * 20 : number * 20 + 20]]
 
@@ -169,9 +169,7 @@ def test_runs_of_equal_size_leave_as_one_message(sockets: list[socket.socket]) -
         pytest.skip("the kernel has no UDP GSO")
     sent = [(bytes([number]) * 1200, _name(peer)) for number in range(200)]
     peer.setsockopt(socket.SOL_SOCKET, 33, 4_000_000)
-    batch = Batch(sent)
-    assert len(mmsg._runs(batch.lengths, batch.names)) == 4  # 54 segments of 1200 bytes fill 65,000
-    assert batch.send(mmsg.Sender(256), by, gso=True) == (200, 1)
+    assert Batch(sent).send(mmsg.Sender(256), by, gso=True) == (200, 200, 1)
     assert _drain(peer) == [payload for payload, _ in sent]
 
 
@@ -180,7 +178,7 @@ def test_a_sender_forgets_the_last_batch(sockets: list[socket.socket]) -> None:
     by, peer, *_ = sockets
     sender = mmsg.Sender(16)
     Batch([(b"a" * 100, _name(peer))] * 8).send(sender, by, gso=True)
-    assert Batch([(b"b" * 900, _name(peer)), (b"c" * 50, _name(peer))]).send(sender, by, gso=True)[0] == 2
+    assert Batch([(b"b" * 900, _name(peer)), (b"c" * 50, _name(peer))]).send(sender, by, gso=True)[1] == 2
     assert _drain(peer) == [b"a" * 100] * 8 + [b"b" * 900, b"c" * 50]
 
 
@@ -188,7 +186,7 @@ def test_ipv6_peers(sockets: list[socket.socket]) -> None:
     by, peer = _bound(socket.AF_INET6), _bound(socket.AF_INET6)
     try:
         assert (
-            Batch([(b"one", _name(peer)), (b"two", _name(peer))]).send(mmsg.Sender(4), by, gso=True)[0] == 2
+            Batch([(b"one", _name(peer)), (b"two", _name(peer))]).send(mmsg.Sender(4), by, gso=True)[1] == 2
         )
         assert _drain(peer) == [b"one", b"two"]
     finally:
@@ -196,8 +194,7 @@ def test_ipv6_peers(sockets: list[socket.socket]) -> None:
         peer.close()
 
 
-@pytest.mark.parametrize("gso", [False, True])
-def test_a_few_datagrams_go_the_same_way(sockets: list[socket.socket], gso: bool) -> None:
+def test_octets_are_counted(sockets: list[socket.socket]) -> None:
     by, *peers = sockets
     sender = mmsg.Sender(32)
     for sizes in ([100, 100, 90], [1200], [50, 60, 60, 60, 20, 70]):
@@ -205,11 +202,18 @@ def test_a_few_datagrams_go_the_same_way(sockets: list[socket.socket], gso: bool
             (bytes([n]) * size, _name(peers[number])) for number in range(3) for n, size in enumerate(sizes)
         ]
         before = sender.octets
-        assert Batch(sent).send_few(sender, by, gso=gso) == (len(sent), 1)
+        assert Batch(sent).send(sender, by, gso=True) == (len(sent), len(sent), 1)
         assert sender.octets - before == 3 * sum(sizes)
-        assert sender.stopped_at == -1
+        assert len(sender.unsent) == 0
         for peer in peers:
             assert _drain(peer) == [bytes([n]) * size for n, size in enumerate(sizes)]
+
+
+def test_it_can_begin_in_the_middle(sockets: list[socket.socket]) -> None:
+    by, peer, *_ = sockets
+    batch = Batch([(bytes([number]) * 9, _name(peer)) for number in range(5)])
+    assert batch.send(mmsg.Sender(5), by, gso=False, first=3)[1] == 5
+    assert [data[0] for data in _drain(peer)] == [3, 4, 0, 1, 2]
 
 
 def test_a_peer_that_cannot_be_reached_costs_the_others_nothing(sockets: list[socket.socket]) -> None:
@@ -218,7 +222,7 @@ def test_a_peer_that_cannot_be_reached_costs_the_others_nothing(sockets: list[so
         struct.pack("=H", socket.AF_INET) + struct.pack("!H", 0) + socket.inet_aton("127.0.0.1") + bytes(8)
     )
     batch = Batch([(b"1", _name(first)), (b"x", nowhere), (b"2", _name(second))])
-    assert batch.send(mmsg.Sender(4), by, gso=False)[0] == 2
+    assert batch.send(mmsg.Sender(4), by, gso=False)[:2] == (3, 2)
     assert _drain(first) == [b"1"]
     assert _drain(second) == [b"2"]
 
@@ -228,74 +232,23 @@ def test_a_full_buffer_drops_the_rest() -> None:
     by, peer = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
     with by, peer:
         by.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-        batch = Batch([(bytes([number]) * 1000, b"") for number in range(100)])
-        batch.names[:] = 0
+        batch = Batch([(bytes([number]) * 1000, b"") for number in range(100)]).without_names()
         sender = mmsg.Sender(128)
-        sent, calls = batch.send(sender, by, gso=False)
+        _, sent, calls = batch.send(sender, by, gso=False)
         assert 0 < sent < 100
         assert calls == 2  # what fits, and the refusal
-        assert sender.stopped_at == sent
+        assert sender.unsent.tolist() == list(range(sent, 100))
         peer.setblocking(False)
         assert _drain(peer) == [bytes([number]) * 1000 for number in range(sent)]
-        assert Batch([(b"next", b"")]).lengths[0] == 4
-        again = Batch([(b"next", b"")])
-        again.names[:] = 0
-        assert again.send(mmsg.Sender(128), by, gso=False)[0] == 1
-
-
-def _runs(lengths: Int64s, names: Int64s) -> list[int]:
-    return list(mmsg._runs(lengths, names).tolist())
-
-
-def _few_runs(lengths: Int64s, names: Int64s) -> list[int]:
-    return mmsg._few_runs(lengths.tolist(), names.tolist())
-
-
-@pytest.mark.parametrize("find", [_runs, _few_runs])
-@given(
-    datagrams=st.lists(
-        st.tuples(st.sampled_from([1, 500, 1200, 60_000]), st.integers(0, 1)), min_size=1, max_size=300
-    )
-)
-def test_messages_are_runs_that_the_kernel_can_cut(
-    find: Callable[[Int64s, Int64s], list[int]], datagrams: list[tuple[int, int]]
-) -> None:
-    """All equal but the last, which may be shorter; to one destination; not too many and not too much."""
-    lengths = np.array([length for length, _ in datagrams], np.int64)
-    names = np.array([name for _, name in datagrams], np.int64)
-    starts = find(lengths, names)
-    assert starts[0] == 0
-    assert starts == sorted(set(starts))
-    for start, stop in zip(starts, [*starts[1:], len(datagrams)], strict=True):
-        run = datagrams[start:stop]
-        sizes = [length for length, _ in run]
-        assert len({name for _, name in run}) == 1
-        assert len(set(sizes[:-1])) <= 1
-        assert sizes[-1] <= sizes[0]
-        assert len(run) <= mmsg.MAX_SEGMENTS
-        assert len(run) == 1 or sum(sizes) <= mmsg.MAX_GSO_BYTES
-
-
-@pytest.mark.parametrize(
-    ("lengths", "messages"),
-    [
-        ([9, 9, 9, 5], 1),
-        ([9, 9, 5, 5, 3], 2),
-        ([9, 8, 7, 6, 5], 3),
-        ([9, 8, 7, 7, 6], 2),
-        ([5, 9], 2),
-    ],
-)
-def test_a_shorter_datagram_ends_a_message(lengths: list[int], messages: int) -> None:
-    for find in (_runs, _few_runs):
-        assert len(find(np.array(lengths), np.zeros(len(lengths), np.int64))) == messages
+        assert Batch([(b"next", b"")]).without_names().send(sender, by, gso=False)[1] == 1
+        assert len(sender.unsent) == 0
 
 
 def test_a_shorter_last_segment_arrives_whole(sockets: list[socket.socket]) -> None:
     by, peer, other, _ = sockets
     sizes = [1100, 1100, 1090, 700, 90, 100]
     sent = [(bytes([n]) * size, _name(peer)) for n, size in enumerate(sizes)] + [(b"o" * 50, _name(other))]
-    assert Batch(sent).send(mmsg.Sender(16), by, gso=True) == (7, 1)
+    assert Batch(sent).send(mmsg.Sender(16), by, gso=True) == (7, 7, 1)
     assert _drain(peer) == [payload for payload, _ in sent[:-1]]
     assert _drain(other) == [b"o" * 50]
 
@@ -306,7 +259,7 @@ def test_where_the_kernel_refuses_gso_datagrams_go_one_by_one(sockets: list[sock
     by.setsockopt(socket.SOL_SOCKET, 11, 1)  # SO_NO_CHECK
     sent = [(b"a" * 100, _name(peer))] * 5 + [(b"b" * 90, _name(other))] + [(b"c" * 80, _name(peer))] * 5
     sender = mmsg.Sender(16)
-    assert Batch(sent).send(sender, by, gso=True)[0] == 11
+    assert Batch(sent).send(sender, by, gso=True)[1] == 11
     assert sorted(_drain(peer)) == [b"a" * 100] * 5 + [b"c" * 80] * 5
     assert _drain(other) == [b"b" * 90]
     assert sender.gso_refused == 2

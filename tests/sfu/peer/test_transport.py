@@ -11,7 +11,7 @@ from sfu.config import MediaConfig
 from sfu.control import RouterId, TrackId, TransportId, TransportRole
 from sfu.net.dtls import Certificate, DtlsTransport, Role
 from sfu.net.sctp import SctpAssociation
-from sfu.net.srtp import SrtpKeys
+from sfu.net.srtp import SrtpKeys, location
 from sfu.peer.transport import Transport
 from sfu.sdp.answer import write_answer
 from sfu.sdp.description import Description
@@ -171,7 +171,7 @@ async def test_keys_are_agreed_in_either_role(call: Call, setup: str, role: Role
     keys = await call.connect(role)
     assert call.events(control.TransportConnected) == [control.TransportConnected(call.transport.id)]
     assert call.transport.srtp is not None
-    assert call.world.context.peers.srtp[call.transport.row] is call.transport.srtp.tx_ptr
+    assert call.world.context.peers.sessions[call.transport.row] == location(call.transport.srtp.tx_ptr)
     assert keys.profile.name == "AEAD_AES_128_GCM"
     for later in ("actpass", setup):
         answer = call.offer(setup=later)

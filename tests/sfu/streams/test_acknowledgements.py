@@ -42,7 +42,7 @@ class Desk:
         self._round()
         self.record = {row: self.open(row) for row in range(rows)}
         peers.taps = {row: Post(row, self.sent) for row in range(rows)}
-        while len(peers.srtp) < rows:
+        for _ in range(rows):
             peers.allocate()
 
     def open(self, row: int) -> Callable[[int, int], None]:

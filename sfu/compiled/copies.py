@@ -1,0 +1,208 @@
+"""Copies of packets: who gets them, in which order, and their bytes, encrypted where they are written."""
+
+from numba import carray, int32
+
+from sfu.compiled.arrays import Bytes, Halves, Halves2, Words2
+from sfu.compiled.jit import call3, compiled, part
+from sfu.compiled.memory import address, copy, pointer
+from sfu.compiled.outgoing import (
+    BYTES,
+    COPY_DOWN,
+    COPY_PACKET,
+    COPY_PEER,
+    COUNT,
+    DOWNS,
+    HEADER_LENGTH,
+    KEY_INDEX,
+    KEY_INDEX_AT,
+    KEY_INDEX_FROM,
+    KEYLESS,
+    LENGTH,
+    MARKER,
+    PADDED,
+    PAYLOAD_TYPE,
+    PEER,
+    PICTURE,
+    PICTURE_AT,
+    PICTURE_FROM,
+    PLAIN,
+    PROTECTED,
+    REFUSED,
+    ROW_COLUMNS,
+    ROW_LENGTH,
+    ROW_PEER,
+    ROW_STATE,
+    SEQUENCE,
+    SEQUENCE_FROM,
+    SESSION,
+    SLOT,
+    SSRC,
+    TIMESTAMP,
+    TIMESTAMP_FROM,
+    TL0,
+    TL0_AT,
+    TL0_FROM,
+    TWCC,
+    TWCC_AT,
+)
+from sfu.compiled.packing import arrange
+from sfu.compiled.sorting import order
+
+_PADDING_BIT = 0x20
+_ROW_BYTES = 4 * ROW_COLUMNS
+
+
+@compiled
+def seal(
+    packets: Words2,
+    count: int,
+    pad: bool,
+    downs: Words2,
+    copies: Halves2,
+    spare: Halves2,
+    frames: Halves2,
+    buckets: Halves,
+    counters: Halves,
+    arranged: Halves,
+) -> None:
+    """List the copies of packets by destination, and for each of them as :func:`arrange` says.
+
+    ``downs`` is the table of down tracks. ``copies`` and ``spare`` have room for all copies, and for all packets.
+    """
+    arrange(packets, count, pad, frames, buckets, copies, spare, counters, arranged)
+    at = begin = 0
+    while begin < count:
+        first = arranged[begin]
+        end = begin + 1
+        while (
+            end < count
+            and packets[arranged[end], DOWNS] == packets[first, DOWNS]
+            and packets[arranged[end], COUNT] == packets[first, COUNT]
+        ):
+            end += 1
+        rows = carray(pointer(packets[first, DOWNS]), packets[first, COUNT], int32)
+        for index in range(len(rows)):
+            down = rows[index]
+            for number in range(begin, end):
+                copies[at, COPY_PEER] = downs[down, PEER]
+                copies[at, COPY_DOWN] = down
+                copies[at, COPY_PACKET] = arranged[number]
+                at += 1
+        begin = end
+    order(copies, spare, counters, at)
+
+
+@part
+def _put(packets: Words2, packet: int, memory: Bytes, at: int) -> None:
+    """The bytes that all copies share, and padding (RFC 3550 section 5.1)."""
+    length, padded = packets[packet, LENGTH], packets[packet, PADDED]
+    copy(address(memory) + at, packets[packet, BYTES], length)
+    if padded > length:
+        memory[at] |= _PADDING_BIT
+        for index in range(at + length, at + padded - 1):
+            memory[index] = 0
+        memory[at + padded - 1] = padded - length
+
+
+@part
+def _write16(memory: Bytes, at: int, number: int) -> None:
+    """The low bits of a number, in the order of the network."""
+    memory[at] = number >> 8 & 0xFF
+    memory[at + 1] = number & 0xFF
+
+
+@part
+def _write32(memory: Bytes, at: int, number: int) -> None:
+    _write16(memory, at, number >> 16)
+    _write16(memory, at + 2, number)
+
+
+@part
+def _number(packets: Words2, packet: int, downs: Words2, down: int, memory: Bytes, at: int) -> None:
+    """The fields of the RTP header that differ by down track."""
+    slot = PAYLOAD_TYPE + 1 if packets[packet, SLOT] else PAYLOAD_TYPE
+    memory[at + 1] = packets[packet, MARKER] | downs[down, slot]
+    _write16(memory, at + 2, packets[packet, SEQUENCE] - downs[down, SEQUENCE_FROM])
+    _write32(memory, at + 4, packets[packet, TIMESTAMP] - downs[down, TIMESTAMP_FROM])
+    _write32(memory, at + 8, downs[down, SSRC])
+
+
+@part
+def _picture(packets: Words2, packet: int, downs: Words2, down: int, memory: Bytes, at: int) -> None:
+    """Rewrite a VP8 payload descriptor (RFC 7741 section 4.2)."""
+    _write16(
+        memory,
+        at + packets[packet, PICTURE_AT],
+        (packets[packet, PICTURE] - downs[down, PICTURE_FROM]) | 0x8000,
+    )
+    if packets[packet, TL0_AT]:
+        memory[at + packets[packet, TL0_AT]] = (packets[packet, TL0] - downs[down, TL0_FROM]) & 0xFF
+    if packets[packet, KEY_INDEX_AT]:
+        at += packets[packet, KEY_INDEX_AT]
+        index = packets[packet, KEY_INDEX] - downs[down, KEY_INDEX_FROM]
+        memory[at] = memory[at] & 0xE0 | index & 0x1F
+
+
+@part
+def _protect(rows: Halves2, row: int, memory: Bytes, at: int, session: int, function: int) -> int:
+    """Encrypt a row in place and note what became of it; 1 if it could not be."""
+    if not session:
+        rows[row, ROW_STATE] = KEYLESS
+        return 1
+    # libsrtp reads the length, and writes the new one.
+    length = address(rows) + row * _ROW_BYTES
+    if call3(function, session, address(memory) + at, length):
+        rows[row, ROW_STATE] = REFUSED
+        return 1
+    rows[row, ROW_STATE] = PROTECTED
+    return 0
+
+
+@compiled
+def write(
+    copies: Halves2,
+    first: int,
+    count: int,
+    packets: Words2,
+    downs: Words2,
+    peers: Words2,
+    memory: Bytes,
+    rows: Halves2,
+    row: int,
+    function: int,
+) -> int:
+    """Write ``count`` of the copies into rows of memory, beginning with ``row``, and encrypt them there.
+
+    ``function`` is where in memory srtp_protect is. Returns how many could not be encrypted.
+    """
+    stride = len(memory) // len(rows)
+    unusual = 0
+    for index in range(first, first + count):
+        peer, down = copies[index, COPY_PEER], copies[index, COPY_DOWN]
+        packet = copies[index, COPY_PACKET]
+        at = row * stride
+        _put(packets, packet, memory, at)
+        _number(packets, packet, downs, down, memory, at)
+        if packets[packet, TWCC_AT]:
+            stamp = peers[peer, TWCC]
+            peers[peer, TWCC] = stamp + 1
+            _write16(memory, at + packets[packet, TWCC_AT], stamp)
+        if packets[packet, PICTURE] >= 0:
+            _picture(packets, packet, downs, down, memory, at + packets[packet, HEADER_LENGTH])
+        rows[row, ROW_LENGTH] = packets[packet, PADDED]
+        rows[row, ROW_PEER] = peer
+        unusual += _protect(rows, row, memory, at, peers[peer, SESSION], function)
+        row += 1
+    return unusual
+
+
+@compiled
+def protect(rows: Halves2, count: int, memory: Bytes, peers: Words2, function: int) -> int:
+    """Encrypt those of the first ``count`` rows that are not yet; returns how many could not be."""
+    stride = len(memory) // len(rows)
+    unusual = 0
+    for row in range(count):
+        if rows[row, ROW_STATE] == PLAIN:
+            session = peers[rows[row, ROW_PEER], SESSION]
+            unusual += _protect(rows, row, memory, row * stride, session, function)
+    return unusual

@@ -1,0 +1,108 @@
+"""Messages for ``sendmmsg``: struct mmsghdr, iovec and cmsghdr on 64-bit Linux, all whole words."""
+
+from sfu.compiled.arrays import Bytes, Halves2, Words, Words2
+from sfu.compiled.jit import compiled, part
+from sfu.compiled.memory import address
+from sfu.compiled.outgoing import (
+    NAME,
+    NAME_LENGTH,
+    PORT,
+    PROTECTED,
+    ROW_LENGTH,
+    ROW_PEER,
+    ROW_STATE,
+)
+
+MAX_SEGMENTS = 60
+"""Segments in one GSO message; the kernel's UDP_MAX_SEGMENTS is 64 before Linux 6.9."""
+MAX_GSO_BYTES = 65_000
+"""Payload of one GSO message; a UDP datagram carries at most 65,507."""
+
+TARGET_NAME, TARGET_LENGTH, TARGET_ROW, TARGET_COLUMNS = range(4)
+"""Of each datagram: where its destination's address is, how long that is, and the row it came from."""
+HEADER_NAME, HEADER_NAME_LENGTH, IOV, IOV_LENGTH, CONTROL, CONTROL_LENGTH, FLAGS, SENT, HEADER_WORDS = range(
+    9
+)
+"""struct mmsghdr; SENT is the length of what was received, too."""
+VECTOR_WORDS = 2
+"""struct iovec"""
+CONTROL_WORDS = 3
+"""struct cmsghdr {size_t len; int level; int type;} and the segment size"""
+_CONTROL_USED = 18
+_SOL_UDP = 17
+_UDP_SEGMENT = 103
+
+
+@part
+def _extend(headers: Words2, controls: Words2, message: int, size: int) -> None:
+    """One more datagram for a message, which the kernel then has to cut."""
+    headers[message, IOV_LENGTH] += 1
+    headers[message, CONTROL] = address(controls) + message * (8 * CONTROL_WORDS)
+    headers[message, CONTROL_LENGTH] = 8 * CONTROL_WORDS
+    controls[message, 0] = _CONTROL_USED
+    controls[message, 1] = _SOL_UDP | _UDP_SEGMENT << 32
+    controls[message, 2] = size
+
+
+@compiled
+def group(count: int, gso: bool, vectors: Words2, targets: Words2, headers: Words2, controls: Words2) -> int:
+    """Make messages of datagrams; returns how many.
+
+    With ``gso`` consecutive datagrams of equal size to one destination, and one shorter one after them, share one.
+    """
+    messages = size = name = room = 0
+    for index in range(count):
+        length, target = vectors[index, 1], targets[index, TARGET_NAME]
+        if room and target == name and length <= size:
+            _extend(headers, controls, messages - 1, size)
+            room = room - 1 if length == size else 0
+            continue
+        headers[messages, HEADER_NAME] = target
+        headers[messages, HEADER_NAME_LENGTH] = targets[index, TARGET_LENGTH]
+        headers[messages, IOV] = address(vectors) + index * (8 * VECTOR_WORDS)
+        headers[messages, IOV_LENGTH] = 1
+        for word in range(CONTROL, HEADER_WORDS):
+            headers[messages, word] = 0
+        messages += 1
+        size, name = length, target
+        room = min(MAX_SEGMENTS, MAX_GSO_BYTES // max(length, 1)) - 1 if gso else 0
+    return messages
+
+
+@compiled
+def collect(
+    rows: Halves2,
+    first: int,
+    count: int,
+    memory: Bytes,
+    peers: Words2,
+    port: int,
+    gso: bool,
+    vectors: Words2,
+    targets: Words2,
+    headers: Words2,
+    controls: Words2,
+    totals: Words,
+) -> int:
+    """Make messages of those of ``count`` rows that are encrypted and go out by a port, beginning with row ``first``.
+
+    Returns how many messages; ``totals`` are how many datagrams and octets they have.
+    """
+    stride = len(memory) // len(rows)
+    datagrams = octets = 0
+    row = first
+    for _ in range(count):
+        peer = rows[row, ROW_PEER]
+        if rows[row, ROW_STATE] == PROTECTED and peers[peer, PORT] == port:
+            vectors[datagrams, 0] = address(memory) + row * stride
+            vectors[datagrams, 1] = rows[row, ROW_LENGTH]
+            targets[datagrams, TARGET_NAME] = peers[peer, NAME]
+            targets[datagrams, TARGET_LENGTH] = peers[peer, NAME_LENGTH]
+            targets[datagrams, TARGET_ROW] = row
+            octets += rows[row, ROW_LENGTH]
+            datagrams += 1
+        row += 1
+        if row == count:
+            row = 0
+    totals[0], totals[1] = datagrams, octets
+    return group(datagrams, gso, vectors, targets, headers, controls)

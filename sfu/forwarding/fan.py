@@ -1,0 +1,20 @@
+"""A fan-out: the rows of the down track table that one packet is copied for."""
+
+from typing import NamedTuple
+
+from sfu.net.arrays import Int32s
+
+
+class Fan(NamedTuple):
+    """Whoever gives away its address keeps it alive."""
+
+    rows: Int32s
+    """One for each destination, in the order of destinations."""
+    address: int
+    """Where in memory they are."""
+    size: int
+
+
+def fan_of(rows: Int32s) -> Fan:
+    """A fan-out of contiguous rows."""
+    return Fan(rows, rows.ctypes.data, len(rows))
