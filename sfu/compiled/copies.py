@@ -45,7 +45,7 @@ from sfu.compiled.outgoing import (
     TWCC,
     TWCC_AT,
 )
-from sfu.compiled.packing import arrange
+from sfu.compiled.packing import arrange, place_of_spare
 from sfu.compiled.sorting import order
 
 _PADDING_BIT = 0x20
@@ -53,23 +53,14 @@ _ROW_BYTES = 4 * ROW_COLUMNS
 
 
 @compiled
-def seal(
-    packets: Words2,
-    count: int,
-    pad: bool,
-    downs: Words2,
-    copies: Halves2,
-    spare: Halves2,
-    frames: Halves2,
-    buckets: Halves,
-    counters: Halves,
-    arranged: Halves,
-) -> None:
+def seal(packets: Words2, count: int, pad: bool, downs: Words2, copies: Halves2, scratch: Halves) -> None:
     """List the copies of packets by destination, and for each of them as :func:`arrange` says.
 
-    ``downs`` is the table of down tracks. ``copies`` and ``spare`` have room for all copies, and for all packets.
+    ``downs`` is the table of down tracks. ``copies`` has room for all copies, and for all packets, ``scratch`` for
+    arranging the packets and ordering the copies.
     """
-    arrange(packets, count, pad, frames, buckets, copies, spare, counters, arranged)
+    arrange(packets, count, pad, copies, scratch)
+    arranged = scratch[:count]
     at = begin = 0
     while begin < count:
         first = arranged[begin]
@@ -89,7 +80,8 @@ def seal(
                 copies[at, COPY_PACKET] = arranged[number]
                 at += 1
         begin = end
-    order(copies, spare, counters, at)
+    if count > 1:
+        order(copies, at, scratch[place_of_spare(len(packets)) :])
 
 
 @part
@@ -194,6 +186,26 @@ def write(
         unusual += _protect(rows, row, memory, at, peers[peer, SESSION], function)
         row += 1
     return unusual
+
+
+@compiled
+def expand(
+    packets: Words2,
+    count: int,
+    pad: bool,
+    downs: Words2,
+    copies: Halves2,
+    scratch: Halves,
+    size: int,
+    peers: Words2,
+    memory: Bytes,
+    rows: Halves2,
+    row: int,
+    function: int,
+) -> int:
+    """Seal packets and write all ``size`` copies."""
+    seal(packets, count, pad, downs, copies, scratch)
+    return write(copies, 0, size, packets, downs, peers, memory, rows, row, function)
 
 
 @compiled

@@ -28,6 +28,8 @@ VECTOR_WORDS = 2
 """struct iovec"""
 CONTROL_WORDS = 3
 """struct cmsghdr {size_t len; int level; int type;} and the segment size"""
+HEADERS_AT = 8
+"""Where the messages begin among all words."""
 _CONTROL_USED = 18
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
@@ -44,18 +46,43 @@ def _extend(headers: Words2, controls: Words2, message: int, size: int) -> None:
     controls[message, 2] = size
 
 
+@part
+def _headers(words: Words, size: int) -> Words2:
+    return words[HEADERS_AT : HEADERS_AT + size * HEADER_WORDS].reshape(size, HEADER_WORDS)
+
+
+@part
+def _vectors(words: Words, size: int) -> Words2:
+    at = HEADERS_AT + size * HEADER_WORDS
+    return words[at : at + size * VECTOR_WORDS].reshape(size, VECTOR_WORDS)
+
+
+@part
+def _targets(words: Words, size: int) -> Words2:
+    at = HEADERS_AT + size * (HEADER_WORDS + VECTOR_WORDS)
+    return words[at : at + size * TARGET_COLUMNS].reshape(size, TARGET_COLUMNS)
+
+
+@part
+def _controls(words: Words, size: int) -> Words2:
+    at = HEADERS_AT + size * (HEADER_WORDS + VECTOR_WORDS + TARGET_COLUMNS)
+    return words[at : at + size * CONTROL_WORDS].reshape(size, CONTROL_WORDS)
+
+
 @compiled
-def group(count: int, gso: bool, vectors: Words2, targets: Words2, headers: Words2, controls: Words2) -> int:
+def group(words: Words, size: int, count: int, gso: bool) -> int:
     """Make messages of datagrams; returns how many.
 
     With ``gso`` consecutive datagrams of equal size to one destination, and one shorter one after them, share one.
     """
-    messages = size = name = room = 0
+    headers, vectors = _headers(words, size), _vectors(words, size)
+    targets, controls = _targets(words, size), _controls(words, size)
+    messages = length = name = room = 0
     for index in range(count):
-        length, target = vectors[index, 1], targets[index, TARGET_NAME]
-        if room and target == name and length <= size:
-            _extend(headers, controls, messages - 1, size)
-            room = room - 1 if length == size else 0
+        octets, target = vectors[index, 1], targets[index, TARGET_NAME]
+        if room and target == name and octets <= length:
+            _extend(headers, controls, messages - 1, length)
+            room = room - 1 if octets == length else 0
             continue
         headers[messages, HEADER_NAME] = target
         headers[messages, HEADER_NAME_LENGTH] = targets[index, TARGET_LENGTH]
@@ -64,31 +91,22 @@ def group(count: int, gso: bool, vectors: Words2, targets: Words2, headers: Word
         for word in range(CONTROL, HEADER_WORDS):
             headers[messages, word] = 0
         messages += 1
-        size, name = length, target
+        length, name = octets, target
         room = min(MAX_SEGMENTS, MAX_GSO_BYTES // max(length, 1)) - 1 if gso else 0
     return messages
 
 
 @compiled
 def collect(
-    rows: Halves2,
-    first: int,
-    count: int,
-    memory: Bytes,
-    peers: Words2,
-    port: int,
-    gso: bool,
-    vectors: Words2,
-    targets: Words2,
-    headers: Words2,
-    controls: Words2,
-    totals: Words,
+    rows: Halves2, first: int, count: int, memory: Bytes, peers: Words2, port: int, gso: bool, words: Words
 ) -> int:
     """Make messages of those of ``count`` rows that are encrypted and go out by a port, beginning with row ``first``.
 
-    Returns how many messages; ``totals`` are how many datagrams and octets they have.
+    Returns how many messages. ``words``, :func:`words_size` of them: first how many datagrams and octets these have,
+    then messages, vectors, targets and control messages, each table with ``count`` rows.
     """
     stride = len(memory) // len(rows)
+    vectors, targets = _vectors(words, count), _targets(words, count)
     datagrams = octets = 0
     row = first
     for _ in range(count):
@@ -104,5 +122,10 @@ def collect(
         row += 1
         if row == count:
             row = 0
-    totals[0], totals[1] = datagrams, octets
-    return group(datagrams, gso, vectors, targets, headers, controls)
+    words[0], words[1] = datagrams, octets
+    return group(words, count, datagrams, gso)
+
+
+def words_size(count: int) -> int:
+    """Words needed for messages of so many rows."""
+    return HEADERS_AT + count * (HEADER_WORDS + VECTOR_WORDS + TARGET_COLUMNS + CONTROL_WORDS)

@@ -15,6 +15,7 @@ from sfu.compiled.jit import compiled, part
 from sfu.compiled.outgoing import (
     BUCKET,
     FIRST,
+    FRAME_COLUMNS,
     FRAME_OF,
     LAST,
     LENGTH,
@@ -24,7 +25,7 @@ from sfu.compiled.outgoing import (
     TIMESTAMP,
     TURN,
 )
-from sfu.compiled.sorting import order
+from sfu.compiled.sorting import order, spare_size
 
 PADDING_SHARE = 32
 """Padding may take one byte in so many."""
@@ -115,29 +116,27 @@ def _pad(packets: Words2, frames: Halves2, first: int) -> None:
     _lengthen(packets, frames, begin, -1, largest)
 
 
+@part
+def place_of_spare(packets: int) -> int:
+    """Where what :func:`order` needs is in the scratch of so many packets at most."""
+    return packets * (1 + FRAME_COLUMNS) + BUCKETS
+
+
 @compiled
-def arrange(
-    packets: Words2,
-    count: int,
-    pad: bool,
-    frames: Halves2,
-    buckets: Halves,
-    rows: Halves2,
-    spare: Halves2,
-    counters: Halves,
-    arranged: Halves,
-) -> None:
-    """Put the first ``count`` packets in the order to send them in, into ``arranged``, and find their padded sizes.
+def arrange(packets: Words2, count: int, pad: bool, rows: Halves2, scratch: Halves) -> None:
+    """Put the first ``count`` packets in the order to send them in, at the front of ``scratch``; find padded sizes.
 
     Packets of equal stream and timestamp that follow each other in their stream are one frame. Only packets of a frame
-    are padded, so audio never is. ``buckets`` are zero before and after; ``rows`` and ``spare`` have room for
-    ``count``, ``frames`` has a row for each packet.
+    are padded, so audio never is. ``scratch``: :func:`scratch_size`, zero at first; ``rows`` has room for ``count``.
     """
     for index in range(count):
         packets[index, PADDED] = packets[index, LENGTH]
     if count == 1:
-        arranged[0] = 0
+        scratch[0] = 0
         return
+    most = len(packets)
+    buckets = scratch[most : most + BUCKETS]
+    frames = scratch[most + BUCKETS : most + BUCKETS + most * FRAME_COLUMNS].reshape(most, FRAME_COLUMNS)
     found = _find_frames(packets, count, frames, buckets)
     for frame in range(found):
         first = frames[frame, FIRST]
@@ -145,11 +144,16 @@ def arrange(
             _pad(packets, frames, first)
         rows[frame, 0] = _LONGER * frames[frame, TURN] + (_LONGER - packets[first, PADDED])
         rows[frame, 1] = first
-    order(rows, spare, counters, found)
+    order(rows, found, scratch[place_of_spare(most) :])
     at = 0
     for frame in range(found):
         index = rows[frame, 1]
         while index >= 0:
-            arranged[at] = index
+            scratch[at] = index
             at += 1
             index = frames[index, NEXT]
+
+
+def scratch_size(packets: int, rows: int) -> int:
+    """Numbers needed to arrange so many packets at most, and then to put so many rows in order."""
+    return int(place_of_spare(packets)) + spare_size(rows)

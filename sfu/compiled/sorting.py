@@ -3,8 +3,7 @@
 from sfu.compiled.arrays import Halves, Halves2
 from sfu.compiled.jit import compiled, part
 
-DIGITS = 256
-"""Counters that :func:`order` needs."""
+_DIGITS = 256
 _BITS = 8
 _FEW = 24
 """Rows up to which insertion is faster than counting."""
@@ -37,11 +36,11 @@ def _insert(rows: Halves2, count: int) -> None:
 @part
 def _distribute(rows: Halves2, spare: Halves2, counters: Halves, count: int, shift: int) -> None:
     """One round of radix sort: by eight bits of the key."""
-    counters[:DIGITS] = 0
+    counters[:_DIGITS] = 0
     for index in range(count):
         counters[rows[index, 0] >> shift & 255] += 1
     at = 0
-    for digit in range(DIGITS):
+    for digit in range(_DIGITS):
         number = counters[digit]
         counters[digit] = at
         at += number
@@ -52,10 +51,10 @@ def _distribute(rows: Halves2, spare: Halves2, counters: Halves, count: int, shi
 
 
 @compiled
-def order(rows: Halves2, spare: Halves2, counters: Halves, count: int) -> None:
+def order(rows: Halves2, count: int, spare: Halves) -> None:
     """Order the first ``count`` of three-column ``rows`` by their first column; equal ones keep their places.
 
-    It must not be negative. ``spare`` is as large as ``rows``.
+    It must not be negative. ``spare``: :func:`spare_size`.
     """
     if _ordered(rows, count):
         return
@@ -65,9 +64,15 @@ def order(rows: Halves2, spare: Halves2, counters: Halves, count: int) -> None:
     largest = 0
     for index in range(count):
         largest = max(largest, rows[index, 0])
+    counters, others = spare[:_DIGITS], spare[_DIGITS : _DIGITS + 3 * count].reshape(count, 3)
     shift = 0
     while largest >> shift:
-        _distribute(rows, spare, counters, count, shift)
+        _distribute(rows, others, counters, count, shift)
         for index in range(count):
-            _move(spare, index, rows, index)
+            _move(others, index, rows, index)
         shift += _BITS
+
+
+def spare_size(rows: int) -> int:
+    """Numbers needed to put so many rows in order."""
+    return _DIGITS + 3 * rows

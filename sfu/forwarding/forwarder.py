@@ -22,6 +22,7 @@ class Forwarder:
     ) -> None:
         self._table = table
         self._lanes = lanes
+        self._neighbours = list(pairwise(lanes))
         self._backlog = backlog
         self._seeds = seeds
         """Random 31-bit numbers, where a down track's counters begin."""
@@ -69,7 +70,7 @@ class Forwarder:
         then are not kept if the socket's buffer is full.
         """
         if together:
-            for small, large in pairwise(self._lanes):
+            for small, large in self._neighbours:
                 small.give(large)
         for lane in self._lanes:
             lane.expand()

@@ -11,10 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sfu.compiled.copies import seal, write
-from sfu.compiled.outgoing import COPY_COLUMNS, COPY_DOWN, COPY_PEER, FRAME_COLUMNS, PACKET_COLUMNS
-from sfu.compiled.packing import BUCKETS, MOST_PACKETS
-from sfu.compiled.sorting import DIGITS
+from sfu.compiled.copies import expand, seal, write
+from sfu.compiled.outgoing import COPY_COLUMNS, COPY_DOWN, COPY_PEER, PACKET_COLUMNS
+from sfu.compiled.packing import MOST_PACKETS, scratch_size
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.fan import Fan
@@ -29,6 +28,7 @@ TEMPLATES = MOST_PACKETS
 TOGETHER = 64
 """Copies that small and large packets may be in one arena with: more would make sound wait."""
 _PAIRS = 1024
+"""Copies that there is room for at first; not fewer than templates."""
 _RECORD = struct.Struct(f"={PACKET_COLUMNS}q")
 
 
@@ -66,13 +66,9 @@ class Lane:
         """Copies of those packets."""
         self._pairs: Int32s = np.zeros((_PAIRS, COPY_COLUMNS), np.int32)
         """Destination, down track and template of each copy."""
-        self._spare = self._pairs.copy()
         self._next = self._end = 0
         """Those of them that are yet to be written."""
-        self._frames: Int32s = np.zeros((templates, FRAME_COLUMNS), np.int32)
-        self._buckets: Int32s = np.zeros(BUCKETS, np.int32)
-        self._counters: Int32s = np.zeros(DIGITS, np.int32)
-        self._order: Int32s = np.zeros(templates, np.int32)
+        self._scratch: Int32s = np.zeros(scratch_size(templates, _PAIRS), np.int32)
 
     def add(
         self, header: bytes, twcc_at: int, number: int, packet: MediaPacket, fan: Fan, stream: int
@@ -89,7 +85,8 @@ class Lane:
         self._fans.append(fan)
         _, address, count = fan
         self._added += count
-        payload, timestamp, marker, slot = packet[:4]
+        (payload, timestamp, marker, slot, _, _, _, _, _, _,
+         picture, picture_at, tl0, tl0_at, key_index, key_index_at) = packet  # fmt: skip
         at, size = index * self._stride, len(header)
         payload_at = at + size
         length = size + len(payload)
@@ -110,7 +107,12 @@ class Lane:
             timestamp,
             marker,
             slot,
-            *packet[10:],  # the fields from ``picture`` on
+            picture,
+            picture_at,
+            tl0,
+            tl0_at,
+            key_index,
+            key_index_at,
         )
 
     def give(self, larger: "Lane") -> None:
@@ -137,8 +139,27 @@ class Lane:
         """Write a row of the arena for each pair collected since the last call."""
         if not self._fans:
             return
-        self.seal()
-        self._write_all()
+        arena, added = self.arena, self._added
+        if added > len(self._pairs) or added > arena.capacity - arena.count:
+            self.seal()
+            self._write_all()
+            return
+        arena.unusual += expand(
+            self._records,
+            len(self._fans),
+            self._pad,
+            self._downtracks.matrix,
+            self._pairs,
+            self._scratch,
+            added,
+            self._peers.matrix,
+            arena.memory,
+            arena.rows,
+            arena.count,
+            PROTECT,
+        )
+        arena.count += added
+        self._forget_added()
 
     @property
     def added(self) -> bool:
@@ -157,20 +178,16 @@ class Lane:
         any more.
         """
         added = self._added
-        # The list of frames is made in the same place.
-        while len(self._pairs) < max(added, len(self._fans)):
-            self._pairs, self._spare = grown(self._pairs), grown(self._spare)
+        while len(self._pairs) < added:
+            self._pairs = grown(self._pairs)
+            self._scratch = np.zeros(scratch_size(self._most, len(self._pairs)), np.int32)
         seal(
             self._records,
             len(self._fans),
             self._pad,
             self._downtracks.matrix,
             self._pairs,
-            self._spare,
-            self._frames,
-            self._buckets,
-            self._counters,
-            self._order,
+            self._scratch,
         )
         self._next, self._end = 0, added
         self._forget_added()

@@ -63,11 +63,14 @@ class Egress:
             return
         if arena.plain:
             arena.unusual += protect(arena.rows, count, arena.memory, self._peers.matrix, PROTECT)
-        left = count - arena.unusual
+        left = count
         if arena.unusual:
+            left -= arena.unusual
             self._count_unusual(arena)
+        if left and self._ports:
+            left -= self._over_udp(self._ports[self._latest], arena)
         if left:
-            self._send_protected(arena, left)
+            self._elsewhere(arena, left)
         arena.clear()
 
     def resume_at(self, arena: SendArena) -> int:
@@ -88,22 +91,17 @@ class Egress:
             else:
                 tap.rtp(bytes(arena.packet(row)))
 
-    def _send_protected(self, arena: SendArena, left: int) -> None:
-        """Send the rows that are encrypted, of which there are ``left``."""
-        ports = self._ports
-        if ports:
-            left -= self._over_udp(ports[self._latest], arena)
-        if not left:
-            return
+    def _elsewhere(self, arena: SendArena, left: int) -> None:
+        """Send ``left`` encrypted rows that didn't go by the latest port."""
         latest = self._latest
-        for port in ports:
-            if port.index != latest:
+        for port in self._ports:
+            if port.index != latest and left:
                 found = self._over_udp(port, arena)
                 if found:
                     left -= found
                     self._latest = port.index
         if left:
-            self._elsewhere(arena)
+            self._over_tcp(arena)
 
     def _over_udp(self, port: UdpPort, arena: SendArena) -> int:
         """Send what goes out by a port; returns how many rows that were."""
@@ -194,7 +192,7 @@ class Egress:
             self.counters.calls += 1
         return len(found)
 
-    def _elsewhere(self, arena: SendArena) -> None:
+    def _over_tcp(self, arena: SendArena) -> None:
         """Send what goes over TCP; drop what has no destination."""
         rows = arena.rows[: arena.count]
         nowhere = (rows[:, ROW_STATE] == PROTECTED) & (self._peers.matrix[rows[:, ROW_PEER], PORT] < 0)

@@ -25,10 +25,10 @@ from sfu.compiled.intake import (
 from sfu.compiled.messages import (
     CONTROL,
     CONTROL_LENGTH,
-    CONTROL_WORDS,
     FLAGS,
     HEADER_NAME,
     HEADER_WORDS,
+    HEADERS_AT,
     IOV,
     IOV_LENGTH,
     SENT,
@@ -37,6 +37,7 @@ from sfu.compiled.messages import (
     VECTOR_WORDS,
     collect,
     group,
+    words_size,
 )
 from sfu.net.arrays import Int32s, Int64s, UInt8s, UInt64s
 
@@ -163,16 +164,11 @@ class Sender:
     """
 
     __slots__ = (
-        "_arrays",
         "_gso_works",
-        "_headers",
         "_headers_address",
         "_headers_pointer",
         "_sums",
-        "_targets",
-        "_totals",
-        "_vectors",
-        "_vectors_address",
+        "_words",
         "gso_refused",
         "octets",
         "size",
@@ -181,16 +177,10 @@ class Sender:
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._vectors: Int64s = np.zeros((size, VECTOR_WORDS), np.int64)
-        self._vectors_address = self._vectors.ctypes.data
-        self._targets: Int64s = np.zeros((size, TARGET_COLUMNS), np.int64)
-        self._headers: Int64s = np.zeros((size, HEADER_WORDS), np.int64)
-        self._headers_address = self._headers.ctypes.data
+        self._words: Int64s = np.zeros(words_size(size), np.int64)
+        self._headers_address = self._words.ctypes.data + HEADERS_AT * 8
         self._headers_pointer = _ffi.cast("void *", self._headers_address)
-        controls: Int64s = np.zeros((size, CONTROL_WORDS), np.int64)
-        self._arrays = self._vectors, self._targets, self._headers, controls
-        self._totals: Int64s = np.zeros(2, np.int64)
-        self._sums = self._totals.data
+        self._sums = self._words.data
         self._gso_works = True
         self.gso_refused = 0
         """GSO messages that were sent again as single datagrams."""
@@ -219,40 +209,38 @@ class Sender:
         calls it took; the rest was refused.
         """
         self.unsent = _NO_ROWS
-        messages = collect(
-            rows, first, count, memory, peers, port, gso and self._gso_works, *self._arrays, self._totals
-        )
-        datagrams, octets = self._sums
+        gso = gso and self._gso_works
+        messages = collect(rows, first, count, memory, peers, port, gso, self._words)
         if not messages:
             return 0, 0, 0
+        datagrams = self._sums[0]
         assert _lib is not None
         taken: int = _lib.sendmmsg(fd, self._headers_pointer, messages, socket.MSG_DONTWAIT)
         if taken == messages:
-            self.octets += octets
+            self.octets += self._sums[1]
             return datagrams, datagrams, 1
-        return datagrams, *self._go_on(fd, datagrams, messages, taken)
+        return datagrams, *self._go_on(fd, count, messages, taken)
 
-    def _go_on(self, fd: int, datagrams: int, messages: int, taken: int) -> tuple[int, int]:
+    def _go_on(self, fd: int, size: int, messages: int, taken: int) -> tuple[int, int]:
         """After a first call that took fewer messages; those of several datagrams that are refused are sent again one
-        by one. Returns how many datagrams were sent, and system calls."""
-        sent, calls, refused = self._flush(fd, datagrams, messages, taken)
+        by one. ``size``: of the tables. Returns how many datagrams were sent, and system calls."""
+        tables = _Tables(self._words, size)
+        sent, calls, refused = self._flush(fd, tables, int(self._words[0]), messages, taken)
         if refused:
-            chosen = np.concatenate([self._datagrams(message) for message in refused])
+            chosen = np.concatenate([tables.datagrams(message) for message in refused])
             count = len(chosen)
-            self._vectors[:count], self._targets[:count] = self._vectors[chosen], self._targets[chosen]
-            messages = group(count, False, *self._arrays)
+            for table in (tables.vectors, tables.targets):
+                table[:count] = table[chosen]
+            messages = group(self._words, size, count, False)
             assert _lib is not None
             taken = _lib.sendmmsg(fd, self._headers_pointer, messages, socket.MSG_DONTWAIT)
-            more_sent, more_calls, _ = self._flush(fd, count, messages, taken)
+            more_sent, more_calls, _ = self._flush(fd, tables, count, messages, taken)
             sent, calls = sent + more_sent, calls + more_calls
         return sent, calls
 
-    def _datagrams(self, message: int) -> Int64s:
-        """Indices of a message's datagrams."""
-        start = (int(self._headers[message, IOV]) - self._vectors_address) // (8 * VECTOR_WORDS)
-        return np.arange(start, start + int(self._headers[message, IOV_LENGTH]))
-
-    def _flush(self, fd: int, datagrams: int, messages: int, result: int) -> tuple[int, int, list[int]]:
+    def _flush(
+        self, fd: int, tables: "_Tables", datagrams: int, messages: int, result: int
+    ) -> tuple[int, int, list[int]]:
         """Go on after a first call that returned ``result``.
 
         Returns datagrams sent, system calls, and the messages of several datagrams that were refused.
@@ -261,19 +249,20 @@ class Sender:
         done = sent = 0
         calls = 1
         refused = []
+        headers = tables.headers
         while True:
             if result > 0:
-                taken = self._headers[done : done + result]
+                taken = headers[done : done + result]
                 sent += int(taken[:, IOV_LENGTH].sum())
                 self.octets += int((taken[:, SENT] & 0xFFFFFFFF).sum())
                 done += result
             elif _ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
                 # The socket's buffer is full: later packets are worth more than these.
-                rows = self._targets[int(self._datagrams(done)[0]) : datagrams, TARGET_ROW]
+                rows = tables.targets[int(tables.datagrams(done)[0]) : datagrams, TARGET_ROW]
                 self.unsent = np.concatenate([rows, self.unsent])
                 break
             elif _ffi.errno != errno.EINTR:
-                if self._headers[done, IOV_LENGTH] > 1:
+                if headers[done, IOV_LENGTH] > 1:
                     refused.append(done)
                     self.gso_refused += 1
                     self._gso_works = self._gso_works and _ffi.errno != errno.EIO
@@ -284,3 +273,21 @@ class Sender:
             result = _lib.sendmmsg(fd, pointer, messages - done, socket.MSG_DONTWAIT)
             calls += 1
         return sent, calls, refused
+
+
+class _Tables:
+    """What :func:`collect` has written, by table."""
+
+    def __init__(self, words: Int64s, size: int) -> None:
+        columns = (HEADER_WORDS, VECTOR_WORDS, TARGET_COLUMNS)
+        ends = HEADERS_AT + np.cumsum(columns) * size
+        self.headers, self.vectors, self.targets = (
+            words[end - width * size : end].reshape(size, width)
+            for end, width in zip(ends.tolist(), columns, strict=True)
+        )
+        self._first = self.vectors.ctypes.data
+
+    def datagrams(self, message: int) -> Int64s:
+        """Indices of a message's datagrams."""
+        start = (int(self.headers[message, IOV]) - self._first) // (8 * VECTOR_WORDS)
+        return np.arange(start, start + int(self.headers[message, IOV_LENGTH]))

@@ -13,6 +13,7 @@ from sfu.compiled.messages import (
     HEADER_NAME,
     HEADER_NAME_LENGTH,
     HEADER_WORDS,
+    HEADERS_AT,
     IOV,
     IOV_LENGTH,
     MAX_GSO_BYTES,
@@ -24,6 +25,7 @@ from sfu.compiled.messages import (
     VECTOR_WORDS,
     collect,
     group,
+    words_size,
 )
 from sfu.compiled.outgoing import (
     NAME,
@@ -43,24 +45,25 @@ class Kernel:
     """What the kernel would read."""
 
     def __init__(self, size: int) -> None:
-        self.vectors = np.full((size, VECTOR_WORDS), -1, np.int64)
-        self.targets = np.full((size, TARGET_COLUMNS), -1, np.int64)
-        self.headers = np.full((size, HEADER_WORDS), -1, np.int64)
-        self.controls = np.full((size, CONTROL_WORDS), -1, np.int64)
-
-    @property
-    def arrays(self) -> tuple[np.ndarray, ...]:
-        return self.vectors, self.targets, self.headers, self.controls
+        self.words = np.full(words_size(size), -1, np.int64)
+        tables = []
+        at = HEADERS_AT
+        for width in (HEADER_WORDS, VECTOR_WORDS, TARGET_COLUMNS, CONTROL_WORDS):
+            tables.append(self.words[at : at + size * width].reshape(size, width))
+            at += size * width
+        assert at == len(self.words)
+        self.headers, self.vectors, self.targets, self.controls = tables
 
 
 def runs(datagrams: list[tuple[int, int]], *, gso: bool = True) -> list[list[tuple[int, int]]]:
     """Datagrams (size, destination) by message."""
-    kernel = Kernel(len(datagrams))
+    size = len(datagrams)
+    kernel = Kernel(size)
     kernel.vectors[:, 1] = [size for size, _ in datagrams]
     kernel.targets[:, TARGET_NAME] = [name for _, name in datagrams]
     kernel.targets[:, TARGET_LENGTH] = 16
     found = []
-    for message in range(group(len(datagrams), gso, *kernel.arrays)):
+    for message in range(group(kernel.words, size, size, gso)):
         header = kernel.headers[message].tolist()
         start = (header[IOV] - kernel.vectors.ctypes.data) // 16
         run = datagrams[start : start + header[IOV_LENGTH]]
@@ -121,16 +124,15 @@ def test_rows_of_one_port_are_collected_from_the_first_on() -> None:
         (13, 2, PROTECTED),
         (14, 0, PROTECTED),
     ]
-    totals = np.zeros(2, np.int64)
     kernel = Kernel(5)
-    assert collect(rows, 3, 5, memory, peers, 7, True, *kernel.arrays, totals) == 1
-    assert totals.tolist() == [2, 24]
+    assert collect(rows, 3, 5, memory, peers, 7, True, kernel.words) == 1
+    assert kernel.words[:2].tolist() == [2, 24]
     assert kernel.targets[:2].tolist() == [[1000, 28, 4], [1000, 28, 0]]
     base = memory.ctypes.data
     assert kernel.vectors[:2].tolist() == [[base + 4 * 64, 14], [base, 10]]
     rows[:, 2] = PLAIN
-    assert collect(rows, 0, 5, memory, peers, 7, True, *kernel.arrays, totals) == 0
-    assert totals.tolist() == [0, 0]
+    assert collect(rows, 0, 5, memory, peers, 7, True, kernel.words) == 0
+    assert kernel.words[:2].tolist() == [0, 0]
     assert rows[:, ROW_LENGTH].tolist() == [10, 11, 12, 13, 14]
     assert rows[:, ROW_PEER].tolist() == [0, 1, 0, 2, 0]
     assert kernel.targets[2:, TARGET_ROW].tolist() == [-1] * 3

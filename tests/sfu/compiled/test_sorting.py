@@ -4,14 +4,14 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.compiled.sorting import DIGITS, order
+from sfu.compiled.sorting import order, spare_size
 
 
 def _ordered(keys: list[int]) -> list[tuple[int, ...]]:
     rows = np.array([(key, n, 2 * n) for n, key in enumerate(keys)] or np.zeros((0, 3)), np.int32)
     beyond = np.array([[-1, -1, -1]], np.int32)
     rows = np.concatenate([rows, beyond])
-    order(rows, np.empty_like(rows), np.empty(DIGITS, np.int32), len(keys))
+    order(rows, len(keys), np.full(spare_size(len(keys)), 7, np.int32))
     assert rows[-1].tolist() == [-1, -1, -1]
     return [tuple(row) for row in rows[:-1].tolist()]
 
