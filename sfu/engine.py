@@ -17,9 +17,11 @@ from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import TEMPLATES, Lane
 from sfu.forwarding.profile import ProfileRegistry
+from sfu.forwarding.stream_table import StreamTable
 from sfu.housekeeping import URGENT_S, Housekeeping
 from sfu.mux import Mux
 from sfu.net.addresses import candidates
+from sfu.net.arrays import Int64s
 from sfu.net.dtls import Certificate
 from sfu.net.egress import Egress
 from sfu.net.outbox import Outbox
@@ -59,7 +61,11 @@ class Engine:
         self.ports: list[UdpPort] = []
         self._tcp = TcpPort(self._on_tcp, self._on_tcp_closed, config.max_transports)
         self.egress = Egress(self.peers, self.ports, batch=config.use_sendmmsg, gso=config.use_gso)
-        lanes = self._lanes = [self._lane(SendArena(_ROWS, stride), self._drain) for stride in _ROW_BYTES]
+        streams = StreamTable(config.history_bytes)
+        lanes = self._lanes = [
+            self._lane(SendArena(_ROWS, stride), self._drain, words=words)
+            for stride, words in zip(_ROW_BYTES, streams.forwarding.lanes, strict=True)
+        ]
         pieces = [SendArena(PIECE, stride, piecewise=True) for stride in _ROW_BYTES]
         lanes[0].arena.urgent = pieces[0].urgent = True
         waiting = [self._lane(arena, self.egress.send) for arena in pieces]
@@ -67,7 +73,9 @@ class Engine:
         self.backlog = Backlog(waiting, asides, self.egress.send, self.egress.resume_at, self._on_backlog)
         self._going_on = self._keeping_house = False
         self.down_tracks.settle, self.down_tracks.forget = self.backlog.settle, self.backlog.forget
-        self.forwarder = Forwarder(self.down_tracks, lanes, self.backlog, lambda: secrets.randbits(31))
+        self.forwarder = Forwarder(
+            self.down_tracks, lanes, self.backlog, lambda: secrets.randbits(31), streams
+        )
         self.mux = Mux(self.peers)
         self._outbox = Outbox(self.peers, self.ports, batch=config.use_sendmmsg)
         acknowledgements = Acknowledgements(self._outbox)
@@ -81,6 +89,7 @@ class Engine:
             self._new_ssrc,
             _speech(config),
             self._end_subscription,
+            streams,
         )
         self.tick = Tick(
             self.mux,
@@ -102,9 +111,15 @@ class Engine:
         self._candidates: tuple[str, ...] = ()
         self._tcp_candidates: tuple[str, ...] = ()
 
-    def _lane(self, arena: SendArena, drain: Callable[[SendArena], None], templates: int = TEMPLATES) -> Lane:
+    def _lane(
+        self,
+        arena: SendArena,
+        drain: Callable[[SendArena], None],
+        templates: int = TEMPLATES,
+        words: Int64s | None = None,
+    ) -> Lane:
         pad = self.config.use_gso and self.config.use_sendmmsg
-        return Lane(arena, self.down_tracks, self.peers, drain, pad=pad, templates=templates)
+        return Lane(arena, self.down_tracks, self.peers, drain, pad=pad, templates=templates, words=words)
 
     def _drain(self, full: SendArena) -> None:
         """Make room in a lane; smaller packets are numbered before larger ones, so they go first."""

@@ -10,17 +10,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sfu.compiled import intake
+from sfu.compiled import history, intake
 from sfu.compiled.intake import (
     MEDIA,
     NEWEST_US,
     RECORD_WORDS,
     RECORDS,
     REJECTED,
+    RELAYED,
     STRANGERS,
     TOTALS,
 )
-from sfu.forwarding.delivery import AUDIO_CLOCK, Delivery, MediaSink
+from sfu.compiled.relay import relay
+from sfu.compiled.vp8 import DESCRIPTOR_WORDS
+from sfu.forwarding.delivery import Delivery, MediaSink
 from sfu.mux import Mux
 from sfu.net import srtp
 from sfu.net.arrays import Int64s
@@ -62,6 +65,9 @@ class Intake:
         self._totals: Int64s = np.zeros(TOTALS, np.int64)
 
         self._total: Any = self._totals.data
+        self._found: Int64s = np.zeros(DESCRIPTOR_WORDS, np.int64)
+        self._numbers: Int64s = np.zeros(history.RECORD_WORDS, np.int64)
+        self._call = 0
 
     @property
     def rejected(self) -> int:
@@ -75,8 +81,13 @@ class Intake:
         at_us: int = self._total[NEWEST_US]
         return at_us
 
-    def take(self, port: UdpPort, count: int, now: float) -> Iterator[Other]:
+    def take(
+        self, port: UdpPort, count: int, now: float, abs_send_time: int = 0, *, pictures: bool = True
+    ) -> Iterator[Other]:
         """Take the batch of ``count`` datagrams; media goes on at once, everything else is returned one by one.
+
+        ``abs_send_time`` is the time for headers of packets that go on. Without ``pictures`` all video goes the way of
+        single packets.
 
         What is returned may change what the rest of the batch means, so it is to be dealt with before the next.
         """
@@ -112,7 +123,34 @@ class Intake:
             if self._total[STRANGERS]:
                 self._mux.strangers += self._total[STRANGERS]
                 self._total[STRANGERS] = 0
+            self._relay(port, abs_send_time, now, pictures=pictures)
             yield from self._deliver(port.memory, self._total[RECORDS], now)
+
+    def _relay(self, port: UdpPort, abs_send_time: int, now: float, *, pictures: bool) -> None:
+        table = self._table
+        tables = table.forwarding
+        self._call += 1
+        relay(
+            port.receiver.rows,
+            self._records,
+            self._totals,
+            table.rows.words,
+            tables.layers.words,
+            tables.layers.reals,
+            tables.renditions.words,
+            tables.plans.index.table,
+            tables.plans.words,
+            table.layouts.words,
+            tables.lanes,
+            tables.store.ring,
+            tables.store.head,
+            self._found,
+            self._numbers,
+            abs_send_time,
+            self._call,
+            pictures,
+            now,
+        )
 
     def _deliver(self, memory: memoryview, count: int, now: float) -> Iterator[Other]:
         streams, known = self._table.streams, self._table.layouts.known
@@ -128,19 +166,16 @@ class Intake:
             end,
             number,
             arrival_us,
+            _,
         ) in _RECORD.iter_unpack(self._record_bytes[: count * _RECORD.size]):
-            if kind != MEDIA:
+            if kind not in (MEDIA, RELAYED):
                 yield Other(kind, row, owner, end, arrival_us)
                 continue
             stream = streams[stream_row]
-            if stream.audio:
-                layer = stream.layer
-                if not layer.renditions and stream.started and sequence % AUDIO_CLOCK:
-                    layer.last_packet_at = now
-                    continue
-                deliver = sound
-            else:
-                deliver = picture
+            if kind == RELAYED:
+                self._delivery.noted(stream, timestamp, now)
+                continue
+            deliver = sound if stream.audio else picture
             layout = known[number]
             assert layout is not None
             at = row * ROW_BYTES

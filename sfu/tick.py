@@ -94,7 +94,7 @@ class Tick:
         if not count:
             return False
         last: list[Other] = []
-        for other in self._intake.take(port, count, self._now):
+        for other in self._intake.take(port, count, self._now, self._abs_send_time, pictures=not self._sheds):
             if other.kind in (RTCP, DTLS):
                 last.append(other)
             else:

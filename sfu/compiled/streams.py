@@ -1,6 +1,6 @@
 """What each packet changes of a received stream and of a microphone's meter.
 
-Both are rows of words, a cache line each; some words are floats, for which the same memory is passed a second time.
+Both are rows of words; some words are floats, for which the same memory is passed a second time.
 """
 
 import math
@@ -9,10 +9,24 @@ from sfu.compiled.arrays import Floats, Floats2, Words2
 from sfu.compiled.jit import compiled, part
 
 # A stream. Extended sequence number and timestamp of the newest packet (-1 before the first), when that timestamp was
-# new (monotonic seconds, float), jitter (clock ticks, float), clock rate, payload type of the newest packet (-1 before
-# the first), row of the meter (0: none), and up to four layouts that its packets had lately, 16 bits each.
-HIGHEST, TIMESTAMP, TIMESTAMP_AT, JITTER, CLOCK_RATE, PAYLOAD_TYPE, METER, LAYOUTS = range(8)
-STREAM_WORDS = 8
+# new (monotonic seconds, float), jitter (clock ticks, float), clock rate, payload type of the newest packet (-1
+# before the first), row of the meter (0: none), up to four layouts that its packets had lately, 16 bits each; row of
+# its layer, codec slot of its payload type, and VP8's picture id and TL0PICIDX, extended, of the newest picture.
+(
+    HIGHEST,
+    TIMESTAMP,
+    TIMESTAMP_AT,
+    JITTER,
+    CLOCK_RATE,
+    PAYLOAD_TYPE,
+    METER,
+    LAYOUTS,
+    LAYER,
+    SLOT,
+    PICTURE,
+    TL0,
+) = range(12)
+STREAM_WORDS = 16
 LAYOUT_BITS = 16
 
 # A meter. When its newest packet came (float), milliseconds observed in this window, how many of them were speech, the

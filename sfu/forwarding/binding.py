@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sfu.compiled.streams import METER
+from sfu.compiled.streams import LAYER, METER, SLOT
 from sfu.control import MediaKind
 from sfu.forwarding.layout import Layout, SourceExtensions
 from sfu.forwarding.reader import Reader, reader_for
@@ -41,6 +41,7 @@ class InStream:
     """One SSRC of media."""
 
     __slots__ = (
+        "_rows",
         "audio",
         "frame_timestamp",
         "layer",
@@ -49,7 +50,6 @@ class InStream:
         "nacks",
         "reader",
         "row",
-        "slot",
         "started",
         "stats",
         "track",
@@ -66,8 +66,6 @@ class InStream:
         self.layer = layer
         self.layout = layout
         """Of the newest packet."""
-        self.slot = 0
-        """The codec slot of the newest packet's payload type."""
         self.started = False
         """Its first packet has been delivered."""
         self.track = binding.track
@@ -77,10 +75,22 @@ class InStream:
         self.stats = ReceiveStream(binding.track.clock_rate, table.rows, self.nacks)
         self.row = self.stats.row
         """In the table of streams."""
+        self._rows = table.rows
+        self._rows.word[self.row, LAYER] = layer.row
         if meter is not None:
             table.rows.word[self.row, METER] = meter.row
         self.frame_timestamp = -1
-        self.reader: Reader = reader_for(binding.track.main.mime)
+        self.reader: Reader = reader_for(binding.track.main.mime, table.rows, self.row)
+
+    @property
+    def slot(self) -> int:
+        """The codec slot of the newest packet's payload type."""
+        slot: int = self._rows.word[self.row, SLOT]
+        return slot
+
+    @slot.setter
+    def slot(self, slot: int) -> None:
+        self._rows.word[self.row, SLOT] = slot
 
 
 class Repair:

@@ -2,13 +2,11 @@
 
 from typing import Protocol
 
+from sfu.compiled.relay import AUDIO_CLOCK
 from sfu.forwarding.binding import InStream
 from sfu.forwarding.layout import Layout
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.uptrack import Layer
-
-AUDIO_CLOCK = 8
-"""One in so many packets of audio is enough to know how its timestamps relate to real time."""
 
 
 class MediaSink(Protocol):
@@ -28,6 +26,16 @@ class Delivery:
 
     def __init__(self, sink: MediaSink) -> None:
         self._sink = sink
+
+    def noted(self, stream: InStream, timestamp: int, now: float) -> None:
+        """A packet that compiled loops let go on, of which more is to be noted: one of sound now and then, or the first
+        of a frame.
+        """
+        if stream.audio:
+            stream.layer.clock.observe(timestamp, now)
+        else:
+            stream.frame_timestamp = timestamp
+            stream.layer.frame(timestamp, now)
 
     def sound(
         self,
@@ -53,6 +61,8 @@ class Delivery:
         if layer.renditions:
             packet = stream.reader.read(payload, timestamp, marker, slot, layout, block)
             self._sink.media(layer, sequence, packet)
+        elif not layer.ready:
+            layer.publish()
 
     def picture(
         self,

@@ -164,7 +164,7 @@ class DownTrack:
         if rendition is None:
             self.stop()
         elif rendition is not self.rendition:
-            rendition.waiting.add(self)
+            rendition.expect(self)
             rendition.layer.keyframes.attention.ring()
 
     def stop(self) -> None:

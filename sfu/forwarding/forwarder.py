@@ -7,10 +7,12 @@ from sfu.forwarding.backlog import Backlog, Waiting
 from sfu.forwarding.downtrack import DownTrack, Span
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.fan import Fan, fan_of
+from sfu.forwarding.layout import Layout
 from sfu.forwarding.matrix import Lane
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.profile import Profile
 from sfu.forwarding.rendition import Rendition
+from sfu.forwarding.stream_table import StreamTable
 from sfu.forwarding.uptrack import Layer
 
 
@@ -18,14 +20,22 @@ class Forwarder:
     """One per engine; ``lanes`` are ordered by size. What they take goes at once, the backlog's waits."""
 
     def __init__(
-        self, table: DownTrackTable, lanes: Sequence[Lane], backlog: Backlog, seeds: Callable[[], int]
+        self,
+        table: DownTrackTable,
+        lanes: Sequence[Lane],
+        backlog: Backlog,
+        seeds: Callable[[], int],
+        streams: StreamTable | None = None,
     ) -> None:
+        """``streams`` are those that packets come of, where compiled loops are told what they may do."""
         self._table = table
         self._lanes = lanes
         self._neighbours = list(pairwise(lanes))
         self._backlog = backlog
         self._seeds = seeds
         """Random 31-bit numbers, where a down track's counters begin."""
+        self._streams = StreamTable() if streams is None else streams
+        self._tables = self._streams.forwarding
         self.oversized = 0
         """Packets too large for any lane, dropped."""
 
@@ -62,6 +72,7 @@ class Forwarder:
                     backlog.add(rendition, Waiting(header, twcc_at, number, numbered, fan, stream))
                 else:
                     lane.add(header, twcc_at, number, numbered, fan, stream)
+        self._publish(layer, packet.layout)
 
     def expand(self, *, together: bool = False) -> None:
         """Write all copies that don't wait; they are sent by whoever empties the lanes' arenas.
@@ -74,6 +85,19 @@ class Forwarder:
                 small.give(large)
         for lane in self._lanes:
             lane.expand()
+        self._tables.retired.clear()
+
+    def _publish(self, layer: Layer, layout: Layout) -> None:
+        """Let compiled loops take further packets of a layer, if nobody waits and no copies have to."""
+        if any(self._backlog.takes(rendition) for rendition in layer.renditions):
+            layer.unready()
+            return
+        if not layer.ready:
+            layer.publish()
+        if layer.ready:
+            for rendition in layer.renditions:
+                for profile, _ in rendition.fanout():
+                    self._streams.plan(profile, layout)
 
     def _admit(self, rendition: Rendition, sequence: int, packet: MediaPacket, now: float) -> None:
         """Let those switch who can, before any rendition takes the packet: else the old one would forward it too."""

@@ -1,7 +1,7 @@
 """Layouts of header extensions by number, for compiled loops to compare packets with.
 
-The first bytes of a packet are taken as words; a packet has a layout if they are, under the layout's mask, the layout's
-pattern. That covers the first byte too: such packets have neither CSRCs nor padding.
+The first bytes of a packet are taken as words; a packet has a layout if they are, under the layout's mask, the
+layout's pattern. That covers the first byte too: such packets have neither CSRCs nor padding.
 """
 
 import numpy as np
@@ -24,6 +24,9 @@ UNKNOWN = 0
 LAYOUTS = 1024
 """Layouts remembered at most."""
 _PLAIN, _EXTENDED = 0x80, 0x90
+_NUMBER = 0xFFFF
+EPOCH = 0
+"""Where, in the row of what is unknown, it says how often everything was forgotten; a multiple of all numbers."""
 
 
 class LayoutTable:
@@ -64,10 +67,27 @@ class LayoutTable:
         words[LEVEL_AT] = end - 1 - layout.level // 8 if layout.level >= 0 else 0
         return number
 
+    def number_of(self, layout: Layout) -> int:
+        """The number of a layout, if it has one."""
+        return self._numbers.get(layout, UNKNOWN)
+
+    def known_number(self, layout: Layout) -> int:
+        """The number of a layout for who keeps it, 0 if it has none; :meth:`of` takes it back, for as long as it
+        is known.
+        """
+        number = self.number_of(layout)
+        return number and int(self.words[UNKNOWN, EPOCH]) | number
+
+    def of(self, known_number: int) -> Layout | None:
+        """The layout that has been kept under a number; None if it is known no more."""
+        number = known_number & _NUMBER
+        return self.known[number] if known_number - number == self.words[UNKNOWN, EPOCH] else None
+
     def clear(self) -> None:
         """Forget everything."""
         del self.known[1:]
         self._numbers.clear()
+        self.words[UNKNOWN, EPOCH] += _NUMBER + 1
 
 
 def _words(number: int, size: int) -> Int64s:

@@ -8,12 +8,14 @@ and transport-wide sequence number, and encrypts. See :mod:`sfu.compiled.copies`
 
 import struct
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from sfu.compiled.copies import expand, seal, write
 from sfu.compiled.outgoing import COPY_COLUMNS, COPY_DOWN, COPY_PEER, PACKET_COLUMNS
 from sfu.compiled.packing import MOST_PACKETS, scratch_size
+from sfu.compiled.relay import ADDED, COPIES, LANE_WORDS
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.fan import Fan
@@ -44,8 +46,12 @@ class Lane:
         *,
         pad: bool = False,
         templates: int = TEMPLATES,
+        words: Int64s | None = None,
     ) -> None:
-        """``pad``: make packets of a frame equally long where that is cheap, for UDP GSO."""
+        """``pad``: make packets of a frame equally long where that is cheap, for UDP GSO.
+
+        ``words`` take what compiled loops need to add packets, as :mod:`sfu.compiled.relay` says.
+        """
         stride = arena.stride
         self.largest = stride - SRTP_TAG_BYTES
         """Bytes of the longest template."""
@@ -60,10 +66,11 @@ class Lane:
         self._memory, self._address = memory.data, memory.ctypes.data
         self._records: Int64s = np.zeros((templates, PACKET_COLUMNS), np.int64)
         self._record_bytes = self._records.data.cast("B")
+        words = np.zeros(LANE_WORDS, np.int64) if words is None else words
+        words[:ADDED] = memory.ctypes.data, self._records.ctypes.data, stride, self.largest, templates
+        self._word: Any = words.data
         self._fans: list[Fan] = []
-        """Of the packets added, to keep them alive."""
-        self._added = 0
-        """Copies of those packets."""
+        """Of packets added, to keep them alive."""
         self._pairs: Int32s = np.zeros((_PAIRS, COPY_COLUMNS), np.int32)
         """Destination, down track and template of each copy."""
         self._next = self._end = 0
@@ -78,13 +85,15 @@ class Lane:
         ``header`` is the RTP header with its extension block; ``twcc_at`` the offset in it of the transport-wide
         sequence number to stamp, 0 for none. Packets of one ``stream`` don't change places.
         """
-        index = len(self._fans)
+        word = self._word
+        index = word[ADDED]
         if index == self._most:
             self.expand()
             index = 0
         self._fans.append(fan)
         _, address, count = fan
-        self._added += count
+        word[ADDED] = index + 1
+        word[COPIES] += count
         (payload, timestamp, marker, slot, _, _, _, _, _, _,
          picture, picture_at, tl0, tl0_at, key_index, key_index_at) = packet  # fmt: skip
         at, size = index * self._stride, len(header)
@@ -117,36 +126,39 @@ class Lane:
 
     def give(self, larger: "Lane") -> None:
         """Leave what it has been given to a lane of larger packets, if both have few copies to write."""
-        if self._added and larger.adopt(self._fans, self._added, self._record_bytes):
+        word = self._word
+        if word[ADDED] and larger.adopt(self._fans, word[ADDED], word[COPIES], self._record_bytes):
             self._forget_added()
 
-    def adopt(self, fans: list[Fan], copies: int, records: memoryview) -> bool:
+    def adopt(self, fans: list[Fan], count: int, copies: int, records: memoryview) -> bool:
         """Take packets of so many copies in front of what it has been given; False for too many, or if it has none.
 
         The packets' bytes stay where they are until these are written.
         """
-        count, ours = len(fans), len(self._fans)
-        if not ours or self._added + copies > TOGETHER or count + ours > self._most:
+        word = self._word
+        ours = word[ADDED]
+        if not ours or word[COPIES] + copies > TOGETHER or count + ours > self._most:
             return False
         front, size = count * _RECORD.size, ours * _RECORD.size
         self._record_bytes[front : front + size] = self._record_bytes[:size]
         self._record_bytes[:front] = records[:front]
-        self._fans[:0] = fans
-        self._added += copies
+        self._fans += fans
+        word[ADDED] = count + ours
+        word[COPIES] += copies
         return True
 
     def expand(self) -> None:
         """Write a row of the arena for each pair collected since the last call."""
-        if not self._fans:
+        if not self._word[ADDED]:
             return
-        arena, added = self.arena, self._added
+        arena, packets, added = self.arena, self._word[ADDED], self._word[COPIES]
         if added > len(self._pairs) or added > arena.capacity - arena.count:
             self.seal()
             self._write_all()
             return
         arena.unusual += expand(
             self._records,
-            len(self._fans),
+            packets,
             self._pad,
             self._downtracks.matrix,
             self._pairs,
@@ -164,7 +176,7 @@ class Lane:
     @property
     def added(self) -> bool:
         """Whether there is something to expand."""
-        return bool(self._fans)
+        return bool(self._word[ADDED])
 
     @property
     def left(self) -> int:
@@ -177,13 +189,13 @@ class Lane:
         ``first_peer``: the row of the peer table to begin with, -1 for the first there is. The fan-outs are not needed
         any more.
         """
-        added = self._added
+        packets, added = self._word[ADDED], self._word[COPIES]
         while len(self._pairs) < added:
             self._pairs = grown(self._pairs)
             self._scratch = np.zeros(scratch_size(self._most, len(self._pairs)), np.int32)
         seal(
             self._records,
-            len(self._fans),
+            packets,
             self._pad,
             self._downtracks.matrix,
             self._pairs,
@@ -257,4 +269,4 @@ class Lane:
 
     def _forget_added(self) -> None:
         self._fans.clear()
-        self._added = 0
+        self._word[ADDED] = self._word[COPIES] = 0

@@ -6,6 +6,7 @@ fixed place in the block and is stamped by the matrix.
 """
 
 from collections.abc import Mapping
+from itertools import count
 from typing import NamedTuple
 
 from sfu.forwarding.layout import Layout, SourceExtensions
@@ -34,7 +35,10 @@ _PLANS = 1024
 """Publishers' layouts that a profile remembers."""
 
 
-class _Plan(NamedTuple):
+_numbers = count()
+
+
+class Plan(NamedTuple):
     """How a profile's headers are made of blocks of one layout: numbers again, so that a few shifts do it."""
 
     base: int
@@ -51,18 +55,30 @@ class _Plan(NamedTuple):
 class Profile:
     """One numbering of header extensions. Compare by identity: an engine keeps one object per numbering."""
 
-    __slots__ = ("_constant", "_made", "_made_at", "_made_of", "_plans", "abs_send_time_id", "ids", "twcc_id")
+    __slots__ = (
+        "_constant",
+        "_made",
+        "_made_at",
+        "_made_of",
+        "_plans",
+        "abs_send_time_id",
+        "ids",
+        "number",
+        "twcc_id",
+    )
 
     def __init__(self, ids: Mapping[str, int], playout_delay: bytes = b"") -> None:
         """``playout_delay`` is put on every packet, in place of the publisher's own; empty passes that on."""
+        self.number = next(_numbers)
+        """No other profile's, ever."""
         self.ids = dict(ids)
         """Extension URI to the id that the subscriber expects."""
         self.twcc_id = self.ids.get(ExtensionUri.TRANSPORT_CC, 0)
         self.abs_send_time_id = self.ids.get(ExtensionUri.ABS_SEND_TIME, 0)
         delay_id = self.ids.get(ExtensionUri.PLAYOUT_DELAY, 0) if playout_delay else 0
         self._constant: tuple[tuple[int, bytes], ...] = ((delay_id, playout_delay),) if delay_id else ()
-        self._plans: dict[Layout, _Plan] = {}
-        self._made_of: _Plan | None = None
+        self._plans: dict[Layout, Plan] = {}
+        self._made_of: Plan | None = None
         """The plan of the newest header without a publisher's values: those of a tick are all the same ..."""
         self._made_at = -1
         """... at one send time ..."""
@@ -75,7 +91,7 @@ class Profile:
         if plan is None:
             if len(self._plans) >= _PLANS:
                 self._plans.clear()
-            plan = self._plans[layout] = self._plan(layout)
+            plan = self._plans[layout] = self.plan(layout)
         elif self._made_of is plan and self._made_at == abs_send_time:
             return self._made
         header, size, twcc_at, sent, moves = plan
@@ -88,7 +104,8 @@ class Profile:
             self._made_of, self._made_at, self._made = plan, abs_send_time, made
         return made
 
-    def _plan(self, layout: Layout) -> _Plan:
+    def plan(self, layout: Layout) -> Plan:
+        """How headers are made of blocks of a layout."""
         passed = self._passed(layout)
         elements = list(self._constant)
         if self.abs_send_time_id:
@@ -98,7 +115,7 @@ class Profile:
         ours = len(elements)
         elements += [(id_, bytes(bits // 8)) for id_, _, bits in passed]
         if not elements:
-            return _Plan(0x80 << 8 * (FIXED_HEADER - 1), FIXED_HEADER, 0, -1, ())
+            return Plan(0x80 << 8 * (FIXED_HEADER - 1), FIXED_HEADER, 0, -1, ())
         two_byte = any(id_ > 14 or not 0 < len(value) <= 16 for id_, value in elements)
         block = b""
         ends = []
@@ -110,7 +127,7 @@ class Profile:
         start = (_TWO_BYTE if two_byte else _ONE_BYTE) << 16 | words
         header = b"\x90" + bytes(FIXED_HEADER - 1) + start.to_bytes(4, "big") + block.ljust(words * 4, b"\0")
         shifts = [8 * (words * 4 - end) for end in ends]
-        return _Plan(
+        return Plan(
             int.from_bytes(header, "big"),
             len(header),
             FIXED_HEADER + 4 + ends[0] - 2 if self.twcc_id else 0,

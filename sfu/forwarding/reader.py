@@ -7,9 +7,11 @@ encrypted. A payload that makes no sense is forwarded as it is, as a packet in t
 from typing import Protocol
 
 from sfu.codecs import keyframe, vp8
+from sfu.compiled.streams import PICTURE, TL0
 from sfu.forwarding.layout import Layout
 from sfu.forwarding.packet import MediaPacket, packet_of
 from sfu.rtp.sequence import extend_bits
+from sfu.streams.columns import StreamRows
 
 
 class Reader(Protocol):
@@ -54,11 +56,14 @@ class KeyframeReader:
 class Vp8Reader:
     """VP8 (RFC 7741): temporal layers, and ids that must go on without holes."""
 
-    __slots__ = ("_continued", "_picture", "_rest", "_tl0")
+    __slots__ = ("_continued", "_rest", "_row", "_rows")
 
-    def __init__(self) -> None:
-        self._picture = 1 << 15
-        self._tl0 = 1 << 8
+    def __init__(self, rows: StreamRows | None = None, row: int = 0) -> None:
+        """Keeps ids in the row of its stream, where compiled loops find them."""
+        self._rows = StreamRows() if rows is None else rows
+        self._row = row
+        word = self._rows.word
+        word[row, PICTURE], word[row, TL0] = 1 << 15, 1 << 8
         self._continued: bytes | memoryview = b""
         """Descriptor of the latest picture behind its first byte; empty when there is nothing to go on with."""
         self._rest: tuple[int, bool, int, int, int, int, int, int] = (0, False, -1, 0, 0, 0, 0, 0)
@@ -70,7 +75,13 @@ class Vp8Reader:
         continued = self._continued
         # Later packets of a picture repeat its descriptor, but for the bit that says that it begins.
         end = 1 + len(continued)
-        if end > 1 and len(payload) > end and payload[0] & 0x90 == 0x80 and payload[1:end] == continued:
+        if (
+            end > 1
+            and self._rest[2] == self._rows.word[self._row, PICTURE]
+            and len(payload) > end
+            and payload[0] & 0x90 == 0x80
+            and payload[1:end] == continued
+        ):
             temporal, sync, picture, picture_at, tl0, tl0_at, key_index, key_index_at = self._rest
             return packet_of(
                 (payload, timestamp, marker, slot, layout, block, False, False, temporal, sync,
@@ -82,6 +93,7 @@ class Vp8Reader:
         self, payload: bytes | memoryview, timestamp: int, marker: int, slot: int, layout: Layout, block: int
     ) -> MediaPacket:
         self._continued = b""
+        word, row = self._rows.word, self._row
         given = payload
         found = vp8.parse(payload)
         if found is None:
@@ -97,9 +109,9 @@ class Vp8Reader:
         if bits and payload is given:
             self._continued = bytes(payload[1:end])
         if picture >= 0:
-            picture = self._picture = extend_bits(self._picture, picture, 15)
+            picture = word[row, PICTURE] = extend_bits(word[row, PICTURE], picture, 15)
         if tl0_at > 0:
-            tl0 = self._tl0 = extend_bits(self._tl0, tl0, 8)
+            tl0 = word[row, TL0] = extend_bits(word[row, TL0], tl0, 8)
         else:
             tl0 = tl0_at = 0
         if key_index_at < 0:
@@ -113,10 +125,10 @@ class Vp8Reader:
         )  # fmt: skip
 
 
-def reader_for(mime: str) -> Reader:
+def reader_for(mime: str, rows: StreamRows | None = None, row: int = 0) -> Reader:
     """A reader for one stream of a codec (``video/vp8``, lower case)."""
     if mime == "video/vp8":
-        return Vp8Reader()
+        return Vp8Reader(rows, row)
     if mime.startswith("audio/"):
         return AudioReader()
     return KeyframeReader(mime)

@@ -10,6 +10,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sfu.codecs import red
+from sfu.compiled.numbering import (
+    FAN,
+    FAN_WORDS,
+    FANS,
+    HISTORY_AT,
+    HISTORY_SIZE,
+    KEY_INDEX,
+    LANE,
+    MOST_FANS,
+    OCTETS,
+    PACKETS,
+    PICTURE,
+    TEMPORAL,
+    TIMESTAMP,
+    TL0,
+)
 from sfu.forwarding.fan import Fan, fan_of
 from sfu.forwarding.history import History
 from sfu.forwarding.numbering import Numbering
@@ -28,20 +44,15 @@ class Rendition:
     """Members are the down tracks that forward it now, waiting those that will from the next switching point on."""
 
     __slots__ = (
+        "_row",
+        "_rows",
         "fans",
         "history",
-        "key_index",
-        "lane",
         "layer",
         "members",
         "numbering",
-        "octets",
-        "packets",
-        "picture",
         "plain",
         "temporal",
-        "timestamp",
-        "tl0",
         "waiting",
     )
 
@@ -51,23 +62,65 @@ class Rendition:
         """Highest temporal layer that passes."""
         self.plain = plain
         """Redundant audio is reduced to its primary block."""
-        self.numbering = Numbering()
-        self.history = History(history_packets) if history_packets else None
+        tables = layer.tables
+        self._rows = tables.renditions
+        self.numbering = Numbering(self._rows)
+        self._row = self.numbering.row.number
+        self.history = History(history_packets, tables.store) if history_packets else None
+        words = self._rows.words[self._row]
+        words[TEMPORAL] = temporal
+        if self.history is not None:
+            words[HISTORY_AT] = self.history.records.ctypes.data
+            words[HISTORY_SIZE] = history_packets
         self.members: set[DownTrack] = set()
         self.waiting: set[DownTrack] = set()
-        self.packets = 0
-        """Packets of the rendition so far; a down track's count is a difference of two readings."""
-        self.octets = 0
-        self.timestamp = 0
-        """Timestamp of the newest packet, extended."""
-        self.picture = 0
-        """Picture id of the newest packet, after closing gaps."""
-        self.tl0 = 0
-        self.key_index = 0
-        self.lane = 0
-        """The largest lane that a packet of it has needed. It stays there: lanes are sent one after the other."""
         self.fans: list[tuple[Profile, Fan]] | None = None
         """What :meth:`fanout` found out; None when that has changed."""
+
+    @property
+    def row(self) -> int:
+        """In the table of renditions, where compiled loops find what changes with each packet."""
+        return self._row
+
+    @property
+    def packets(self) -> int:
+        """Packets of the rendition so far; a down track's count is a difference of two readings."""
+        return self._word(PACKETS)
+
+    @property
+    def octets(self) -> int:
+        return self._word(OCTETS)
+
+    @property
+    def timestamp(self) -> int:
+        """Timestamp of the newest packet, extended."""
+        return self._word(TIMESTAMP)
+
+    @property
+    def picture(self) -> int:
+        """Picture id of the newest packet, after closing gaps."""
+        return self._word(PICTURE)
+
+    @property
+    def tl0(self) -> int:
+        return self._word(TL0)
+
+    @property
+    def key_index(self) -> int:
+        return self._word(KEY_INDEX)
+
+    @property
+    def lane(self) -> int:
+        """The largest lane that a packet of it has needed. It stays there: lanes are sent one after the other."""
+        return self._word(LANE)
+
+    @lane.setter
+    def lane(self, lane: int) -> None:
+        self._rows.word[self._row, LANE] = lane
+
+    def _word(self, column: int) -> int:
+        word: int = self._rows.word[self._row, column]
+        return word
 
     @property
     def unused(self) -> bool:
@@ -94,12 +147,13 @@ class Rendition:
         if picture >= 0 and picture_offset:
             picture -= picture_offset
             packet = with_picture(packet, picture)
+        word, row = self._rows.word, self._row
         if not late:
-            self.timestamp = timestamp
+            word[row, TIMESTAMP] = timestamp
             if picture >= 0:
-                self.picture, self.tl0, self.key_index = picture, tl0, key_index
-        self.packets += 1
-        self.octets += len(payload)
+                word[row, PICTURE], word[row, TL0], word[row, KEY_INDEX] = picture, tl0, key_index
+        word[row, PACKETS] += 1
+        word[row, OCTETS] += len(payload)
         if self.history is not None:
             self.history.store(out, packet)
         return out, packet
@@ -113,18 +167,48 @@ class Rendition:
             packet = with_picture(packet, packet.picture - self.numbering.picture_offset)
         return number, packet
 
+    def expect(self, down: "DownTrack") -> None:
+        """Forward to a down track from the next switching point on."""
+        self.waiting.add(down)
+        self.layer.unready()
+
     def join(self, down: "DownTrack") -> None:
         """Forward to a down track from the packet at hand on."""
         self.waiting.discard(down)
         self.members.add(down)
-        self.fans = None
+        self._change()
 
     def leave(self, down: "DownTrack") -> None:
         """Forward to a down track no longer, and don't wait with it either."""
         self.waiting.discard(down)
         if down in self.members:
             self.members.remove(down)
+            self._change()
+
+    def _change(self) -> None:
+        """Other down tracks from now on."""
+        self.layer.unready()
+        self.retire()
+
+    def retire(self) -> None:
+        """Forget the fan-outs; who empties the lanes keeps them alive until then."""
+        if self.fans is not None:
+            self.layer.tables.retired += [fan for _, fan in self.fans]
             self.fans = None
+
+    def publish(self) -> bool:
+        """Tell compiled loops for whom its packets are; False if there are too many kinds of them."""
+        fans = self.fanout() if self.fans is None else self.fans
+        if len(fans) > MOST_FANS:
+            return False
+        words = self._rows.words[self._row]
+        words[FANS] = len(fans)
+        for number, (profile, fan) in enumerate(fans):
+            stream = id(self) ^ id(profile)
+            words[FAN + number * FAN_WORDS : FAN + (number + 1) * FAN_WORDS] = (
+                profile.number, fan.address, fan.size, stream,
+            )  # fmt: skip
+        return True
 
     def fanout(self) -> list[tuple[Profile, Fan]]:
         """Rows of the members' down tracks, by header extension profile, in order of their destinations."""

@@ -3,9 +3,22 @@
 from math import inf
 from typing import TYPE_CHECKING
 
+from sfu.compiled.relay import (
+    FIRST_RENDITION,
+    LAST_PACKET_AT,
+    MEDIUM,
+    MOST_RENDITIONS,
+    PICTURES,
+    READY,
+    RENDITIONS,
+    SOUND,
+    TOP_TEMPORAL,
+)
 from sfu.control import LayerInfo, MediaKind, TrackId, TrackSpec, TransportId
 from sfu.forwarding.rendition import Rendition
+from sfu.forwarding.tables import ForwardTables
 from sfu.sdp.description import Codec
+from sfu.streams.columns import Row
 from sfu.streams.keyframes import KeyframeRequests
 from sfu.streams.liveness import LayerLiveness
 from sfu.streams.sender_report import PublisherClock
@@ -24,21 +37,33 @@ class Layer:
     """One encoding of a track: a simulcast layer, or the only one."""
 
     __slots__ = (
+        "_row",
         "clock",
         "history_packets",
         "keyframes",
-        "last_packet_at",
         "liveness",
         "renditions",
         "restarted_at",
         "rid",
         "spatial",
         "ssrc",
-        "top_temporal",
+        "tables",
         "track",
     )
 
-    def __init__(self, track: "UpTrack", spatial: int, rid: str, ssrc: int, history_packets: int) -> None:
+    def __init__(
+        self,
+        track: "UpTrack",
+        spatial: int,
+        rid: str,
+        ssrc: int,
+        history_packets: int,
+        tables: ForwardTables | None = None,
+    ) -> None:
+        """Takes a row of ``tables``; without any, the layer has tables of its own."""
+        self.tables = ForwardTables() if tables is None else tables
+        self._row = Row(self.tables.layers)
+        self.tables.layers.words[self.row] = 0
         self.track = track
         self.spatial = spatial
         self.rid = rid
@@ -46,14 +71,61 @@ class Layer:
         """0 until the first packet."""
         self.history_packets = history_packets
         self.liveness = LayerLiveness()
-        self.last_packet_at = 0.0
         self.restarted_at = -inf
         """When another SSRC took it by itself."""
         self.keyframes = KeyframeRequests()
         self.clock = LayerClock(track.clock_rate)
         self.renditions: list[Rendition] = []
-        self.top_temporal = 0
+
+    @property
+    def row(self) -> int:
+        """In the table of layers, where compiled loops find what changes with each packet."""
+        return self._row.number
+
+    @property
+    def last_packet_at(self) -> float:
+        at: float = self.tables.layers.real[self.row, LAST_PACKET_AT]
+        return at
+
+    @last_packet_at.setter
+    def last_packet_at(self, now: float) -> None:
+        self.tables.layers.real[self.row, LAST_PACKET_AT] = now
+
+    @property
+    def top_temporal(self) -> int:
         """Highest temporal layer since the last key frame."""
+        temporal: int = self.tables.layers.word[self.row, TOP_TEMPORAL]
+        return temporal
+
+    @top_temporal.setter
+    def top_temporal(self, temporal: int) -> None:
+        self.tables.layers.word[self.row, TOP_TEMPORAL] = temporal
+
+    def unready(self) -> None:
+        """Its packets go the way of single ones until somebody has looked at one."""
+        self.tables.layers.word[self.row, READY] = 0
+
+    @property
+    def ready(self) -> bool:
+        """Compiled loops let its packets go on."""
+        return bool(self.tables.layers.word[self.row, READY])
+
+    def publish(self) -> None:
+        """Let compiled loops do it from now on, if it is plain what they have to do."""
+        renditions = self.renditions
+        sound = self.track.kind is MediaKind.AUDIO
+        if (
+            len(renditions) > MOST_RENDITIONS
+            or not (sound or (self.live and self.track.main.mime == "video/vp8"))
+            or any(one.waiting or (one.plain and self.track.redundant) for one in renditions)
+            or not all(one.publish() for one in renditions)
+        ):
+            return
+        words = self.tables.layers.words[self.row]
+        words[MEDIUM] = SOUND if sound else PICTURES
+        words[RENDITIONS] = len(renditions)
+        words[FIRST_RENDITION : FIRST_RENDITION + len(renditions)] = [one.row for one in renditions]
+        words[READY] = 1
 
     @property
     def live(self) -> bool:
@@ -86,6 +158,7 @@ class Layer:
                 return rendition
         made = Rendition(self, temporal=temporal, plain=plain, history_packets=self.history_packets)
         self.renditions.append(made)
+        self.unready()
         return made
 
     def restart(self) -> None:
@@ -98,10 +171,18 @@ class Layer:
         for rendition in self.renditions:
             for down in [*rendition.members, *rendition.waiting]:
                 down.stop()
+        self.forget_renditions()
+
+    def forget_renditions(self) -> None:
+        """Let go of what renditions keep; packets may be in lanes for their fan-outs."""
+        self.unready()
+        for rendition in self.renditions:
+            rendition.retire()
         self.renditions = []
 
     def sweep(self) -> None:
         """Drop renditions that nobody uses, so that no packet is numbered for nobody."""
+        self.unready()
         self.renditions = [rendition for rendition in self.renditions if not rendition.unused]
 
     def stopped(self) -> bool:
@@ -111,7 +192,10 @@ class Layer:
         """
         lower = [layer for layer in self.track.layers if layer.spatial < self.spatial and layer.live]
         newest = max((layer.last_packet_at for layer in lower), default=0.0)
-        return self.liveness.check(newest, bool(lower))
+        if not self.liveness.check(newest, bool(lower)):
+            return False
+        self.unready()
+        return True
 
 
 class UpTrack:

@@ -140,7 +140,11 @@ class Publishing:
         before, track.layers = track.layers, []
         for spatial, (rid, ssrc) in enumerate(_encodings(section)):
             known = [layer for layer in before if layer.rid == rid][0 if rid else spatial :]
-            layer = known[0] if known else Layer(track, spatial, rid, ssrc, history)
+            layer = (
+                known[0]
+                if known
+                else Layer(track, spatial, rid, ssrc, history, self._context.streams.forwarding)
+            )
             layer.spatial = spatial
             track.layers.append(layer)
         track.layers += [layer for layer in before if layer not in track.layers and layer.renditions]
@@ -166,7 +170,7 @@ class Publishing:
         for subscriber in list(track.down_tracks):
             self._context.end_subscription(subscriber, track_id)
         for layer in track.layers:
-            layer.renditions = []  # what they keep of the media is large, and layers and tracks hold each other
+            layer.forget_renditions()  # what they keep of the media is large, and layers and tracks hold each other
         self._context.emit(TrackEnded(self._transport_id, track_id))
 
 

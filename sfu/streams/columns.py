@@ -47,6 +47,19 @@ class Rows:
         self.real: Any = self.reals.data
 
 
+class Row:
+    """A row of its own for somebody whose end nobody tells; given back with the last that knows of it."""
+
+    __slots__ = ("_rows", "number")
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self.number = rows.take()
+
+    def __del__(self) -> None:
+        self._rows.release(self.number)
+
+
 class StreamRows(Rows):
     """One row for each received SSRC."""
 

@@ -417,11 +417,23 @@ NAMES = ("alice", "bob", "carol")
 KINDS = ("camera", "voice")
 
 
-def _run(up: Conditions, monkeypatch: pytest.MonkeyPatch | None) -> list[str]:
-    """What became of a room; with a monkeypatch one in which no packet is plain."""
+def _run(up: Conditions, *, relayed: bool) -> tuple[list[str], int]:
+    """What became of a room, and how many packets were forwarded one by one.
+
+    Where nothing may be ``relayed``, that is all of them.
+    """
     lab = Lab(seed=11)
-    if monkeypatch is not None:
-        monkeypatch.setattr("sfu.forwarding.stream_table.StreamTable.expect", lambda *layout: None)
+    forwarder, singly = lab.engine.forwarder, 0
+    forward = forwarder.forward
+
+    def count(*packet: Any) -> None:
+        nonlocal singly
+        singly += 1
+        forward(*packet)
+
+    forwarder.forward = count  # type: ignore[method-assign]
+    if not relayed:
+        forwarder._publish = lambda layer, layout: None  # type: ignore[method-assign]
     clients = [lab.join(name, up=up) for name in NAMES]
     for client, name in zip(clients, NAMES, strict=True):
         transport = TransportCounter()
@@ -431,7 +443,9 @@ def _run(up: Conditions, monkeypatch: pytest.MonkeyPatch | None) -> list[str]:
         client.negotiate()
     for client, name in zip(clients, NAMES, strict=True):
         client.watch(*(f"TR_{other}_{kind}" for other in NAMES if other != name for kind in KINDS))
-    lab.run(3)
+    lab.run(1.5)
+    clients[0].watch("TR_bob_camera", spatial=0)
+    lab.run(1.5)
     tick = lab.engine.tick
     found: list[object] = [lab.engine.egress.counters.packets, tick.rejected, lab.engine.mux.strangers]
     for client in clients:
@@ -446,9 +460,14 @@ def _run(up: Conditions, monkeypatch: pytest.MonkeyPatch | None) -> list[str]:
                 for number, got in viewer.packets.items()
             ]
     lab.close()
-    return [repr(one) for one in found]
+    return [repr(one) for one in found], singly
 
 
 @pytest.mark.parametrize("up", [PERFECT, ROUGH], ids=["perfect", "rough"])
 async def test_a_room_fares_the_same(up: Conditions, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _run(up, None) == _run(up, monkeypatch)
+    at_once, few = _run(up, relayed=True)
+    counted, all_ = _run(up, relayed=False)
+    monkeypatch.setattr("sfu.forwarding.stream_table.StreamTable.expect", lambda *layout: None)
+    singly, _ = _run(up, relayed=False)
+    assert at_once == counted == singly
+    assert few < all_ / (4 if up is PERFECT else 1.2)

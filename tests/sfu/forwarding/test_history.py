@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sfu.forwarding.history import History
+from sfu.forwarding.history import History, Store
+from sfu.forwarding.layout import SourceExtensions
+from sfu.forwarding.layout_table import LayoutTable
 from sfu.forwarding.packet import MediaPacket
-from tests.harness.forwarding import NO_IDS, media
+from sfu.rtp.extensions import ExtensionUri
+from tests.harness.forwarding import NO_IDS, extensions, media
 
 packets = st.builds(
     MediaPacket,
@@ -52,6 +55,27 @@ def test_a_very_late_packet_does_not_push_out_a_newer_one():
     history.store(10, media(payload=b"old"))
     assert history.find(14) == media(payload=b"new")
     assert history.find(10) is None
+
+
+def test_those_that_share_a_store_keep_the_newest_of_all():
+    store = Store(1000)
+    one, other = History(16, store), History(16, store)
+    for n in range(10):
+        (one if n % 2 else other).store(n, media(payload=bytes([n]) * 150))
+    found = [(one if n % 2 else other).find(n) for n in range(10)]
+    assert found == [None] * 4 + [media(payload=bytes([n]) * 150) for n in range(4, 10)]
+
+
+def test_layouts_that_have_numbers_are_found_until_these_mean_something_else():
+    layouts = LayoutTable()
+    source = SourceExtensions({5: ExtensionUri.TRANSPORT_CC})
+    layout, block = extensions(source, [(5, b"ab")])
+    layouts.number(layout, 8)
+    history = History(4, Store(1000, layouts))
+    history.store(1, media(layout=layout, block=block))
+    assert history.find(1) == media(layout=layout, block=block)
+    layouts.clear()
+    assert history.find(1) is None
 
 
 def test_an_empty_one_has_nothing():
