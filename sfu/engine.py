@@ -244,13 +244,12 @@ class Engine:
 
     def _complain(self) -> None:
         """Say once in a while that there is too much to do."""
-        counters, shedder = self.egress.counters, self.tick.shedder
-        shedder.settle()
+        counters = self.egress.counters
         logger.warning(
             "overloaded: leaving out %d/%d of the video; packets left out %d, refused by the kernel %d",
             self.tick.overload.level,
             STEPS,
-            shedder.packets,
+            self.tick.left_out,
             counters.refused,
         )
 

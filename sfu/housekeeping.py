@@ -111,6 +111,8 @@ class Housekeeping:
     def _round(self) -> Iterator[None]:
         """Everything that is due. In the middle of it time goes on, and transports and routers come and go."""
         began_at = self._now
+        if not self._tick.shedder.idle:
+            self._tick.shedder.settle()
         yield from self._announce_layers()
         while self._acknowledgements.turn(began_at):
             yield

@@ -12,6 +12,7 @@ import numpy as np
 
 from sfu.compiled import history, intake
 from sfu.compiled.intake import (
+    LEFT_OUT,
     MEDIA,
     NEWEST_US,
     RECORD_WORDS,
@@ -76,18 +77,23 @@ class Intake:
         return count
 
     @property
+    def left_out(self) -> int:
+        """Packets of video that were not forwarded because of overload, and that the shedder has not seen."""
+        count: int = self._total[LEFT_OUT]
+        return count
+
+    @property
     def newest_us(self) -> int:
         """When the newest datagram came, in Unix µs."""
         at_us: int = self._total[NEWEST_US]
         return at_us
 
     def take(
-        self, port: UdpPort, count: int, now: float, abs_send_time: int = 0, *, pictures: bool = True
+        self, port: UdpPort, count: int, now: float, abs_send_time: int = 0, level: int = 0
     ) -> Iterator[Other]:
         """Take the batch of ``count`` datagrams; media goes on at once, everything else is returned one by one.
 
-        ``abs_send_time`` is the time for headers of packets that go on. Without ``pictures`` all video goes the way of
-        single packets.
+        ``abs_send_time`` is the time for headers of packets that go on, ``level`` that of overload.
 
         What is returned may change what the rest of the batch means, so it is to be dealt with before the next.
         """
@@ -123,10 +129,10 @@ class Intake:
             if self._total[STRANGERS]:
                 self._mux.strangers += self._total[STRANGERS]
                 self._total[STRANGERS] = 0
-            self._relay(port, abs_send_time, now, pictures=pictures)
+            self._relay(port, abs_send_time, level, now)
             yield from self._deliver(port.memory, self._total[RECORDS], now)
 
-    def _relay(self, port: UdpPort, abs_send_time: int, now: float, *, pictures: bool) -> None:
+    def _relay(self, port: UdpPort, abs_send_time: int, level: int, now: float) -> None:
         table = self._table
         tables = table.forwarding
         self._call += 1
@@ -148,7 +154,7 @@ class Intake:
             self._numbers,
             abs_send_time,
             self._call,
-            pictures,
+            level,
             now,
         )
 

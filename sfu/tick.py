@@ -76,6 +76,11 @@ class Tick:
         """Layers whose first packet came since housekeeping last looked."""
 
     @property
+    def left_out(self) -> int:
+        """Incoming packets of video that were not forwarded because of overload."""
+        return self.shedder.packets + self._intake.left_out
+
+    @property
     def rejected(self) -> int:
         """Packets that failed authentication or came before the keys."""
         return self._rejected + self._intake.rejected
@@ -94,7 +99,7 @@ class Tick:
         if not count:
             return False
         last: list[Other] = []
-        for other in self._intake.take(port, count, self._now, self._abs_send_time, pictures=not self._sheds):
+        for other in self._intake.take(port, count, self._now, self._abs_send_time, self.overload.level):
             if other.kind in (RTCP, DTLS):
                 last.append(other)
             else:

@@ -42,9 +42,10 @@ KIND, ROW, OWNER, STREAM, SEQUENCE, TIME, START, END, LAYOUT, ARRIVAL_US, STEP =
 RECORD_WORDS = 11
 
 # Totals: records made by this call; packets that failed authentication or came before the keys, and datagrams of
-# addresses that nobody has validated, until somebody sets them to zero; when the newest datagram came.
-RECORDS, REJECTED, STRANGERS, NEWEST_US = range(4)
-TOTALS = 4
+# addresses that nobody has validated, until somebody sets them to zero; when the newest datagram came; packets of video
+# left out because of overload.
+RECORDS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT = range(5)
+TOTALS = 5
 
 # Layouts of extensions: mask and pattern of the first words, size of the block, places of transport-wide number and
 # audio level in the packet (0: none).

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_type_hints
 
@@ -28,10 +29,11 @@ def compiled(function: _F) -> _F:
     hints = get_type_hints(function, include_extras=True)
     returned = _type_of(hints.pop("return"))
     signature = f"{returned}({', '.join(map(_type_of, hints.values()))})"
+    place = _cache()
     before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = _cache()
+    numba.config.CACHE_DIR = str(place)
     try:
-        return numba.njit(signature, cache=True, nogil=True, error_model="numpy")(function)
+        return numba.njit(signature, cache=place is not None, nogil=True, error_model="numpy")(function)
     finally:
         numba.config.CACHE_DIR = before
 
@@ -45,27 +47,29 @@ def _type_of(hint: Any) -> str:
     return _SCALARS[hint] if hint in _SCALARS else str(get_args(hint)[1])
 
 
-_CACHE: list[str] = []
-
-
-def _cache() -> str:
+@cache
+def _cache() -> Path | None:
     """Where machine code is kept: beside this package, or with the user's caches where that can't be written."""
-    if not _CACHE:
-        sources = sorted(Path(__file__).parent.glob("*.py"))
-        checked = os.environ.get("NUMBA_BOUNDSCHECK", "").encode()
-        text = b"\0".join([checked, *(source.read_bytes() for source in sources)])
-        digest = hashlib.sha256(text).hexdigest()[:16]
-        home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        places = [Path(__file__).parent / "__pycache__" / digest, home / "hubbub" / digest]
-        chosen = next((place for place in places if place.is_dir()), None)
-        if chosen is None:
-            logger.warning("compiling the packet path: this takes some seconds, and happens once")
-            chosen = next((place for place in places if _made(place)), places[-1])
-        _CACHE.append(str(chosen))
-    return _CACHE[0]
+    here = Path(__file__).parent
+    checked = os.environ.get("NUMBA_BOUNDSCHECK", "").encode()
+    text = b"\0".join([checked, *(source.read_bytes() for source in sorted(here.glob("*.py")))])
+    digest = hashlib.sha256(text).hexdigest()[:16]
+    user = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111
+    places = [here / "__pycache__" / digest, user / "hubbub" / digest]
+    known = [place for place in places if place.is_dir()]
+    found = next((place for place in places if _usable(place)), None)
+    if found is None:
+        logger.warning(
+            "compiling the packet path at each start: neither %s nor %s can be written",
+            *(p.parent for p in places),
+        )
+    elif found not in known:
+        logger.warning("compiling the packet path: this takes some seconds, and happens once")
+    return found
 
 
-def _made(place: Path) -> bool:
+def _usable(place: Path) -> bool:
+    """Whether something can be kept there; even what has been kept is only read if so."""
     try:
         place.mkdir(parents=True, exist_ok=True)
     except OSError:

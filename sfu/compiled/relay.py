@@ -15,6 +15,7 @@ from sfu.compiled.intake import (
     FIXED_LENGTH,
     KIND,
     LAYOUT,
+    LEFT_OUT,
     MEDIA,
     RECORDS,
     RELAYED,
@@ -34,9 +35,10 @@ from sfu.compiled.streams import TL0 as STREAM_TL0
 from sfu.compiled.table import MISSING, find
 
 # A layer: whether its packets may go this way, the call in which one could not, sound or picture, when its newest
-# packet came (float), the highest temporal layer since the last key frame, and the rows of its renditions.
-READY, HELD, MEDIUM, LAST_PACKET_AT, TOP_TEMPORAL, RENDITIONS = range(6)
-FIRST_RENDITION = 6
+# packet came (float), the highest temporal layer since the last key frame, for which level of overload it has been
+# decided whether it is left out, and what, and the rows of its renditions.
+READY, HELD, MEDIUM, LAST_PACKET_AT, TOP_TEMPORAL, LEVEL, CUT, RENDITIONS = range(8)
+FIRST_RENDITION = 8
 MOST_RENDITIONS = 8
 LAYER_WORDS = FIRST_RENDITION + MOST_RENDITIONS
 SOUND, PICTURES = range(2)
@@ -253,6 +255,24 @@ def _remember(layer: Words, stream: Words, found: Words) -> None:
 
 
 @part
+def _leave_out(
+    memory: Bytes2, record: Words, layer: Words, stream: Words, renditions: Words2, found: Words
+) -> bool:
+    """Take a packet of video out of all renditions, or of none: then False."""
+    if not _read(memory, record, layer[MEDIUM], stream, found):
+        return False
+    for number in range(layer[RENDITIONS]):
+        highest = renditions[layer[FIRST_RENDITION + number], numbering.HIGHEST]
+        if highest < 0 or not 0 < record[SEQUENCE] - highest <= MAX_GAP:
+            return False
+    _remember(layer, stream, found)
+    for number in range(layer[RENDITIONS]):
+        row = layer[FIRST_RENDITION + number]
+        numbering.drop(renditions, row, record[SEQUENCE], found[vp8.START] != 0)
+    return True
+
+
+@part
 def _go_on(
     memory: Bytes2,
     record: Words,
@@ -310,14 +330,14 @@ def relay(
     numbers: Words,
     sent: int,
     call: int,
-    pictures: bool,
+    level: int,
     now: float,
 ) -> None:
     """Let those of the records that are plain go on; the others are moved together, with those of which more is to be
     noted.
 
     ``plans`` is the table of rows of ``headers`` by profile and layout; ``found`` and ``numbers`` are room to work in;
-    ``sent`` is the time for headers, ``call`` another number with each call. Without ``pictures`` they are left alone.
+    ``sent`` is the time for headers, ``call`` another number with each call, ``level`` that of overload.
     """
     left = 0
     for index in range(totals[RECORDS]):
@@ -325,11 +345,13 @@ def relay(
         if record[KIND] == MEDIA:
             layer = streams[record[STREAM], LAYER]
             row = layers[layer]
-            if (
-                not row[READY]
-                or row[HELD] == call
-                or (row[MEDIUM] == PICTURES and not pictures)
-                or not _go_on(
+            if not row[READY] or row[HELD] == call or (row[MEDIUM] == PICTURES and row[LEVEL] != level):
+                gone = False
+            elif row[CUT]:
+                gone = _leave_out(memory, record, row, streams[record[STREAM]], renditions, found)
+                totals[LEFT_OUT] += gone
+            else:
+                gone = _go_on(
                     memory,
                     record,
                     row,
@@ -345,7 +367,7 @@ def relay(
                     numbers,
                     sent,
                 )
-            ):
+            if not gone:
                 row[HELD] = call
             else:
                 layer_reals[layer, LAST_PACKET_AT] = now

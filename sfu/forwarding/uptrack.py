@@ -4,8 +4,10 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from sfu.compiled.relay import (
+    CUT,
     FIRST_RENDITION,
     LAST_PACKET_AT,
+    LEVEL,
     MEDIUM,
     MOST_RENDITIONS,
     PICTURES,
@@ -109,6 +111,17 @@ class Layer:
     def ready(self) -> bool:
         """Compiled loops let its packets go on."""
         return bool(self.tables.layers.word[self.row, READY])
+
+    @property
+    def decided_at(self) -> int:
+        """The level of overload that :meth:`decide` was told last."""
+        level: int = self.tables.layers.word[self.row, LEVEL]
+        return level
+
+    def decide(self, level: int, *, cut: bool) -> None:
+        """Whether its packets are left out, for as long as the level of overload stays."""
+        word = self.tables.layers.word
+        word[self.row, LEVEL], word[self.row, CUT] = level, cut
 
     def publish(self) -> None:
         """Let compiled loops do it from now on, if it is plain what they have to do."""

@@ -122,7 +122,7 @@ class EngineProcess:
             counters.calls,
             engine.tick.rejected,
             engine.mux.strangers,
-            _drops(counters) | {"left_out": engine.tick.shedder.packets},
+            _drops(counters) | {"left_out": engine.tick.left_out},
             _rss_bytes(),
             _core_s(min(os.sched_getaffinity(0))) - usage.ru_utime - usage.ru_stime,
             time.monotonic(),

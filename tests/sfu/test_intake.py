@@ -417,10 +417,11 @@ NAMES = ("alice", "bob", "carol")
 KINDS = ("camera", "voice")
 
 
-def _run(up: Conditions, *, relayed: bool) -> tuple[list[str], int]:
+def _run(up: Conditions, *, relayed: bool, levels: tuple[int, ...] = (0, 0)) -> tuple[list[str], int]:
     """What became of a room, and how many packets were forwarded one by one.
 
-    Where nothing may be ``relayed``, that is all of them.
+    Where nothing may be ``relayed``, that is all of them. ``levels`` are those of overload, one for each part of the
+    time.
     """
     lab = Lab(seed=11)
     forwarder, singly = lab.engine.forwarder, 0
@@ -443,11 +444,15 @@ def _run(up: Conditions, *, relayed: bool) -> tuple[list[str], int]:
         client.negotiate()
     for client, name in zip(clients, NAMES, strict=True):
         client.watch(*(f"TR_{other}_{kind}" for other in NAMES if other != name for kind in KINDS))
-    lab.run(1.5)
-    clients[0].watch("TR_bob_camera", spatial=0)
-    lab.run(1.5)
     tick = lab.engine.tick
-    found: list[object] = [lab.engine.egress.counters.packets, tick.rejected, lab.engine.mux.strangers]
+    lab.run(1)
+    clients[0].watch("TR_bob_camera", spatial=0)
+    for level in levels:
+        tick.overload.sent = lambda refused, now: None  # type: ignore[method-assign]
+        tick.overload.level = level
+        lab.run(2 / len(levels))
+    found: list[object] = [lab.engine.egress.counters.packets, tick.rejected, tick.left_out]
+    found += [lab.engine.mux.strangers, tick.shedder.idle]
     for client in clients:
         ingress = lab.engine.transports[client.peer.id].ingress
         found += [ingress.unknown, ingress.ignored, ingress.malformed]
@@ -471,3 +476,13 @@ async def test_a_room_fares_the_same(up: Conditions, monkeypatch: pytest.MonkeyP
     singly, _ = _run(up, relayed=False)
     assert at_once == counted == singly
     assert few < all_ / (4 if up is PERFECT else 1.2)
+
+
+@pytest.mark.parametrize("up", [PERFECT, ROUGH], ids=["perfect", "rough"])
+async def test_video_is_left_out_in_the_same_way(up: Conditions) -> None:
+    levels = (0, 3, 6, 8, 8, 2, 0, 0)
+    at_once, few = _run(up, relayed=True, levels=levels)
+    singly, all_ = _run(up, relayed=False, levels=levels)
+    assert at_once == singly
+    assert few < all_
+    assert any(int(one) > 100 for one in at_once[2:3])

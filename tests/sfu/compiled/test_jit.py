@@ -1,10 +1,16 @@
 """Compiling for the types in annotations, and calling C functions by address."""
 
 import ctypes
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import sfu.compiled
 from sfu.compiled.arrays import Bytes2, Floats, Words, Words2
 from sfu.compiled.jit import call3, compiled, part
 
@@ -62,3 +68,53 @@ def test_c_functions_are_called_by_address():
     address = ctypes.cast(minus, ctypes.c_void_p).value
     assert address is not None
     assert _called(address, 5, 10, 2) == -7
+
+
+# --- where machine code is kept ---
+
+ROOT = Path(sfu.compiled.__path__[0]).parents[1]
+
+
+def _start(package: Path, cache: Path) -> str:
+    """Import something compiled in a process of its own; returns what that said."""
+    program = "import sfu.compiled.sorting"
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache), "PYTHONPATH": str(package)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=package,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stderr
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of what is compiled, never started before."""
+    for file in ("__init__", "arrays", "jit", "sorting"):
+        target = tmp_path / "copy" / "sfu" / "compiled" / f"{file}.py"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "sfu" / "compiled" / f"{file}.py", target)
+    return tmp_path / "copy"
+
+
+def test_it_is_compiled_once_and_again_when_the_source_changes(package: Path, tmp_path: Path):
+    assert "happens once" in _start(package, tmp_path)
+    assert _start(package, tmp_path) == ""
+    source = package / "sfu" / "compiled" / "sorting.py"
+    source.write_text(source.read_text() + "\n# changed\n")
+    assert "happens once" in _start(package, tmp_path)
+
+
+def test_it_is_kept_with_the_users_caches_where_the_package_cannot_be_written(package: Path, tmp_path: Path):
+    (package / "sfu" / "compiled" / "__pycache__").write_text("in the way")
+    assert "happens once" in _start(package, tmp_path / "cache")
+    assert list((tmp_path / "cache" / "hubbub").glob("*/**/*.nbi"))
+    assert _start(package, tmp_path / "cache") == ""
+
+
+def test_it_works_where_nothing_can_be_kept(package: Path):
+    (package / "sfu" / "compiled" / "__pycache__").write_text("in the way")
+    assert "at each start" in _start(package, Path("/proc/nowhere"))

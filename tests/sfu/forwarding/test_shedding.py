@@ -61,6 +61,7 @@ def test_it_goes_on_with_a_key_frame_and_without_a_hole(camera: Scene) -> None:
     assert camera.layer.keyframes.waiting
     assert camera.packet(4, keyframe=True) == 2
     assert camera.packet(4) == 3
+    camera.shedder.settle()
     assert camera.shedder.idle
 
 
@@ -77,6 +78,37 @@ def test_a_level_between_leaves_out_some_layers_only() -> None:
         scene.overload.level = STEPS // 2
     left_out = sum(scene.packet(1) is None for scene in scenes)
     assert 0 < left_out < len(scenes)
+
+
+def test_what_is_decided_holds_for_a_level(camera: Scene) -> None:
+    """Compiled loops go by it while the level stays, and ask again when it doesn't."""
+    camera.packet(1, keyframe=True)
+    assert (camera.layer.decided_at, camera.shedder.idle) == (0, True)
+    camera.overload.level = STEPS
+    camera.packet(1)
+    assert camera.layer.decided_at == 0, "a picture that has begun decides nothing"
+    camera.packet(2)
+    assert camera.layer.decided_at == STEPS
+    camera.overload.level = STEPS - 1
+    camera.packet(3)
+    assert camera.layer.decided_at == STEPS - 1
+    camera.overload.level = 0
+    camera.shedder.settle()
+    assert not camera.shedder.idle, "it is to come back with a key frame"
+    camera.packet(4, keyframe=True)
+    camera.shedder.settle()
+    assert (camera.layer.decided_at, camera.shedder.idle) == (0, True)
+
+
+def test_what_was_decided_for_a_level_that_is_over_is_forgotten(camera: Scene) -> None:
+    """Also of layers that were not left out, or have sent nothing since."""
+    other = Scene(video_track().layers[0])
+    camera.layer.decide(3, cut=False)
+    camera.shedder._decided.add(camera.layer)
+    other.overload.level = STEPS
+    assert other.packet(1) is None
+    camera.shedder.settle()
+    assert (camera.layer.decided_at, camera.shedder.idle) == (0, True)
 
 
 def test_layers_that_nobody_wants_any_more_are_forgotten(camera: Scene) -> None:
