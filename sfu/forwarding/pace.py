@@ -4,7 +4,7 @@ What a copy costs is measured: five times as much where caches are cold as where
 costs something in itself, so pieces are larger while nobody waits for the end of them but the event loop.
 """
 
-LEAST, MOST = 128, 400
+LEAST, MOST = 128, 1_000
 ALONE_S = 0.0012
 """How long a piece may take, while nobody else receives media, …"""
 SHARED_S = 0.0006
