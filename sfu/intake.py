@@ -12,6 +12,7 @@ import numpy as np
 
 from sfu.compiled import history, intake
 from sfu.compiled.intake import (
+    DROPPED,
     LEFT_OUT,
     MEDIA,
     NEWEST_US,
@@ -80,6 +81,12 @@ class Intake:
     def left_out(self) -> int:
         """Packets of video that were not forwarded because of overload, and that the shedder has not seen."""
         count: int = self._total[LEFT_OUT]
+        return count
+
+    @property
+    def dropped(self) -> int:
+        """Datagrams that a socket has had no room for."""
+        count: int = self._total[DROPPED]
         return count
 
     @property

@@ -1,9 +1,9 @@
 """When an engine can't keep up, video goes before audio: how much of it is left out, by what the sockets show.
 
-Two things tell of overload: datagrams that have waited long in the socket's buffer when they are read, and packets for
-which the send buffer had no room. What lasts raises the level step by step; each step leaves out another share of the
-video layers, whole, until they begin anew with a key frame. When it is over, they come back step by step, so that the
-key frames don't all come at once.
+Three things tell of overload: datagrams that have waited long in the socket's buffer when they are read or found no
+room in it, and packets for which the send buffer had no room. What lasts raises the level step by step; each step
+leaves out another share of the video layers, whole, until they begin anew with a key frame. When it is over, they
+come back step by step, so that the key frames don't all come at once.
 """
 
 from collections.abc import Hashable
@@ -17,6 +17,8 @@ ALL_S = 0.5
 """So far behind, all video is left out at once."""
 TARGET_S = 0.1
 """Waiting in the receive buffer beyond which an engine is behind."""
+DROPPING_S = 0.05
+"""What the receive buffer has no room for for so long is an overload for which it is too small to show by waiting."""
 LASTING_S = 0.2
 """Shorter trouble is a burst or a busy machine, which buffers are for (as in CoDel, RFC 8289)."""
 FULL_LASTING_S = 1.0
@@ -54,13 +56,20 @@ class Overload:
         """0 when all is well, STEPS when no video is forwarded."""
         self.raised = 0
         """Times that the level rose from 0."""
+        self._dropped = 0
+        self._dropping = _Trouble()
         self._behind = _Trouble()
         self._full = _Trouble()
         self._refused = _Trouble()
         self._changed_at = -inf
 
-    def received(self, waited_s: float | None, now: float, *, full: bool) -> None:
-        """After a batch: how long its newest datagram has waited (None if unknown), and whether more may wait."""
+    def received(self, waited_s: float | None, now: float, *, full: bool, dropped: int = 0) -> None:
+        """After a batch: how long its newest datagram has waited (None if unknown), and whether more may wait.
+
+        ``dropped``: how many datagrams the socket has had no room for since the start.
+        """
+        self._note(self._dropping, dropped != self._dropped, DROPPING_S, now, STEPS)
+        self._dropped = dropped
         if waited_s is None:
             self._note(self._full, full, FULL_LASTING_S, now, RAISE)
         else:
@@ -71,7 +80,7 @@ class Overload:
         """After each turn, also of the timer: packets of it that the kernel had no room for."""
         if refused:
             self._note(self._refused, True, LASTING_S, now, RAISE)
-        last_at = max(self._changed_at, self._behind.last_at, self._refused.last_at)
+        last_at = max(self._changed_at, self._behind.last_at, self._refused.last_at, self._dropping.last_at)
         if self.level and now - last_at >= CALM_S:
             self.level -= 1
             self._changed_at = now

@@ -110,7 +110,7 @@ class Tick:
         full = count == asked
         if self._shed:
             waited_s = self._unix_now - self._intake.newest_us / 1e6 if port.timed else None
-            self.overload.received(waited_s, self._now, full=full)
+            self.overload.received(waited_s, self._now, full=full, dropped=self._intake.dropped)
         return full
 
     def _other(self, port: UdpPort, other: Other) -> None:

@@ -23,11 +23,17 @@ from sfu.compiled.table import MISSING, find
 
 # A row of the receiver's origins: an address, and control messages.
 SECONDS, NANOSECONDS = 6, 7
+DROP_KIND, DROPS = 9, 10
+_SO_RXQ_OVFL = 40
+DROP_CONTROL = 1 | _SO_RXQ_OVFL << 32
+"""Level and type of the control message that says how many datagrams the socket has had no room for."""
 ORIGIN_WORDS = 12
 ADDRESS_BYTES = 32
 CONTROL_BYTES = 64
 TIMED_BYTES = 32
-"""Length of the control messages when the kernel's time is among them."""
+"""Length of the control messages when the kernel's time is among them ..."""
+_DROPPED_BYTES = 52
+"""... and when the number of datagrams dropped is, too."""
 _MSG_TRUNC = 0x20
 _AF_INET = 2
 _LOW = 0xFFFFFFFF
@@ -43,9 +49,9 @@ RECORD_WORDS = 11
 
 # Totals: records made by this call; packets that failed authentication or came before the keys, and datagrams of
 # addresses that nobody has validated, until somebody sets them to zero; when the newest datagram came; packets of video
-# left out because of overload.
-RECORDS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT = range(5)
-TOTALS = 5
+# left out because of overload; datagrams that the socket has had no room for, as the newest says.
+RECORDS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT, DROPPED = range(6)
+TOTALS = 6
 
 # Layouts of extensions: mask and pattern of the first words, size of the block, places of transport-wide number and
 # audio level in the packet (0: none).
@@ -97,6 +103,13 @@ def _arrival_us(origins: Words2, headers: Words2, row: int, fallback_us: int) ->
     if headers[row, CONTROL_LENGTH] < TIMED_BYTES:
         return fallback_us
     return origins[row, SECONDS] * 1_000_000 + origins[row, NANOSECONDS] // 1_000
+
+
+@part
+def _note_drops(origins: Words2, headers: Words2, row: int, totals: Words) -> None:
+    """The kernel tells once it has dropped something, behind the time."""
+    if headers[row, CONTROL_LENGTH] >= _DROPPED_BYTES and origins[row, DROP_KIND] == DROP_CONTROL:
+        totals[DROPPED] = origins[row, DROPS] & _LOW
 
 
 @part
@@ -303,6 +316,7 @@ def take(
         owner = _owner(origins, row, owners)
         arrival_us = _arrival_us(origins, headers, row, fallback_us)
         totals[NEWEST_US] = arrival_us
+        _note_drops(origins, headers, row, totals)
         kind, second = memory[row, 0], memory[row, 1]
         if kind <= 3:
             _record(records, totals, STUN, row, owner, length, arrival_us)

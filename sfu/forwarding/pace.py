@@ -11,6 +11,8 @@ SHARED_S = 0.0006
 """… and while somebody does."""
 SHARED_FOR_S = 1.0
 """Who was sent something so long ago will be sent more."""
+_EACH_S = 2.5e-6
+"""What a copy costs before that is known."""
 _WEIGHT = 0.1
 """Of the newest piece."""
 
@@ -21,7 +23,7 @@ class Pace:
     __slots__ = ("_each_s",)
 
     def __init__(self) -> None:
-        self._each_s = ALONE_S / MOST
+        self._each_s = _EACH_S
 
     def piece(self, others_s: float) -> int:
         """Copies to send at once, when others were sent something so many seconds ago."""

@@ -6,6 +6,7 @@ messages live in numpy arrays that are filled by column, or by compiled loops (:
 has not.
 """
 
+import contextlib
 import errno
 import socket
 import struct
@@ -44,6 +45,7 @@ from sfu.net.arrays import Int32s, Int64s, UInt8s, UInt64s
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
 _SO_TIMESTAMPNS = 35
+_SO_RXQ_OVFL = 40
 _MSG_TRUNC = 0x20
 
 _NO_ROWS: Int64s = np.zeros(0, np.int64)
@@ -78,6 +80,12 @@ def gso_supported(sock: socket.socket) -> bool:
 def enable_timestamps(sock: socket.socket) -> None:
     """Ask for the kernel's arrival time of each datagram; TWCC must not see the event loop's jitter."""
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+
+
+def enable_drop_counts(sock: socket.socket) -> None:
+    """Ask to be told how many datagrams found the socket's buffer full."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RXQ_OVFL, 1)
 
 
 class Receiver:

@@ -61,6 +61,7 @@ class UdpPort:
         self.batch_size = batch_size
         if self._batch:
             mmsg.enable_timestamps(self._socket)
+            mmsg.enable_drop_counts(self._socket)
 
     def close(self) -> None:
         self._socket.close()

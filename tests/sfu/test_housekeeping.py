@@ -13,6 +13,7 @@ import pytest_asyncio
 from hubbub.testing.netem import Conditions
 from sfu import control
 from sfu.control import Event, RouterId, TrackId, TransportId
+from sfu.forwarding.shedding import Shedder
 from sfu.housekeeping import CATCH_UP, LOOKS, QUALITY_S, ROUTER_ROUNDS, SLOTS, URGENT_S, Housekeeping
 from sfu.net.outbox import Outbox
 from sfu.net.peers import PeerTable
@@ -77,7 +78,12 @@ class Clockwork:
         self.events: list[Event] = []
         self.feedback: dict[Peer, Feedback] = {}
         self.overload = Overload()
-        self.tick = SimpleNamespace(feedback=self.feedback, started_layers=[], overload=self.overload)
+        self.tick = SimpleNamespace(
+            feedback=self.feedback,
+            started_layers=[],
+            overload=self.overload,
+            shedder=Shedder(self.overload),
+        )
         outbox = Outbox(PeerTable(), [], batch=False)
         self.turns: list[float] = []
         """When feedback on arrivals had one."""

@@ -1,7 +1,9 @@
 """Batches decrypted and counted by compiled loops: nobody can tell them from single packets."""
 
 import ctypes
+import socket
 from collections.abc import Callable
+from contextlib import closing
 from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
@@ -379,6 +381,24 @@ def test_a_stream_may_have_several_timestamps_in_a_batch(count: int):
         singly.singly(batch)
         at_once.at_once(batch)
         assert at_once.state() == singly.state()
+
+
+# --- what else the kernel says ---
+
+
+def test_the_kernel_tells_what_it_had_no_room_for() -> None:
+    with closing(UdpPort(0, "127.0.0.1", 0, batch_size=8, buffer_bytes=8192, batch=True)) as port:
+        world = World()
+        taken = world.intake.take
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for turn in range(2):
+                for _ in range(400 * turn + 4):
+                    sender.sendto(b"\x46" * 1000, ("127.0.0.1", port.port))
+                while count := port.fill():
+                    list(taken(port, count, world.now))
+                sender.sendto(b"\x46\x46", ("127.0.0.1", port.port))
+                list(taken(port, port.fill(), world.now))
+                assert (world.intake.dropped > 0) == bool(turn)
 
 
 # --- RTCP ---

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from sfu.overload import ALL_S, CALM_S, FULL_LASTING_S, LASTING_S, STEPS, TARGET_S, Overload
+from sfu.overload import ALL_S, CALM_S, DROPPING_S, FULL_LASTING_S, LASTING_S, STEPS, TARGET_S, Overload
 
 TURN_S = 0.01
 
@@ -15,13 +15,21 @@ class Clock:
     def __init__(self) -> None:
         self.overload = Overload()
         self.now = 100.0
+        self.dropped = 0
 
     def turns(
-        self, duration_s: float, *, waited_s: float | None = 0.0, full: bool = False, refused: int = 0
+        self,
+        duration_s: float,
+        *,
+        waited_s: float | None = 0.0,
+        full: bool = False,
+        refused: int = 0,
+        dropped: int = 0,
     ) -> int:
         """Returns the level after it."""
         for _ in range(round(duration_s / TURN_S)):
-            self.overload.received(waited_s, self.now, full=full)
+            self.dropped += dropped
+            self.overload.received(waited_s, self.now, full=full, dropped=self.dropped)
             self.overload.sent(refused, self.now)
             self.now += TURN_S
         return self.overload.level
@@ -61,6 +69,16 @@ def test_the_long_turns_of_an_engine_that_is_behind_count(clock: Clock) -> None:
         clock.turns(TURN_S, waited_s=0.5)
         clock.now += 0.7
     assert clock.overload.level > 0
+
+
+def test_a_receive_buffer_that_overflows_again_and_again_leaves_out_all_video(clock: Clock) -> None:
+    """At a high rate it is full before anything in it has waited long."""
+    for _ in range(5):
+        assert clock.turns(DROPPING_S * 0.6, waited_s=0.05, dropped=10) == 0
+        assert clock.turns(DROPPING_S, waited_s=0.05) == 0
+    assert clock.turns(DROPPING_S + 2 * TURN_S, waited_s=0.05, dropped=10) == STEPS
+    clock.turns(CALM_S, waited_s=0.05, dropped=10)
+    assert clock.overload.level == STEPS
 
 
 def test_refusals_of_the_kernel_count_as_well(clock: Clock) -> None:

@@ -13,7 +13,7 @@ def steady(each_s: float) -> Pace:
 
 
 def test_alone_as_many_as_the_event_loop_can_wait_for():
-    assert Pace().piece(inf) == MOST
+    assert LEAST < Pace().piece(inf) < MOST
     assert steady(1e-6).piece(inf) == MOST
     assert abs(steady(6e-6).piece(inf) - ALONE_S / 6e-6) <= 1
 
@@ -21,7 +21,7 @@ def test_alone_as_many_as_the_event_loop_can_wait_for():
 def test_beside_others_fewer():
     pace = steady(2.5e-6)
     assert abs(pace.piece(0.0) - SHARED_S / 2.5e-6) <= 1
-    assert pace.piece(SHARED_FOR_S + 0.1) == MOST
+    assert abs(pace.piece(SHARED_FOR_S + 0.1) - ALONE_S / 2.5e-6) <= 1
 
 
 def test_never_so_few_that_pieces_cost_more_than_copies():
@@ -30,7 +30,8 @@ def test_never_so_few_that_pieces_cost_more_than_copies():
 
 def test_one_long_pause_is_not_taken_for_the_rule():
     pace = steady(2.5e-6)
+    before = pace.piece(inf)
     pace.took(400, 0.005)
-    assert pace.piece(inf) > MOST / 2
+    assert pace.piece(inf) > before / 2
     pace.took(0, 1.0)
-    assert pace.piece(inf) > MOST / 2
+    assert pace.piece(inf) > before / 2
