@@ -93,10 +93,10 @@ def _start(package: Path, cache: Path) -> str:
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
     """A copy of what is compiled, never started before."""
-    for file in ("__init__", "arrays", "jit", "sorting"):
-        target = tmp_path / "copy" / "sfu" / "compiled" / f"{file}.py"
+    for file in ("__init__", "compiled/__init__", "compiled/arrays", "compiled/jit", "compiled/sorting"):
+        target = tmp_path / "copy" / "sfu" / f"{file}.py"
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / "sfu" / "compiled" / f"{file}.py", target)
+        shutil.copy(ROOT / "sfu" / f"{file}.py", target)
     return tmp_path / "copy"
 
 
