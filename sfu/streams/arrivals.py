@@ -1,15 +1,14 @@
 """What came on the transports of an engine, transport-wide numbered, and what they were told of it lately."""
 
-from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from sfu.compiled.feedback import AT_US, NUMBER
 from sfu.compiled.intake import CAME_US, KEY, PHASES
 from sfu.net.arrays import Int64s
-from sfu.rtp.twcc_columns import Reports
 from sfu.streams.feedback import WINDOW_US, Report
 
 LIMIT = 1 << 16
@@ -19,23 +18,22 @@ MAX_TOLD = 64
 
 
 class Told(NamedTuple):
-    """What one turn has told by column."""
+    """What one turn has told by compiled loops."""
 
-    rows: list[int]
-    reports: Reports
+    spans: dict[int, tuple[int, int]]
+    """Where in the arrivals those of a row begin and end."""
+    arrivals: Int64s
+    """NUMBER and AT_US of :mod:`sfu.compiled.feedback`."""
 
     def of(self, row: int) -> Report | None:
-        place = bisect_left(self.rows, row)
-        if place == len(self.rows) or self.rows[place] != row:
+        span = self.spans.get(row)
+        if span is None:
             return None
-        start, stop = self.reports.bounds[place : place + 2].tolist()
-        sequences, arrivals_us = (column[start:stop].tolist() for column in self.reports[1:])
-        return Report(sequences, arrivals_us)
+        arrivals = self.arrivals[slice(*span)]
+        return Report(arrivals[:, NUMBER].tolist(), arrivals[:, AT_US].tolist())
 
     def forget(self, row: int) -> None:
-        place = bisect_left(self.rows, row)
-        if place < len(self.rows) and self.rows[place] == row:
-            self.rows[place] = self.rows[place - 1] if place else -1  # still in order, and never found
+        self.spans.pop(row, None)
 
 
 class ToldSingly(NamedTuple):

@@ -9,22 +9,18 @@ from itertools import chain
 from math import inf
 from typing import NamedTuple
 
+from sfu.compiled.feedback import BUSY_PACKETS, FIRST_CYCLE, MAX_GAP
+
 MAX_INTERVAL_S = 0.100
 """Between feedbacks while packets come ..."""
-BUSY_PACKETS = 20
-"""... and after one about so many packets ..."""
 MIN_INTERVAL_S = 0.050
-"""... so long only."""
+"""... and after one about BUSY_PACKETS so long only."""
 LIMIT = 2000
 """Arrivals kept; more before feedback is taken are not reported."""
-MAX_GAP = 2048
-"""A longer step of the numbers, either way, starts the log afresh: no network loses that much in a row."""
 MAX_REPEAT = 256
 """Numbers that one late packet may cause to be reported again; later ones stay lost."""
 WINDOW_US = 500_000
 """Reported arrivals are kept so long, to be repeated around a packet that came late."""
-FIRST_CYCLE = 1 << 16
-"""Extended numbers begin here, so that those from before the first one are positive."""
 MAX_REPORTS = 16
 """Reports kept at most, whatever the clock does."""
 

@@ -6,6 +6,7 @@ import pytest
 import pytest_asyncio
 
 from sfu import control
+from sfu.compiled.feedback import MEDIA_SSRC
 from sfu.control import MediaKind, TrackId
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.uptrack import Layer
@@ -366,4 +367,4 @@ async def test_feedback_on_arrivals_names_a_stream_that_is_still_sent(lab: Lab, 
 
 def _named(lab: Lab, client: LabClient) -> int:
     row = lab.engine.transports[client.peer.id].row
-    return int(lab.engine.context.acknowledgements._media_ssrcs[row])
+    return int(lab.engine.context.acknowledgements._states[row, MEDIA_SSRC])

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sfu.compiled.feedback import MAX_ARRIVALS
 from sfu.net.outbox import Outbox
 from sfu.net.peers import PeerTable
 from sfu.rtp.twcc import parse_feedback
@@ -73,7 +74,8 @@ class Desk:
 @pytest.fixture(params=["singly", "together"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Either way of doing it."""
-    monkeypatch.setattr(acknowledgements, "FEW", 1 << 30 if request.param == "singly" else 0)
+    if request.param == "singly":
+        monkeypatch.setattr(acknowledgements, "LONGEST", 0)
 
 
 def arrived(packet: bytes) -> list[int]:
@@ -176,9 +178,9 @@ def test_many_together_are_told_what_each_would_be_alone(
                 desk.record[row](numbers[row] & 0xFFFF, at_us)
         at_us += wait_us
         if turns:
-            for desk, few, said in zip((singly, together), (1 << 30, 0), told, strict=True):
+            for desk, longest, said in zip((singly, together), (0, MAX_ARRIVALS), told, strict=True):
                 with pytest.MonkeyPatch.context() as patch:
-                    patch.setattr(acknowledgements, "FEW", few)
+                    patch.setattr(acknowledgements, "LONGEST", longest)
                     said += desk.turns(PHASES + 1)
     meanings = [
         sorted((row, packet[4:20], parse_feedback(packet, ORIGIN_US)) for row, packet in said)

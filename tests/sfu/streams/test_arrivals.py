@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from sfu.rtp.twcc_columns import Reports
 from sfu.streams.arrivals import LIMIT, MAX_TOLD, Arrivals, Told, ToldSingly
 from sfu.streams.feedback import WINDOW_US, Report
 
@@ -13,9 +12,9 @@ def taken(arrivals: Arrivals) -> list[tuple[int, int]]:
 
 def told(*rows: int) -> Told:
     """Each row was told of the number that is ten times its own, and of the next."""
-    count = len(rows)
-    sequences = np.array([10 * row + n for row in rows for n in (0, 1)], np.int64)
-    return Told(list(rows), Reports(2 * np.arange(count + 1), sequences, 100 * sequences))
+    numbers = np.array([10 * row + n for row in rows for n in (0, 1)], np.int64)
+    spans = {row: (2 * place, 2 * place + 2) for place, row in enumerate(rows)}
+    return Told(spans, np.stack([numbers, 100 * numbers], 1))
 
 
 def test_what_waits_on_comes_before_what_comes_later() -> None:
