@@ -156,7 +156,8 @@ class Housekeeping:
                 continue
             if transport.connected:
                 feedback.report(self._now, self._unix_now)
-            for track in list(transport.publishing.tracks.values()):
+            tracks = transport.publishing.tracks
+            for track in list(tracks.values()) if tracks else ():
                 if len(track.layers) > 1 and _stopped(track):
                     yield from self._retarget(track)
             if (transport.row // SLOTS - cycle) % LOOKS == 0 and not transport.closed:

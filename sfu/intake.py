@@ -16,6 +16,7 @@ from sfu.compiled.intake import (
     LEFT_OUT,
     MEDIA,
     NEWEST_US,
+    PACKETS,
     RECORD_WORDS,
     RECORDS,
     REJECTED,
@@ -133,11 +134,14 @@ class Intake:
                 fallback_us,
                 now,
             )
-            if self._total[STRANGERS]:
-                self._mux.strangers += self._total[STRANGERS]
-                self._total[STRANGERS] = 0
-            self._relay(port, abs_send_time, level, now)
-            yield from self._deliver(port.memory, self._total[RECORDS], now)
+            total = self._total
+            if total[STRANGERS]:
+                self._mux.strangers += total[STRANGERS]
+                total[STRANGERS] = 0
+            if total[PACKETS]:
+                self._relay(port, abs_send_time, level, now)
+            if total[RECORDS]:
+                yield from self._deliver(port.memory, total[RECORDS], now)
 
     def _relay(self, port: UdpPort, abs_send_time: int, level: int, now: float) -> None:
         table = self._table

@@ -77,7 +77,7 @@ class Overload:
             self._note(self._behind, waited_s > TARGET_S, LASTING_S, now, steps)
 
     def sent(self, refused: int, now: float) -> None:
-        """After each turn, also of the timer: packets of it that the kernel had no room for."""
+        """Packets that the kernel had no room for; to be told when there are any, and while there is a level."""
         if refused:
             self._note(self._refused, True, LASTING_S, now, RAISE)
         last_at = max(self._changed_at, self._behind.last_at, self._refused.last_at, self._dropping.last_at)

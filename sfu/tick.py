@@ -157,18 +157,23 @@ class Tick:
         self.feedback[transport].receive(packet, self._now, self._unix_now, self.resend)
 
     def finish(self) -> None:
-        """Write all copies that don't wait, and send them."""
-        refused = self._egress.counters.refused
-        if any(lane.added for lane in self._lanes):
+        """Write all copies that don't wait, and send them. Most datagrams mean none."""
+        counters = self._egress.counters
+        refused = counters.refused
+        added = False
+        for lane in self._lanes:
+            added = added or lane.added
+        if added:
             self._at_once_at = self._now
-        self._forwarder.expand(together=not self.overload.congested(self._now))
+        if added or not self._taken:
+            self._forwarder.expand(together=not self.overload.congested(self._now))
         for lane in self._lanes:
             self._egress.send(lane.arena)
         self._sent(refused)
         if self._taken:
-            self._appetite.had(self._taken, self._egress.counters.packets - self._packets)
+            self._appetite.had(self._taken, counters.packets - self._packets)
             self._taken = 0
-        self._packets = self._egress.counters.packets
+        self._packets = counters.packets
 
     def go_on(self) -> int:
         """Write and send some of the copies that wait; returns how many."""
@@ -206,13 +211,15 @@ class Tick:
 
     def _sent(self, refused: int) -> None:
         """After sending; ``refused`` is the counter before it."""
-        if self._shed:
-            self.overload.sent(self._egress.counters.refused - refused, self._now)
+        refused = self._egress.counters.refused - refused
+        if self._shed and (refused or self.overload.level):
+            self.overload.sent(refused, self._now)
 
     def _rtcp(self, transport: Transport, packet: memoryview) -> None:
         """Take one decrypted RTCP packet."""
-        transport.ingress.reported(int.from_bytes(packet[4:8], "big"))
-        self.feedback[transport].receive(bytes(packet), self._now, self._unix_now, self.resend)
+        data = bytes(packet)
+        transport.ingress.reported(int.from_bytes(data[4:8], "big"))
+        self.feedback[transport].receive(data, self._now, self._unix_now, self.resend)
 
     def _tcp_media(self, transport: Transport, data: bytes) -> None:
         """Take RTP or RTCP that came over TCP."""

@@ -47,11 +47,12 @@ MEDIA, RELAYED, OTHER, RTCP, DTLS, STUN = range(6)
 KIND, ROW, OWNER, STREAM, SEQUENCE, TIME, START, END, LAYOUT, ARRIVAL_US, STEP = range(11)
 RECORD_WORDS = 11
 
-# Totals: records made by this call; packets that failed authentication or came before the keys, and datagrams of
-# addresses that nobody has validated, until somebody sets them to zero; when the newest datagram came; packets of video
-# left out because of overload; datagrams that the socket has had no room for, as the newest says.
-RECORDS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT, DROPPED = range(6)
-TOTALS = 6
+# Totals: records made by this call, and those of MEDIA among them; packets that failed authentication or came before
+# the keys, and datagrams of addresses that nobody has validated, until somebody sets them to zero; when the newest
+# datagram came; packets of video left out because of overload; datagrams that the socket has had no room for, as the
+# newest says.
+RECORDS, PACKETS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT, DROPPED = range(7)
+TOTALS = 7
 
 # Layouts of extensions: mask and pattern of the first words, size of the block, places of transport-wide number and
 # audio level in the packet (0: none).
@@ -308,7 +309,7 @@ def take(
     ``words`` is the memory as words; ``owners`` and ``index`` are tables of transports by address and of streams by
     transport and SSRC; ``functions`` are the addresses of srtp_unprotect and srtp_unprotect_rtcp.
     """
-    totals[RECORDS] = 0
+    totals[RECORDS] = totals[PACKETS] = 0
     for row in range(first, count):
         length = headers[row, SENT] & _LOW
         if length < 2 or headers[row, FLAGS] & _MSG_TRUNC:
@@ -337,6 +338,7 @@ def take(
             if not layout:
                 records[at, KIND] = OTHER
                 return row + 1
+            totals[PACKETS] += 1
             _note(memory, row, owner, layout, layouts, arrival_us, arrivals, noted)
             stream = records[at, STREAM]
             step = advance(

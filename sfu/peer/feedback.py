@@ -91,21 +91,27 @@ class Feedback:
             stream.track.clock.observe(clock)
 
     def _reports(self, reports: tuple[rtcp.ReportBlock, ...], unix_now: float) -> None:
+        middle = ntp.middle(ntp.from_unix(unix_now))
         for block in reports:
             if block.ssrc in self._transport.subscribing.by_ssrc:
-                self._round_trip(block.last_report, block.delay, unix_now)
-                self.quality.received(block.ssrc, block.highest_sequence, block.cumulative_lost, block.jitter)
+                self._round_trip(block.last_report, block.delay, middle)
+                self.quality.received[block.ssrc] = (
+                    block.highest_sequence,
+                    block.cumulative_lost,
+                    block.jitter,
+                )
 
     def _lone_reports(self, reports: list[tuple[int, int, int, int, int, int]], unix_now: float) -> None:
-        ours = self._transport.subscribing.by_ssrc
+        ours, received = self._transport.subscribing.by_ssrc, self.quality.received
+        middle = ntp.middle(ntp.from_unix(unix_now))
         for ssrc, lost, highest, jitter, last_report, delay in reports:
             if ssrc in ours:
                 if last_report:
-                    self._round_trip(last_report, delay, unix_now)
-                self.quality.received(ssrc, highest, rtcp.signed24(lost), jitter)
+                    self._round_trip(last_report, delay, middle)
+                received[ssrc] = highest, rtcp.signed24(lost), jitter
 
-    def _round_trip(self, last_report: int, delay: int, unix_now: float) -> None:
-        rtt_s = rtt_from_report(ntp.middle(ntp.from_unix(unix_now)), last_report, delay)
+    def _round_trip(self, last_report: int, delay: int, now_middle: int) -> None:
+        rtt_s = rtt_from_report(now_middle, last_report, delay)
         if rtt_s is not None:
             self.rtt_s = rtt_s if not self.rtt_s else 0.75 * rtt_s + 0.25 * self.rtt_s
 
@@ -205,12 +211,14 @@ class Feedback:
     def _report_sent(self, now: float, unix_now: float) -> None:
         compound = b""
         due_at = inf
-        for down in self._transport.subscribing.down_tracks.values():
-            report = self._sender_report_for(down, now, unix_now)
+        ntp64 = ntp.from_unix(unix_now)
+        subscribing = self._transport.subscribing
+        for down in subscribing.down_tracks.values():
+            report = self._sender_report_for(down, now, ntp64)
             due_at = min(due_at, now if down.rendition is not down.target else down.reports.due_at)
             if report is None:
                 continue
-            packet = rtcp.build_sender_report(report, self._transport.subscribing.cname(down))
+            packet = rtcp.build_sender_report(report, subscribing.cname(down))
             if len(compound) + len(packet) > MAX_COMPOUND_BYTES:
                 self._rtcp(compound)
                 compound = b""
@@ -233,6 +241,8 @@ class Feedback:
 
     def _report_received(self, now: float) -> None:
         ingress = self._transport.ingress
+        if not ingress.streams and not ingress.repairs:
+            return
         streams: Iterable[tuple[int, InStream | Repair]] = chain(
             ingress.streams.items(), ingress.repairs.items()
         )
@@ -245,7 +255,7 @@ class Feedback:
             part = tuple(blocks[start : start + REPORTS_PER_PACKET])
             self._rtcp(rtcp.build_receiver_report(rtcp.ReceiverReport(self._transport.rtcp_ssrc, part)))
 
-    def _sender_report_for(self, down: DownTrack, now: float, unix_now: float) -> rtcp.SenderReport | None:
+    def _sender_report_for(self, down: DownTrack, now: float, ntp64: int) -> rtcp.SenderReport | None:
         span = down.span
         if down.rendition is None or span is None or not down.reports.due(now):
             return None
@@ -261,9 +271,7 @@ class Feedback:
         if timestamp is None:
             return None
         packets, octets = down.sent()
-        return rtcp.SenderReport(
-            down.ssrc, ntp.from_unix(unix_now), timestamp, packets & 0xFFFFFFFF, octets & 0xFFFFFFFF
-        )
+        return rtcp.SenderReport(down.ssrc, ntp64, timestamp, packets & 0xFFFFFFFF, octets & 0xFFFFFFFF)
 
     def _rtcp(self, packet: bytes) -> None:
         if self._transport.connected:

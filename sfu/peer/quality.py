@@ -28,11 +28,8 @@ class TransportQuality:
 
     def __init__(self) -> None:
         self._streams: dict[int, _Stream] = {}
-        self._received: dict[int, tuple[int, int, int]] = {}
-
-    def received(self, ssrc: int, highest_sequence: int, cumulative_lost: int, jitter: int) -> None:
-        """Note what the client reports of a stream that we send it."""
-        self._received[ssrc] = (highest_sequence, cumulative_lost, jitter)
+        self.received: dict[int, tuple[int, int, int]] = {}
+        """What the client reports of each stream that we send it: highest sequence number, packets lost, jitter."""
 
     def take(self, transport: Transport, rtt_s: float) -> float:
         """The score of the window that ends now, 0 to 100; full marks when nothing flows."""
@@ -41,7 +38,7 @@ class TransportQuality:
         for ssrc, stream in transport.ingress.streams.items():
             if not stream.track.muted and stream.stats.packets:
                 scores.append(self._upward(ssrc, stream, before, rtt_s))
-        received, self._received = self._received, {}
+        received, self.received = self.received, {}
         for ssrc, (highest, lost, jitter) in received.items():
             down = transport.subscribing.by_ssrc.get(ssrc)
             if down is not None and down.rendition is not None:

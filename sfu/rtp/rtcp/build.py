@@ -2,6 +2,7 @@
 
 import struct
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from sfu.rtp.errors import RtpError
 from sfu.rtp.rtcp.packets import (
@@ -22,22 +23,28 @@ from sfu.rtp.rtcp.parse import CNAME_ITEM
 MAX_TEXT = 255
 """Bytes of a CNAME or of a BYE's reason."""
 MAX_REMB_SSRCS = 255
+_SENDER_REPORT = 0x80 << 24 | PacketType.SR << 16
 MAX_LOST_FIELDS = 256
 """PID and bit mask pairs of one NACK, which so stays below 1100 bytes."""
 
 
 def build_sender_report(report: SenderReport, cname: str = "") -> bytes:
     """Write a sender report, followed by an SDES if ``cname`` is given. The two counters wrap at 32 bits."""
-    info = _pack(
-        "!IQIII",
+    blocks = len(report.reports)
+    if blocks > MAX_COUNT:
+        raise RtpError("RTCP count does not fit five bits")
+    packet = _pack(
+        "!IIQIII",
+        _SENDER_REPORT + (blocks << 24) + 6 * (1 + blocks),
         report.ssrc,
         report.ntp,
         report.rtp_timestamp,
         report.packet_count & 0xFFFFFFFF,
         report.octet_count & 0xFFFFFFFF,
     )
-    packet = _packet(PacketType.SR, len(report.reports), info + _reports(report.reports))
-    return packet + build_sdes([SdesChunk(report.ssrc, cname)]) if cname else packet
+    if blocks:
+        packet += _reports(report.reports)
+    return packet + _cname(report.ssrc, cname) if cname else packet
 
 
 def build_receiver_report(report: ReceiverReport) -> bytes:
@@ -53,6 +60,12 @@ def build_sdes(chunks: Sequence[SdesChunk]) -> bytes:
         items = _pack("!IBB", ssrc, CNAME_ITEM, len(text)) + text
         body += items + bytes(4 - len(items) % 4)
     return _packet(PacketType.SDES, len(chunks), body)
+
+
+@lru_cache(maxsize=1 << 12)
+def _cname(ssrc: int, cname: str) -> bytes:
+    """The SDES that goes with each of a stream's sender reports."""
+    return build_sdes([SdesChunk(ssrc, cname)])
 
 
 def build_bye(ssrcs: Sequence[int], reason: str = "") -> bytes:

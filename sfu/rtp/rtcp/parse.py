@@ -40,6 +40,7 @@ _REPORT = struct.Struct("!IB3sIIII")
 _WORDS = struct.Struct("!IIIIII")
 _RTPFB = int(PacketType.RTPFB)
 _RR = int(PacketType.RR)
+_REMB_HEAD = bytes((0x80 | PayloadFormat.APPLICATION, PacketType.PSFB))
 _TWO_SSRCS = struct.Struct("!II")
 _LOST = struct.Struct("!HH")
 _FIR = struct.Struct("!IB3x")
@@ -48,17 +49,33 @@ _DLRR = struct.Struct("!III")
 
 
 def lone_reports(data: bytes) -> list[tuple[int, int, int, int, int, int]] | None:
-    """The blocks of a datagram that is one receiver report without padding or extensions; None for any other.
+    """The blocks of a datagram that is one receiver report, or one and a REMB, without padding or extensions.
+
+    None for any other.
 
     Each is (SSRC, fraction lost and cumulative lost as they stand in their 32 bits, highest sequence number, jitter,
     last report, delay).
     """
     size = len(data)
-    if size < 8 or data[1] != _RR or (data[2] << 8 | data[3]) * 4 + 4 != size:
+    if size < 8 or data[1] != _RR:
         return None
-    if data[0] != 0x80 | (size - 8) // _REPORT.size or (size - 8) % _REPORT.size:
+    end = (data[2] << 8 | data[3]) * 4 + 4
+    if data[0] != 0x80 | (end - 8) // _REPORT.size or (end - 8) % _REPORT.size:
         return None
-    return list(_WORDS.iter_unpack(data[8:]))
+    if end != size and not _is_remb(data, end):
+        return None
+    return list(_WORDS.iter_unpack(data[8:end]))
+
+
+def _is_remb(data: bytes, at: int) -> bool:
+    """Whether a REMB without padding begins here and ends with the datagram."""
+    size = len(data) - at
+    return (
+        size >= 20
+        and data[at : at + 2] == _REMB_HEAD
+        and data[at + 12 : at + 16] == b"REMB"
+        and (data[at + 2] << 8 | data[at + 3]) * 4 + 4 == size == 20 + 4 * data[at + 16]
+    )
 
 
 def signed24(lost: int) -> int:

@@ -119,9 +119,9 @@ def test_arrival_is_in_unix_microseconds(batch: bool) -> None:
     with _port(batch=batch) as port, _client() as client:
         before = time.time_ns() // 1000
         client.sendto(b"x", ("127.0.0.1", port.port))
-        sent = time.time_ns() // 1000
         (arrival_us,) = port.receiver.columns(port.fill(), 0)[2].tolist()
-        assert before <= arrival_us <= (sent if batch else time.time_ns() // 1000)
+        # A kernel just asked for times may take them only as it hands over.
+        assert before <= arrival_us <= time.time_ns() // 1000
 
 
 @both

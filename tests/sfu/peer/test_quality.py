@@ -30,7 +30,7 @@ class Peer:
         self.subscribing.by_ssrc[ssrc] = SimpleNamespace(track=track, rendition=object())
 
     def reports(self, ssrc: int, highest: int, lost: int, jitter: int = 0) -> None:
-        self.quality.received(ssrc, highest, lost, jitter)
+        self.quality.received[ssrc] = highest, lost, jitter
 
     def take(self, rtt_s: float = 0.0) -> float:
         return self.quality.take(self, rtt_s)  # type: ignore[arg-type]
@@ -142,4 +142,4 @@ def test_streams_that_are_gone_are_forgotten(peer: Peer) -> None:
     peer.ingress.streams.clear()
     assert peer.take() == 100
     assert not peer.quality._streams
-    assert not peer.quality._received
+    assert not peer.quality.received

@@ -226,25 +226,35 @@ NEARLY_LONE = st.one_of(
 )
 
 
+REMB = rtcp.build_remb(9, 50_000_000, [1, 2])
+
+
 @given(
     NEARLY_LONE,
     st.lists(st.tuples(st.sampled_from([0, 1, 2, 3, -1]), st.integers(0, 255)), max_size=2),
-    st.sampled_from([b"", b"", rtcp.build_pli(3, 4), b"\x80"]),
+    st.sampled_from([b"", b"", REMB, REMB, REMB[:-4], rtcp.build_pli(3, 4), b"\x80"]),
+    st.lists(st.tuples(st.sampled_from([0, 1, 2, 3, 12, 16, -1]), st.integers(0, 255)), max_size=1),
 )
 def test_the_short_ways_say_what_the_long_way_would(
-    data: bytes, bent: list[tuple[int, int]], more: bytes
+    data: bytes, bent: list[tuple[int, int]], more: bytes, bent_more: list[tuple[int, int]]
 ) -> None:
     """On good packets, on such whose first bytes and padding are wrong, and in company."""
     raw = bytearray(data)
     for at, value in bent:
         raw[at] = value
-    data = bytes(raw) + more
+    behind = bytearray(more)
+    for at, value in bent_more:
+        if -len(behind) <= at < len(behind):
+            behind[at] = value
+    data = bytes(raw + behind)
     expected = _parsed(data)
     blocks = rtcp.lone_reports(data)
     if blocks is not None:
         assert expected is not None
-        (report,) = expected
+        report, *others = expected
         assert isinstance(report, rtcp.ReceiverReport)
+        assert len(others) <= 1
+        assert all(isinstance(other, rtcp.Remb) for other in others)
         assert [(ssrc, lost >> 24, rtcp.signed24(lost), *rest) for ssrc, lost, *rest in blocks] == list(
             report.reports
         )
@@ -256,4 +266,8 @@ def test_the_usual_packets_go_the_short_ways() -> None:
         assert (
             len(rtcp.lone_reports(rtcp.build_receiver_report(rtcp.ReceiverReport(9, blocks))) or ()) == total
         )
+        report = rtcp.build_receiver_report(rtcp.ReceiverReport(9, blocks))
+        assert len(rtcp.lone_reports(report + REMB) or ()) == total
+        assert rtcp.lone_reports(report + rtcp.build_pli(1, 2)) is None
+        assert rtcp.lone_reports(report + REMB + REMB) is None
     assert rtcp.lone_reports(b"") is None
