@@ -67,7 +67,7 @@ class MediaConfig:
     history_packets: int = 512
     """Packets kept per published layer for retransmission."""
     history_bytes: int = 64 * 1024 * 1024
-    """Memory for the newest video of all publishers together, kept for retransmission."""
+    """Memory for the newest video of all publishers together, kept for retransmission; at least 1 MiB."""
     audio_active_level: int = 35
     """Loudness that counts as speaking, in dB below full scale: 0 is loudest, 127 silence (LiveKit's)."""
     audio_min_percentile: int = 40

@@ -33,6 +33,7 @@ from sfu.net.arrays import Int64s, UInt8s
 SLOTS = 1024
 """About three seconds of a 3 Mbps layer; as deep as the window of a received stream."""
 STORE_BYTES = 1 << 20
+"""Memory for packets, at least: compiled loops rely on it that any packet fits."""
 
 
 class Store:

@@ -26,11 +26,11 @@ class StreamTable:
     __slots__ = ("forwarding", "index", "layouts", "meters", "rows", "streams")
 
     def __init__(self, store_bytes: int = STORE_BYTES) -> None:
-        """``store_bytes``: of memory for packets that may have to be sent again."""
+        """``store_bytes``: of memory for packets that may have to be sent again, STORE_BYTES at least."""
         self.rows = StreamRows()
         self.meters = MeterRows()
         self.layouts = LayoutTable()
-        self.forwarding = ForwardTables(Store(store_bytes, self.layouts))
+        self.forwarding = ForwardTables(Store(max(store_bytes, STORE_BYTES), self.layouts))
         self.streams: dict[int, InStream] = {}
         """By row."""
         self.index = Lookup()

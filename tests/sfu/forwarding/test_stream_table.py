@@ -33,6 +33,10 @@ def test_the_latest_four_are_expected_the_newest_first():
     assert _expected(table, row) == []
 
 
+def test_there_is_room_for_any_packet():
+    assert len(StreamTable(1).forwarding.store.ring) >= 1 << 16
+
+
 def test_when_there_are_too_many_all_begin_anew():
     table = StreamTable()
     rows = [table.rows.begin(48_000) for _ in range(2)]
