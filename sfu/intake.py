@@ -66,8 +66,9 @@ class Intake:
         self._records: Int64s = np.zeros((size, RECORD_WORDS), np.int64)
         self._record_bytes = self._records.data.cast("B")
         self._totals: Int64s = np.zeros(TOTALS, np.int64)
-
         self._total: Any = self._totals.data
+        self._drops: dict[int, int] = {}
+        """By port: each socket counts its own."""
         self._found: Int64s = np.zeros(DESCRIPTOR_WORDS, np.int64)
         self._numbers: Int64s = np.zeros(history.RECORD_WORDS, np.int64)
         self._call = 0
@@ -86,9 +87,8 @@ class Intake:
 
     @property
     def dropped(self) -> int:
-        """Datagrams that a socket has had no room for."""
-        count: int = self._total[DROPPED]
-        return count
+        """Datagrams that the sockets have had no room for."""
+        return sum(self._drops.values())
 
     @property
     def newest_us(self) -> int:
@@ -108,6 +108,8 @@ class Intake:
         receiver, table, logs = port.receiver, self._table, self._logs
         owners = self._mux.owners[port.index]
         fallback_us = 0 if port.timed else time.time_ns() // 1000
+        total = self._total
+        total[DROPPED] = 0
         row = 0
         while row < count:
             row = intake.take(
@@ -134,7 +136,6 @@ class Intake:
                 fallback_us,
                 now,
             )
-            total = self._total
             if total[STRANGERS]:
                 self._mux.strangers += total[STRANGERS]
                 total[STRANGERS] = 0
@@ -142,6 +143,8 @@ class Intake:
                 self._relay(port, abs_send_time, level, now)
             if total[RECORDS]:
                 yield from self._deliver(port.memory, total[RECORDS], now)
+        if total[DROPPED]:
+            self._drops[port.index] = total[DROPPED]
 
     def _relay(self, port: UdpPort, abs_send_time: int, level: int, now: float) -> None:
         table = self._table

@@ -50,7 +50,7 @@ RECORD_WORDS = 11
 # Totals: records made by this call, and those of MEDIA among them; packets that failed authentication or came before
 # the keys, and datagrams of addresses that nobody has validated, until somebody sets them to zero; when the newest
 # datagram came; packets of video left out because of overload; datagrams that the socket has had no room for, as the
-# newest says.
+# newest says, 0 for none.
 RECORDS, PACKETS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT, DROPPED = range(7)
 TOTALS = 7
 

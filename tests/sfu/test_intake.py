@@ -14,7 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubbub.testing.netem import PERFECT, Conditions
-from sfu.compiled.intake import OTHER, PHASES, RTCP
+from sfu.compiled.intake import DROP_CONTROL, DROP_KIND, DROPS, OTHER, PHASES, RTCP
+from sfu.compiled.messages import CONTROL_LENGTH
 from sfu.compiled.streams import METER_WORDS, SMOOTHED
 from sfu.config import MediaConfig
 from sfu.forwarding.binding import Binding
@@ -399,6 +400,23 @@ def test_the_kernel_tells_what_it_had_no_room_for() -> None:
                 sender.sendto(b"\x46\x46", ("127.0.0.1", port.port))
                 list(taken(port, port.fill(), world.now))
                 assert (world.intake.dropped > 0) == bool(turn)
+
+
+def test_each_socket_counts_what_it_had_no_room_for() -> None:
+    """Else two that once overflowed would look as if they did so again and again."""
+    world = World()
+    ports = [MemoryPort(), MemoryPort()]
+    for index, (port, drops) in enumerate(zip(ports, (7, 40), strict=True)):
+        port.index = index
+        world.intake._mux.owners.append(world.intake._mux.owners[0])
+        port.fill([(0, b"\x46\x46")])
+        port.receiver.headers[0, CONTROL_LENGTH] = 56
+        port.receiver.origins[0, [DROP_KIND, DROPS]] = DROP_CONTROL, drops
+    seen = []
+    for port in ports * 3:
+        list(world.intake.take(cast(UdpPort, port), 1, world.now))
+        seen.append(world.intake.dropped)
+    assert seen == [7, 47, 47, 47, 47, 47]
 
 
 # --- RTCP ---
