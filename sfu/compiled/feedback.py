@@ -5,7 +5,7 @@ written where arrivals go on from what was told before, none late, and are not f
 """
 
 from sfu.compiled.arrays import Bytes2, Words, Words2
-from sfu.compiled.intake import CAME_US, KEY, PHASES
+from sfu.compiled.intake import CAME_US, FEEDBACK, KEY, PADDED, PHASES, RTPFB
 from sfu.compiled.jit import compiled, part
 
 # A transport: the extended number that it was told up to (-1: nothing yet), number of its next feedback, the two SSRCs
@@ -35,10 +35,6 @@ _SEQUENCE = 0xFFFF
 _TICK_US = 250
 _REFERENCE_TICKS = 256
 _HEADER_BYTES = 20
-_RTPFB = 205
-_FIRST = 0x8F
-"""Version 2 and the format of transport-wide feedback."""
-_PADDED = 0x20
 _SMALL, _LARGE = 1, 2
 _RUN_SHIFT = 13
 _VECTOR = 0xC000
@@ -233,8 +229,8 @@ def _report(
     for at in range(end, end + padding):
         memory[row, at] = padding if at == end + padding - 1 else 0
     end += padding
-    memory[row, 0] = _FIRST | _PADDED if padding else _FIRST
-    memory[row, 1] = _RTPFB
+    memory[row, 0] = FEEDBACK | PADDED if padding else FEEDBACK
+    memory[row, 1] = RTPFB
     _put16(memory, row, 2, end // 4 - 1)
     _put32(memory, row, 4, state[SENDER_SSRC])
     _put32(memory, row, 8, state[MEDIA_SSRC])

@@ -72,9 +72,10 @@ _SHORTEST_RTCP = 8
 _MAX_STEP = 1 << 30
 """Timestamps further from the newest packet's are no plain case."""
 _LEVEL_MASK = 0x7F
-_RTPFB = 205
-_FEEDBACK = 0x8F
-"""Version 2 and the format of transport-wide feedback."""
+RTPFB = 205
+FEEDBACK = 0x8F
+"""Version 2 and the format of transport-wide feedback; with padding the bit below, too."""
+PADDED = 0x20
 
 # The third word of a key in the index: a stream of media, or who sends RTCP.
 SOURCE, REPORTER = range(2)
@@ -207,10 +208,10 @@ def _told(memory: Bytes2, row: int, length: int, owner: int, index: Words2) -> b
     Nobody reads it yet, and clients send twenty a second.
     """
     first = memory[row, 0]
-    if length < 12 or memory[row, 1] != _RTPFB or _be16(memory, row, 2) * 4 + 4 != length:
+    if length < 12 or memory[row, 1] != RTPFB or _be16(memory, row, 2) * 4 + 4 != length:
         return False
     padding = int(memory[row, length - 1])
-    if first != _FEEDBACK and not (first == _FEEDBACK | 0x20 and 0 < padding <= length - 12):
+    if first != FEEDBACK and not (first == FEEDBACK | PADDED and 0 < padding <= length - 12):
         return False
     return find(index, owner, _be32(memory, row, 4), REPORTER, 0) != MISSING
 

@@ -24,7 +24,7 @@ from sfu.forwarding.rendition import Rendition
 WIDE = 64
 """Down tracks of a rendition up to which its copies don't wait: a quarter of a millisecond."""
 PIECE = MOST
-"""Copies sent at once at most: a millisecond."""
+"""Copies sent at once at most, however little they take."""
 MOST_COPIES = 32_768
 """Copies that may wait: a tenth of a second. Further packets wait in the socket, where overload shows."""
 MOST_PACKETS = 1_024

@@ -14,7 +14,7 @@ from sfu.streams.speakers import SpeechSettings
 
 _SHAPES = 64
 """Kinds of packets (by what their first bytes say) whose extension layout one transport remembers."""
-AUDIO_LEVEL_MASK = 0x7F
+_AUDIO_LEVEL_MASK = 0x7F
 _TIMESTAMP_MASK = 0xFFFFFFFF
 
 
@@ -114,7 +114,7 @@ class Ingress(Streams):
             media_time = stats.extend_timestamp(timestamp)
         if meter is not None and layout.level >= 0:
             duration_ms = (media_time - before) * 1000 // stats.clock_rate
-            meter.observe(block >> layout.level & AUDIO_LEVEL_MASK, duration_ms, now)
+            meter.observe(block >> layout.level & _AUDIO_LEVEL_MASK, duration_ms, now)
         deliver = self._sound if stream.audio else self._picture
         deliver(stream, extended, media_time, second & 0x80, stream.slot, payload, layout, block, now)
 
@@ -147,7 +147,7 @@ class Ingress(Streams):
         """
         if not block:
             return self._source.none
-        shape = shape_of(len(raw), second)
+        shape = _shape_of(len(raw), second)
         known = self.layouts.get(shape)
         if known is not None and block & known.mask == known.pattern:
             return known
@@ -182,6 +182,6 @@ class Ingress(Streams):
         deliver(stream, extended, media_time, second & 0x80, 0, payload[2:], layout, block, now)
 
 
-def shape_of(size: int, second: int) -> int:
+def _shape_of(size: int, second: int) -> int:
     """What packets have in common that mostly share a layout: the size of the block, and the header's second byte."""
     return size << 8 | second

@@ -112,12 +112,6 @@ class Layer:
         """Compiled loops let its packets go on."""
         return bool(self.tables.layers.word[self.row, READY])
 
-    @property
-    def decided_at(self) -> int:
-        """The level of overload that :meth:`decide` was told last."""
-        level: int = self.tables.layers.word[self.row, LEVEL]
-        return level
-
     def decide(self, level: int, *, cut: bool) -> None:
         """Whether its packets are left out, for as long as the level of overload stays."""
         word = self.tables.layers.word

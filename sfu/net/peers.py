@@ -2,7 +2,7 @@
 
 import socket
 import struct
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -35,8 +35,6 @@ class PeerTable:
         """What compiled loops need of each row; the columns have names too."""
         self.port[:] = -1
         self._point()
-        self.srtp_in: list[Any] = [None] * capacity
-        """libsrtp session for receiving; None until DTLS is done."""
         self.sessions_in: Int64s = np.zeros(capacity, np.int64)
         """Where in memory the sessions for receiving are, for what is compiled; 0 for none."""
         self.taps: dict[int, TapPort] = {}
@@ -80,14 +78,12 @@ class PeerTable:
     def release(self, row: int) -> None:
         """Give a row back; its session must not be used any more."""
         self.forget_address(row)
-        self.srtp_in[row] = None
         self.matrix[row, SESSION] = self.sessions_in[row] = 0
         self.taps.pop(row, None)
         self._free.append(row)
 
     def use_srtp(self, row: int, pair: SrtpPair) -> None:
         """Encrypt and decrypt with these sessions, which must live until the row is released."""
-        self.srtp_in[row] = pair.rx_ptr
         self.matrix[row, SESSION], self.sessions_in[row] = location(pair.tx_ptr), location(pair.rx_ptr)
 
     def use_udp(self, row: int, port: int, raw_address: bytes) -> None:
@@ -121,7 +117,6 @@ class PeerTable:
         self.matrix = grown(self.matrix)
         self.matrix[old:, PORT] = -1
         self._point()
-        self.srtp_in += [None] * old
         self.sessions_in = grown(self.sessions_in)
         self.tcp += [None] * old
         self._free = list(range(2 * old - 1, old - 1, -1))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from sfu.compiled.relay import LEVEL
 from sfu.forwarding.rendition import ALL_TEMPORAL, Rendition
 from sfu.forwarding.shedding import Shedder
 from sfu.forwarding.uptrack import Layer
@@ -20,6 +21,12 @@ class Scene:
         self.layer = layer
         self.rendition: Rendition = layer.rendition(temporal=ALL_TEMPORAL, plain=False)
         self._sequence = 0
+
+    @property
+    def decided_at(self) -> int:
+        """The level of overload for which compiled loops know what to do."""
+        level: int = self.layer.tables.layers.word[self.layer.row, LEVEL]
+        return level
 
     def packet(self, timestamp: int, *, keyframe: bool = False) -> int | None:
         """The next packet comes; its number in the rendition, None when it was left out."""
@@ -83,21 +90,21 @@ def test_a_level_between_leaves_out_some_layers_only() -> None:
 def test_what_is_decided_holds_for_a_level(camera: Scene) -> None:
     """Compiled loops go by it while the level stays, and ask again when it doesn't."""
     camera.packet(1, keyframe=True)
-    assert (camera.layer.decided_at, camera.shedder.idle) == (0, True)
+    assert (camera.decided_at, camera.shedder.idle) == (0, True)
     camera.overload.level = STEPS
     camera.packet(1)
-    assert camera.layer.decided_at == 0, "a picture that has begun decides nothing"
+    assert camera.decided_at == 0, "a picture that has begun decides nothing"
     camera.packet(2)
-    assert camera.layer.decided_at == STEPS
+    assert camera.decided_at == STEPS
     camera.overload.level = STEPS - 1
     camera.packet(3)
-    assert camera.layer.decided_at == STEPS - 1
+    assert camera.decided_at == STEPS - 1
     camera.overload.level = 0
     camera.shedder.settle()
     assert not camera.shedder.idle, "it is to come back with a key frame"
     camera.packet(4, keyframe=True)
     camera.shedder.settle()
-    assert (camera.layer.decided_at, camera.shedder.idle) == (0, True)
+    assert (camera.decided_at, camera.shedder.idle) == (0, True)
 
 
 def test_what_was_decided_for_a_level_that_is_over_is_forgotten(camera: Scene) -> None:
@@ -108,7 +115,7 @@ def test_what_was_decided_for_a_level_that_is_over_is_forgotten(camera: Scene) -
     other.overload.level = STEPS
     assert other.packet(1) is None
     camera.shedder.settle()
-    assert (camera.layer.decided_at, camera.shedder.idle) == (0, True)
+    assert (camera.decided_at, camera.shedder.idle) == (0, True)
 
 
 def test_layers_that_nobody_wants_any_more_are_forgotten(camera: Scene) -> None:

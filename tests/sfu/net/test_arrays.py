@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from sfu.net.arrays import run_lengths
+from sfu.net.arrays import grown
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_lengths_of_runs_are_differences_of_their_starts(seed: int) -> None:
-    random = np.random.default_rng(seed)
-    count = int(random.integers(1, 50))
-    starts = np.unique(np.append(0, random.integers(0, count, count)))
-    lengths = run_lengths(starts, count)
-    assert lengths.tolist() == np.diff(starts, append=count).tolist()
-    assert lengths.sum() == count
-    assert lengths.min() > 0
+@pytest.mark.parametrize("fill", [0, -1])
+def test_a_grown_column_keeps_what_it_holds(fill: int) -> None:
+    column = np.arange(6, dtype=np.int64).reshape(3, 2)
+    twice = grown(column, fill)
+    assert twice.dtype == column.dtype
+    assert twice[:3].tolist() == column.tolist()
+    assert twice[3:].tolist() == [[fill, fill]] * 3
+    twice[0] = 77
+    assert column[0].tolist() == [0, 1]

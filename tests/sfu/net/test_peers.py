@@ -35,7 +35,6 @@ def test_rows_are_reused_and_come_clean() -> None:
     assert len(table) == 0
     assert table.allocate() == row
     assert table.port[row] == -1
-    assert table.srtp_in[row] is None
     assert table.sessions[row] == table.sessions_in[row] == 0
     assert table.twcc[row] == 1
 
