@@ -6,6 +6,8 @@ missing, is left to :mod:`sfu.forwarding.forwarder`, and with it all further one
 for they must stay in order.
 """
 
+from typing import NamedTuple
+
 from numba import carray, int64, uint8
 
 from sfu.compiled import history, numbering, outgoing, vp8
@@ -66,25 +68,47 @@ _MOVE = (1 << MOVE_BITS) - 1
 _ROOM = MOST_RENDITIONS * numbering.MOST_FANS
 
 
+class _Tables(NamedTuple):
+    """What all packets of a call need."""
+
+    memory: Bytes2
+    renditions: Words2
+    plans: Words2
+    headers: Words2
+    layouts: Words2
+    lanes: Words2
+    ring: Bytes
+    head: Words
+    found: Words
+    numbers: Words
+
+
+@part
+def _follows(rendition: Words, record: Words) -> bool:
+    """Whether a packet is newer than all of a rendition, and near."""
+    ahead = record[SEQUENCE] - rendition[numbering.HIGHEST]
+    return rendition[numbering.HIGHEST] >= 0 and 0 < ahead <= MAX_GAP
+
+
 @part
 def _plan(rendition: Words, fan: int, layout: int, plans: Words2) -> int:
     return find(plans, rendition[FAN + fan * FAN_WORDS + PROFILE], layout, 0, 0)
 
 
 @part
-def _passes(
-    rendition: Words, record: Words, found: Words, lanes: Words2, plans: Words2, headers: Words2
-) -> bool:
+def _passes(rendition: Words, record: Words, tables: _Tables) -> bool:
     """Whether nothing is missing for a packet to go on in a rendition, or to be left out of it."""
-    ahead = record[SEQUENCE] - rendition[numbering.HIGHEST]
-    if rendition[numbering.HIGHEST] < 0 or ahead <= 0 or ahead > MAX_GAP:
+    if not _follows(rendition, record):
         return False
-    if found[vp8.TEMPORAL] > rendition[numbering.TEMPORAL]:
+    if tables.found[vp8.TEMPORAL] > rendition[numbering.TEMPORAL]:
         return True
     payload = record[END] - record[START]
     for fan in range(rendition[FANS]):
-        plan = _plan(rendition, fan, record[LAYOUT], plans)
-        if plan == MISSING or headers[plan, PLAN_SIZE] + payload > lanes[rendition[LANE], LARGEST]:
+        plan = _plan(rendition, fan, record[LAYOUT], tables.plans)
+        if (
+            plan == MISSING
+            or tables.headers[plan, PLAN_SIZE] + payload > tables.lanes[rendition[LANE], LARGEST]
+        ):
             return False
     return True
 
@@ -209,37 +233,32 @@ def _read(memory: Bytes2, record: Words, medium: int, stream: Words, found: Word
 
 
 @part
-def _keep(memory: int, record: Words, layer: Words, renditions: Words2, ring: Bytes, head: Words) -> int:
+def _keep(where: int, record: Words, layer: Words, tables: _Tables) -> int:
     """Keep the bytes of a packet if any rendition has a history."""
     for number in range(layer[RENDITIONS]):
-        if renditions[layer[FIRST_RENDITION + number], numbering.HISTORY_AT]:
-            start, block = memory + record[START], memory + FIXED_LENGTH
+        if tables.renditions[layer[FIRST_RENDITION + number], numbering.HISTORY_AT]:
+            start, block = where + record[START], where + FIXED_LENGTH
             return history.keep(
-                ring, head, start, record[END] - record[START], block, record[START] - FIXED_LENGTH
+                tables.ring,
+                tables.head,
+                start,
+                record[END] - record[START],
+                block,
+                record[START] - FIXED_LENGTH,
             )
     return 0
 
 
 @part
-def _may(
-    memory: Bytes2,
-    record: Words,
-    layer: Words,
-    stream: Words,
-    renditions: Words2,
-    plans: Words2,
-    headers: Words2,
-    lanes: Words2,
-    found: Words,
-) -> bool:
+def _may(record: Words, layer: Words, stream: Words, tables: _Tables) -> bool:
     """Whether a packet is plain, and all that it needs is there."""
-    if not _read(memory, record, layer[MEDIUM], stream, found):
+    if not _read(tables.memory, record, layer[MEDIUM], stream, tables.found):
         return False
     for lane in range(LANES):
-        if lanes[lane, ADDED] + _ROOM > lanes[lane, MOST]:
+        if tables.lanes[lane, ADDED] + _ROOM > tables.lanes[lane, MOST]:
             return False
     for number in range(layer[RENDITIONS]):
-        if not _passes(renditions[layer[FIRST_RENDITION + number]], record, found, lanes, plans, headers):
+        if not _passes(tables.renditions[layer[FIRST_RENDITION + number]], record, tables):
             return False
     return True
 
@@ -255,59 +274,44 @@ def _remember(layer: Words, stream: Words, found: Words) -> None:
 
 
 @part
-def _leave_out(
-    memory: Bytes2, record: Words, layer: Words, stream: Words, renditions: Words2, found: Words
-) -> bool:
+def _leave_out(record: Words, layer: Words, stream: Words, tables: _Tables) -> bool:
     """Take a packet of video out of all renditions, or of none: then False."""
-    if not _read(memory, record, layer[MEDIUM], stream, found):
+    found = tables.found
+    if not _read(tables.memory, record, layer[MEDIUM], stream, found):
         return False
     for number in range(layer[RENDITIONS]):
-        highest = renditions[layer[FIRST_RENDITION + number], numbering.HIGHEST]
-        if highest < 0 or not 0 < record[SEQUENCE] - highest <= MAX_GAP:
+        if not _follows(tables.renditions[layer[FIRST_RENDITION + number]], record):
             return False
     _remember(layer, stream, found)
     for number in range(layer[RENDITIONS]):
         row = layer[FIRST_RENDITION + number]
-        numbering.drop(renditions, row, record[SEQUENCE], found[vp8.START] != 0)
+        numbering.drop(tables.renditions, row, record[SEQUENCE], found[vp8.START] != 0)
     return True
 
 
 @part
-def _go_on(
-    memory: Bytes2,
-    record: Words,
-    layer: Words,
-    stream: Words,
-    renditions: Words2,
-    plans: Words2,
-    headers: Words2,
-    layouts: Words2,
-    lanes: Words2,
-    ring: Bytes,
-    head: Words,
-    found: Words,
-    numbers: Words,
-    sent: int,
-) -> bool:
+def _go_on(record: Words, layer: Words, stream: Words, tables: _Tables, sent: int) -> bool:
     """Let a packet of a layer go on in all its renditions, or in none: then False."""
-    if not _may(memory, record, layer, stream, renditions, plans, headers, lanes, found):
+    if not _may(record, layer, stream, tables):
         return False
+    memory, found, numbers = tables.memory, tables.found, tables.numbers
     _remember(layer, stream, found)
     where = address(memory) + record[ROW] * memory.shape[1]
-    _describe(memory, record, stream[SLOT], found, layouts, numbers)
-    numbers[history.POSITION] = _keep(where, record, layer, renditions, ring, head)
+    _describe(memory, record, stream[SLOT], found, tables.layouts, numbers)
+    numbers[history.POSITION] = _keep(where, record, layer, tables)
     for number in range(layer[RENDITIONS]):
         row = layer[FIRST_RENDITION + number]
-        rendition = renditions[row]
+        rendition = tables.renditions[row]
         if found[vp8.TEMPORAL] > rendition[numbering.TEMPORAL]:
-            numbering.drop(renditions, row, record[SEQUENCE], found[vp8.START] != 0)
+            numbering.drop(tables.renditions, row, record[SEQUENCE], found[vp8.START] != 0)
             continue
         _number(rendition, record, found, numbers)
         if rendition[numbering.HISTORY_AT]:
             history.store(rendition[numbering.HISTORY_AT], rendition[numbering.HISTORY_SIZE], numbers)
         for fan in range(rendition[FANS]):
-            plan = headers[_plan(rendition, fan, record[LAYOUT], plans)]
-            _template(lanes[rendition[LANE]], where, record, rendition, fan, plan, found, numbers, sent)
+            plan = tables.headers[_plan(rendition, fan, record[LAYOUT], tables.plans)]
+            lane = tables.lanes[rendition[LANE]]
+            _template(lane, where, record, rendition, fan, plan, found, numbers, sent)
     return True
 
 
@@ -339,6 +343,7 @@ def relay(
     ``plans`` is the table of rows of ``headers`` by profile and layout; ``found`` and ``numbers`` are room to work in;
     ``sent`` is the time for headers, ``call`` another number with each call, ``level`` that of overload.
     """
+    tables = _Tables(memory, renditions, plans, headers, layouts, lanes, ring, head, found, numbers)
     left = 0
     for index in range(totals[RECORDS]):
         record = records[index]
@@ -348,25 +353,10 @@ def relay(
             if not row[READY] or row[HELD] == call or (row[MEDIUM] == PICTURES and row[LEVEL] != level):
                 gone = False
             elif row[CUT]:
-                gone = _leave_out(memory, record, row, streams[record[STREAM]], renditions, found)
+                gone = _leave_out(record, row, streams[record[STREAM]], tables)
                 totals[LEFT_OUT] += gone
             else:
-                gone = _go_on(
-                    memory,
-                    record,
-                    row,
-                    streams[record[STREAM]],
-                    renditions,
-                    plans,
-                    headers,
-                    layouts,
-                    lanes,
-                    ring,
-                    head,
-                    found,
-                    numbers,
-                    sent,
-                )
+                gone = _go_on(record, row, streams[record[STREAM]], tables, sent)
             if not gone:
                 row[HELD] = call
             else:
