@@ -28,7 +28,6 @@ from sfu.compiled.relay import relay
 from sfu.compiled.vp8 import DESCRIPTOR_WORDS
 from sfu.forwarding.delivery import Delivery, MediaSink
 from sfu.mux import Mux
-from sfu.net import srtp
 from sfu.net.arrays import Int64s
 from sfu.net.peers import PeerTable
 from sfu.net.udp import ROW_BYTES, UdpPort
@@ -59,7 +58,6 @@ class Intake:
         self._peers: PeerTable = context.peers
         self._table = context.streams
         self._logs = context.acknowledgements.logs
-        self._functions: Int64s = np.array([srtp.UNPROTECT, srtp.UNPROTECT_RTCP], np.int64)
         self._speech = context.speech.numbers()
         self._delivery = Delivery(sink)
         size = context.config.batch_size
@@ -120,8 +118,7 @@ class Intake:
                 row,
                 count,
                 owners.table,
-                self._peers.sessions_in,
-                self._functions,
+                *self._peers.srtp.tables(count),
                 table.index.table,
                 table.rows.words,
                 table.rows.reals,

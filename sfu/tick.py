@@ -5,7 +5,6 @@ RTCP and DTLS of a batch come last.
 
 from collections.abc import Sequence
 from math import inf
-from typing import Any
 
 from sfu.appetite import Appetite
 from sfu.compiled.intake import DTLS, OTHER, RTCP, STUN
@@ -18,7 +17,6 @@ from sfu.forwarding.shedding import Shedder
 from sfu.forwarding.uptrack import Layer
 from sfu.intake import Intake, Other
 from sfu.mux import Mux
-from sfu.net import srtp
 from sfu.net.egress import Egress
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import ROW_BYTES, UdpPort
@@ -28,9 +26,6 @@ from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
 from sfu.rtp.extensions import abs_send_time
 from sfu.rtp.header import FIXED_HEAD
-
-_SHORTEST_RTP = 12
-_SHORTEST_RTCP = 8
 
 
 class Tick:
@@ -57,7 +52,7 @@ class Tick:
         self.overload = Overload()
         self.shedder = Shedder(self.overload)
         self.feedback: dict[Transport, Feedback] = {}
-        self._length: Any = srtp.ffi.new("int *")
+        self._context = context
         self._intake = Intake(mux, context, self)
         self._now = 0.0
         self._unix_now = 0.0
@@ -127,7 +122,7 @@ class Tick:
             head = FIXED_HEAD.unpack_from(port.memory, at)
             transport.ingress.receive(port.memory, at, length, head, arrival_us, self._now)
         elif kind == RTCP:
-            self._rtcp(transport, port.data(row, length))
+            self._rtcp(transport, bytes(port.data(row, length)))
         else:
             transport.dtls_record(bytes(port.data(row, length)))
 
@@ -148,7 +143,7 @@ class Tick:
 
     def plain(self, transport: Transport, packet: bytes) -> None:
         """Take one well-formed RTP packet of a client in our own process, as if it had just been decrypted."""
-        head = FIXED_HEAD.unpack_from(packet)
+        head = FIXED_HEAD.unpack_from(packet.ljust(FIXED_HEAD.size, b"\0"))
         arrival_us = int(self._unix_now * 1e6)
         transport.ingress.receive(memoryview(packet), 0, len(packet), head, arrival_us, self._now)
 
@@ -215,27 +210,18 @@ class Tick:
         if self._shed and (refused or self.overload.level):
             self.overload.sent(refused, self._now)
 
-    def _rtcp(self, transport: Transport, packet: memoryview) -> None:
+    def _rtcp(self, transport: Transport, data: bytes) -> None:
         """Take one decrypted RTCP packet."""
-        data = bytes(packet)
         transport.ingress.reported(int.from_bytes(data[4:8], "big"))
         self.feedback[transport].receive(data, self._now, self._unix_now, self.resend)
 
     def _tcp_media(self, transport: Transport, data: bytes) -> None:
         """Take RTP or RTCP that came over TCP."""
         rtcp = 192 <= data[1] <= 223
-        pair, size = transport.srtp, self._length
-        row = bytearray(data)
-        size[0] = len(data)
-        if (
-            pair is None
-            or len(data) < (_SHORTEST_RTCP if rtcp else _SHORTEST_RTP)
-            or (srtp.unprotect_rtcp if rtcp else srtp.unprotect)(pair.rx_ptr, srtp.ffi.from_buffer(row), size)
-        ):
+        packet = self._context.peers.srtp.unprotect(transport.row, data, rtcp=rtcp)
+        if packet is None:
             self._rejected += 1
         elif rtcp:
-            self._rtcp(transport, memoryview(row)[: size[0]])
+            self._rtcp(transport, packet)
         else:
-            head = FIXED_HEAD.unpack_from(row.ljust(ROW_BYTES, b"\0"))
-            arrival_us = int(self._unix_now * 1e6)
-            transport.ingress.receive(memoryview(row), 0, size[0], head, arrival_us, self._now)
+            self.plain(transport, packet)

@@ -2,9 +2,10 @@
 
 from numba import carray, int32
 
-from sfu.compiled.arrays import Bytes, Halves, Halves2, Words2
-from sfu.compiled.jit import call3, compiled, part
+from sfu.compiled.arrays import Bytes, Halves, Halves2, Words, Words2
+from sfu.compiled.jit import compiled, part
 from sfu.compiled.memory import address, copy, pointer
+from sfu.compiled.octets import write16, write32
 from sfu.compiled.outgoing import (
     BYTES,
     COPY_DOWN,
@@ -28,13 +29,11 @@ from sfu.compiled.outgoing import (
     PLAIN,
     PROTECTED,
     REFUSED,
-    ROW_COLUMNS,
     ROW_LENGTH,
     ROW_PEER,
     ROW_STATE,
     SEQUENCE,
     SEQUENCE_FROM,
-    SESSION,
     SLOT,
     SSRC,
     TIMESTAMP,
@@ -47,9 +46,11 @@ from sfu.compiled.outgoing import (
 )
 from sfu.compiled.packing import arrange, place_of_spare
 from sfu.compiled.sorting import order
+from sfu.compiled.srtp import KEYLESS as NO_KEYS
+from sfu.compiled.srtp import Srtp, srtp_of
+from sfu.compiled.srtp import protect as protect_packet
 
 _PADDING_BIT = 0x20
-_ROW_BYTES = 4 * ROW_COLUMNS
 
 
 @compiled
@@ -97,32 +98,19 @@ def _put(packets: Words2, packet: int, memory: Bytes, at: int) -> None:
 
 
 @part
-def _write16(memory: Bytes, at: int, number: int) -> None:
-    """The low bits of a number, in the order of the network."""
-    memory[at] = number >> 8 & 0xFF
-    memory[at + 1] = number & 0xFF
-
-
-@part
-def _write32(memory: Bytes, at: int, number: int) -> None:
-    _write16(memory, at, number >> 16)
-    _write16(memory, at + 2, number)
-
-
-@part
 def _number(packets: Words2, packet: int, downs: Words2, down: int, memory: Bytes, at: int) -> None:
     """The fields of the RTP header that differ by down track."""
     slot = PAYLOAD_TYPE + 1 if packets[packet, SLOT] else PAYLOAD_TYPE
     memory[at + 1] = packets[packet, MARKER] | downs[down, slot]
-    _write16(memory, at + 2, packets[packet, SEQUENCE] - downs[down, SEQUENCE_FROM])
-    _write32(memory, at + 4, packets[packet, TIMESTAMP] - downs[down, TIMESTAMP_FROM])
-    _write32(memory, at + 8, downs[down, SSRC])
+    write16(memory, at + 2, packets[packet, SEQUENCE] - downs[down, SEQUENCE_FROM])
+    write32(memory, at + 4, packets[packet, TIMESTAMP] - downs[down, TIMESTAMP_FROM])
+    write32(memory, at + 8, downs[down, SSRC])
 
 
 @part
 def _picture(packets: Words2, packet: int, downs: Words2, down: int, memory: Bytes, at: int) -> None:
     """Rewrite a VP8 payload descriptor (RFC 7741 section 4.2)."""
-    _write16(
+    write16(
         memory,
         at + packets[packet, PICTURE_AT],
         (packets[packet, PICTURE] - downs[down, PICTURE_FROM]) | 0x8000,
@@ -136,18 +124,16 @@ def _picture(packets: Words2, packet: int, downs: Words2, down: int, memory: Byt
 
 
 @part
-def _protect(rows: Halves2, row: int, memory: Bytes, at: int, session: int, function: int) -> int:
+def _protect(rows: Halves2, row: int, memory: Bytes, at: int, rtcp: bool, srtp: Srtp) -> int:
     """Encrypt a row in place and note what became of it; 1 if it could not be."""
-    if not session:
-        rows[row, ROW_STATE] = KEYLESS
-        return 1
-    # libsrtp reads the length, and writes the new one.
-    length = address(rows) + row * _ROW_BYTES
-    if call3(function, session, address(memory) + at, length):
-        rows[row, ROW_STATE] = REFUSED
-        return 1
-    rows[row, ROW_STATE] = PROTECTED
-    return 0
+    place, size = address(memory) + at, rows[row, ROW_LENGTH]
+    length = protect_packet(srtp, rows[row, ROW_PEER], rtcp, place, size)
+    if length > 0:
+        rows[row, ROW_LENGTH] = length
+        rows[row, ROW_STATE] = PROTECTED
+        return 0
+    rows[row, ROW_STATE] = KEYLESS if length == NO_KEYS else REFUSED
+    return 1
 
 
 @compiled
@@ -161,12 +147,16 @@ def write(
     memory: Bytes,
     rows: Halves2,
     row: int,
-    function: int,
+    keys: Words2,
+    windows: Words2,
+    functions: Words,
+    room: Bytes,
 ) -> int:
     """Write ``count`` of the copies into rows of memory, beginning with ``row``, and encrypt them there.
 
-    ``function`` is where in memory srtp_protect is. Returns how many could not be encrypted.
+    The last four are for SRTP. Returns how many could not be encrypted.
     """
+    srtp = srtp_of(keys, windows, functions, room)
     stride = len(memory) // len(rows)
     unusual = 0
     for index in range(first, first + count):
@@ -178,12 +168,12 @@ def write(
         if packets[packet, TWCC_AT]:
             stamp = peers[peer, TWCC]
             peers[peer, TWCC] = stamp + 1
-            _write16(memory, at + packets[packet, TWCC_AT], stamp)
+            write16(memory, at + packets[packet, TWCC_AT], stamp)
         if packets[packet, PICTURE] >= 0:
             _picture(packets, packet, downs, down, memory, at + packets[packet, HEADER_LENGTH])
         rows[row, ROW_LENGTH] = packets[packet, PADDED]
         rows[row, ROW_PEER] = peer
-        unusual += _protect(rows, row, memory, at, peers[peer, SESSION], function)
+        unusual += _protect(rows, row, memory, at, False, srtp)
         row += 1
     return unusual
 
@@ -201,20 +191,32 @@ def expand(
     memory: Bytes,
     rows: Halves2,
     row: int,
-    function: int,
+    keys: Words2,
+    windows: Words2,
+    functions: Words,
+    room: Bytes,
 ) -> int:
     """Seal packets and write all ``size`` copies."""
     seal(packets, count, pad, downs, copies, scratch)
-    return write(copies, 0, size, packets, downs, peers, memory, rows, row, function)
+    return write(copies, 0, size, packets, downs, peers, memory, rows, row, keys, windows, functions, room)
 
 
 @compiled
-def protect(rows: Halves2, count: int, memory: Bytes, peers: Words2, function: int) -> int:
+def protect(
+    rows: Halves2,
+    count: int,
+    memory: Bytes,
+    rtcp: bool,
+    keys: Words2,
+    windows: Words2,
+    functions: Words,
+    room: Bytes,
+) -> int:
     """Encrypt those of the first ``count`` rows that are not yet; returns how many could not be."""
+    srtp = srtp_of(keys, windows, functions, room)
     stride = len(memory) // len(rows)
     unusual = 0
     for row in range(count):
         if rows[row, ROW_STATE] == PLAIN:
-            session = peers[rows[row, ROW_PEER], SESSION]
-            unusual += _protect(rows, row, memory, row * stride, session, function)
+            unusual += _protect(rows, row, memory, row * stride, rtcp, srtp)
     return unusual

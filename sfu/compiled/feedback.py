@@ -7,6 +7,7 @@ written where arrivals go on from what was told before, none late, and are not f
 from sfu.compiled.arrays import Bytes2, Words, Words2
 from sfu.compiled.intake import CAME_US, FEEDBACK, KEY, PADDED, PHASES, RTPFB
 from sfu.compiled.jit import compiled, part
+from sfu.compiled.octets import write16, write32
 
 # A transport: the extended number that it was told up to (-1: nothing yet), number of its next feedback, the two SSRCs
 # of it, whether there is video, the turn to be told in, and room to work in.
@@ -166,18 +167,6 @@ def gather(
 
 
 @part
-def _put16(memory: Bytes2, row: int, at: int, value: int) -> None:
-    memory[row, at] = value >> 8 & 0xFF
-    memory[row, at + 1] = value & 0xFF
-
-
-@part
-def _put32(memory: Bytes2, row: int, at: int, value: int) -> None:
-    _put16(memory, row, at, value >> 16)
-    _put16(memory, row, at + 2, value)
-
-
-@part
 def _vectors(memory: Bytes2, row: int, arrivals: Words2, start: int, stop: int) -> int:
     """Write the statuses of arrivals, places without one are lost; returns where they end."""
     base = arrivals[start, NUMBER]
@@ -186,13 +175,13 @@ def _vectors(memory: Bytes2, row: int, arrivals: Words2, start: int, stop: int) 
     for at in range(start, stop):
         place = arrivals[at, NUMBER] - base
         while place // _STATUSES > chunk:
-            _put16(memory, row, _HEADER_BYTES + 2 * chunk, value)
+            write16(memory[row], _HEADER_BYTES + 2 * chunk, value)
             chunk, value = chunk + 1, _VECTOR
         ticks = _ticks(arrivals[at, AT_US])
         status = _SMALL if 0 <= ticks - before <= 0xFF else _LARGE
         before = ticks
         value |= status << 2 * (_STATUSES - 1 - place % _STATUSES)
-    _put16(memory, row, _HEADER_BYTES + 2 * chunk, value)
+    write16(memory[row], _HEADER_BYTES + 2 * chunk, value)
     return _HEADER_BYTES + 2 * chunk + 2
 
 
@@ -208,7 +197,7 @@ def _deltas(memory: Bytes2, row: int, end: int, arrivals: Words2, start: int, st
             memory[row, end] = delta
             end += 1
         else:
-            _put16(memory, row, end, delta)
+            write16(memory[row], end, delta)
             end += 2
     return end
 
@@ -220,7 +209,7 @@ def _report(
     """Write one feedback; returns its length."""
     base, last = arrivals[start, NUMBER], arrivals[stop - 1, NUMBER]
     if kind == RUN:
-        _put16(memory, row, _HEADER_BYTES, _SMALL << _RUN_SHIFT | (last - base + 1))
+        write16(memory[row], _HEADER_BYTES, _SMALL << _RUN_SHIFT | (last - base + 1))
         end = _HEADER_BYTES + 2
     else:
         end = _vectors(memory, row, arrivals, start, stop)
@@ -231,13 +220,13 @@ def _report(
     end += padding
     memory[row, 0] = FEEDBACK | PADDED if padding else FEEDBACK
     memory[row, 1] = RTPFB
-    _put16(memory, row, 2, end // 4 - 1)
-    _put32(memory, row, 4, state[SENDER_SSRC])
-    _put32(memory, row, 8, state[MEDIA_SSRC])
-    _put16(memory, row, 12, base)
-    _put16(memory, row, 14, last - base + 1)
+    write16(memory[row], 2, end // 4 - 1)
+    write32(memory[row], 4, state[SENDER_SSRC])
+    write32(memory[row], 8, state[MEDIA_SSRC])
+    write16(memory[row], 12, base)
+    write16(memory[row], 14, last - base + 1)
     reference = _ticks(arrivals[start, AT_US]) // _REFERENCE_TICKS
-    _put32(memory, row, 16, (reference & 0xFFFFFF) << 8 | state[FEEDBACKS])
+    write32(memory[row], 16, (reference & 0xFFFFFF) << 8 | state[FEEDBACKS])
     return end
 
 

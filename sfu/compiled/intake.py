@@ -5,9 +5,12 @@ had lately, without padding and CSRCs. Anything else may change what the packets
 for its caller, and is called again for the rest.
 """
 
-from sfu.compiled.arrays import Bytes2, Floats, Floats2, Words, Words2, Words3
-from sfu.compiled.jit import call3, compiled, part
-from sfu.compiled.messages import CONTROL_LENGTH, FLAGS, HEADER_NAME_LENGTH, HEADER_WORDS, SENT
+from sfu.compiled.arrays import Bytes, Bytes2, Floats, Floats2, Words, Words2, Words3
+from sfu.compiled.jit import compiled, part
+from sfu.compiled.memory import address
+from sfu.compiled.messages import CONTROL_LENGTH, FLAGS, HEADER_NAME_LENGTH, SENT
+from sfu.compiled.octets import read16, read32
+from sfu.compiled.srtp import srtp_of, unprotect
 from sfu.compiled.streams import (
     CLOCK_RATE,
     HIGHEST,
@@ -67,8 +70,6 @@ PHASES = 5
 KEY, CAME_US = range(2)
 """Words of a log: row of the transport in the bits above the 16-bit number, and the Unix time."""
 
-_SHORTEST_RTP = 12
-_SHORTEST_RTCP = 8
 _MAX_STEP = 1 << 30
 """Timestamps further from the newest packet's are no plain case."""
 _LEVEL_MASK = 0x7F
@@ -135,25 +136,15 @@ def _layout(words: Words2, row: int, layouts: Words2, candidates: int) -> int:
 
 
 @part
-def _be16(memory: Bytes2, row: int, at: int) -> int:
-    return int(memory[row, at]) << 8 | int(memory[row, at + 1])
-
-
-@part
-def _be32(memory: Bytes2, row: int, at: int) -> int:
-    return _be16(memory, row, at) << 16 | _be16(memory, row, at + 2)
-
-
-@part
 def _plain(
     memory: Bytes2, words: Words2, row: int, length: int, stream: int, streams: Words2, layouts: Words2
 ) -> int:
     """The number of the layout of a packet that is plain; 0 if it is not."""
     if stream == MISSING or streams[stream, PAYLOAD_TYPE] != memory[row, 1] & 0x7F:
         return 0
-    if streams[stream, HIGHEST] < 0 or (streams[stream, HIGHEST] + 1) & 0xFFFF != _be16(memory, row, 2):
+    if streams[stream, HIGHEST] < 0 or (streams[stream, HIGHEST] + 1) & 0xFFFF != read16(memory[row], 2):
         return 0
-    ahead = (_be32(memory, row, 4) - streams[stream, TIMESTAMP]) & _LOW
+    ahead = (read32(memory[row], 4) - streams[stream, TIMESTAMP]) & _LOW
     if _MAX_STEP <= ahead <= _LOW + 1 - _MAX_STEP:
         return 0
     layout = _layout(words, row, layouts, streams[stream, LAYOUTS])
@@ -196,7 +187,7 @@ def _note(
     at = layouts[layout, TWCC_AT]
     phase = owner % PHASES
     if at and noted[phase] < arrivals.shape[1]:
-        arrivals[phase, noted[phase], KEY] = owner << 16 | _be16(memory, row, at)
+        arrivals[phase, noted[phase], KEY] = owner << 16 | read16(memory[row], at)
         arrivals[phase, noted[phase], CAME_US] = arrival_us
         noted[phase] += 1
 
@@ -208,12 +199,12 @@ def _told(memory: Bytes2, row: int, length: int, owner: int, index: Words2) -> b
     Nobody reads it yet, and clients send twenty a second.
     """
     first = memory[row, 0]
-    if length < 12 or memory[row, 1] != RTPFB or _be16(memory, row, 2) * 4 + 4 != length:
+    if length < 12 or memory[row, 1] != RTPFB or read16(memory[row], 2) * 4 + 4 != length:
         return False
     padding = int(memory[row, length - 1])
     if first != FEEDBACK and not (first == FEEDBACK | PADDED and 0 < padding <= length - 12):
         return False
-    return find(index, owner, _be32(memory, row, 4), REPORTER, 0) != MISSING
+    return find(index, owner, read32(memory[row], 4), REPORTER, 0) != MISSING
 
 
 @part
@@ -257,27 +248,12 @@ def _recognise(
     layouts: Words2,
 ) -> int:
     """Find out whose a packet is, and whether it is plain; returns the number of its layout, 0 if it is not."""
-    stream = find(index, record[OWNER], _be32(memory, row, 8), SOURCE, 0)
+    stream = find(index, record[OWNER], read32(memory[row], 8), SOURCE, 0)
     layout = _plain(memory, words, row, record[END], stream, streams, layouts)
     record[STREAM] = stream
     record[LAYOUT] = layout
     record[START] = FIXED_LENGTH + layouts[layout, SIZE]
     return layout
-
-
-@part
-def _decrypt(
-    memory: Bytes2, headers: Words2, row: int, owner: int, sessions: Words, functions: Words, rtcp: bool
-) -> int:
-    """Decrypt in place; the new length, 0 for what is not authentic or comes before the keys."""
-    shortest = _SHORTEST_RTCP if rtcp else _SHORTEST_RTP
-    if not sessions[owner] or headers[row, SENT] & _LOW < shortest:
-        return 0
-    packet = memory.ctypes.data + row * memory.shape[1]
-    length = headers.ctypes.data + (row * HEADER_WORDS + SENT) * 8
-    if call3(functions[1 if rtcp else 0], sessions[owner], packet, length):
-        return 0
-    return headers[row, SENT] & _LOW
 
 
 @compiled
@@ -289,8 +265,10 @@ def take(
     first: int,
     count: int,
     owners: Words2,
-    sessions: Words,
+    keys: Words2,
+    windows: Words2,
     functions: Words,
+    room: Bytes,
     index: Words2,
     streams: Words2,
     stream_reals: Floats2,
@@ -308,8 +286,9 @@ def take(
     """Take the datagrams in the rows from ``first`` to ``count``; returns the row to go on with.
 
     ``words`` is the memory as words; ``owners`` and ``index`` are tables of transports by address and of streams by
-    transport and SSRC; ``functions`` are the addresses of srtp_unprotect and srtp_unprotect_rtcp.
+    transport and SSRC; the four between them are for SRTP.
     """
+    srtp = srtp_of(keys, windows, functions, room)
     totals[RECORDS] = totals[PACKETS] = 0
     for row in range(first, count):
         length = headers[row, SENT] & _LOW
@@ -327,7 +306,7 @@ def take(
             totals[STRANGERS] += 1
         elif 128 <= kind <= 191:
             rtcp = 192 <= second <= 223
-            length = _decrypt(memory, headers, row, owner, sessions, functions, rtcp)
+            length = unprotect(srtp, owner, rtcp, address(memory) + row * memory.shape[1], length)
             if not length:
                 totals[REJECTED] += 1
                 continue
@@ -343,7 +322,7 @@ def take(
             _note(memory, row, owner, layout, layouts, arrival_us, arrivals, noted)
             stream = records[at, STREAM]
             step = advance(
-                streams, stream_reals, stream, streams[stream, HIGHEST] + 1, _be32(memory, row, 4), now
+                streams, stream_reals, stream, streams[stream, HIGHEST] + 1, read32(memory[row], 4), now
             )
             records[at, SEQUENCE] = streams[stream, HIGHEST]
             records[at, TIME] = streams[stream, TIMESTAMP]

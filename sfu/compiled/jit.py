@@ -78,14 +78,17 @@ def _usable(place: Path) -> bool:
 
 
 @intrinsic  # type: ignore[untyped-decorator]
-def call3(typing_context: Any, address: Any, first: Any, second: Any, third: Any) -> Any:
-    """Call ``int f(void *, void *, void *)`` by its address; all arguments as int64."""
-    del typing_context, address, first, second, third
+def call(typing_context: Any, address: Any, arguments: Any) -> Any:
+    """Call ``int f(...)`` by its address, with a tuple of pointers and integers."""
+    del typing_context, address
 
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del context, signature
+    def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         word = ir.IntType(64)
-        function = ir.FunctionType(ir.IntType(32), [word, word, word]).as_pointer()
-        return builder.call(builder.inttoptr(arguments[0], function), list(arguments[1:]))
+        given = [
+            context.cast(builder, builder.extract_value(values[1], number), kind, types.int64)
+            for number, kind in enumerate(signature.args[1])
+        ]
+        function = ir.FunctionType(ir.IntType(32), [word] * len(given)).as_pointer()
+        return builder.call(builder.inttoptr(values[0], function), given)
 
-    return types.int32(types.int64, types.int64, types.int64, types.int64), generate
+    return types.int32(types.int64, arguments), generate

@@ -41,3 +41,18 @@ def copy(typing_context: Any, target: Any, source: Any, size: Any) -> Any:
         cgutils.raw_memcpy(builder, to, of, arguments[2], 1)
 
     return types.void(types.int64, types.int64, types.int64), generate
+
+
+@intrinsic  # type: ignore[untyped-decorator]
+def borrowed(typing_context: Any, array: Any) -> Any:
+    """An array that somebody else keeps alive: nobody counts its references, which costs more than most of its uses."""
+    del typing_context
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = signature.return_type
+        made = context.make_array(kind)(context, builder, value=arguments[0])
+        made.meminfo = cgutils.get_null_value(made.meminfo.type)
+        made.parent = cgutils.get_null_value(made.parent.type)
+        return made._getvalue()  # noqa: SLF001
+
+    return array(array), generate

@@ -7,9 +7,9 @@ SEQUENCE_FROM, TIMESTAMP_FROM, PICTURE_FROM, TL0_FROM, KEY_INDEX_FROM, SSRC, PAY
 """A down track: what is taken away from a packet's numbers, its SSRC, and a payload type for each slot."""
 PEER, SINCE, DOWN_COLUMNS = (PAYLOAD_TYPE + SLOTS + n for n in range(3))
 
-PORT, NAME, NAME_LENGTH, TWCC, SESSION, PEER_COLUMNS = range(6)
+PORT, NAME, NAME_LENGTH, TWCC, PEER_COLUMNS = range(5)
 """A peer: index of the UDP port to send from (-1: none), where in memory its socket address is and how long that is,
-its next transport-wide number, and where in memory its libsrtp session is (0: none)."""
+and its next transport-wide number."""
 
 BYTES, LENGTH, PADDED, HEADER_LENGTH, TWCC_AT, STREAM, DOWNS, COUNT = range(8)
 """A packet that copies are made of: where in memory it is, its size and that with padding, the size of its header, the
@@ -23,7 +23,7 @@ PACKET_COLUMNS = 18
 ROW_LENGTH, ROW_PEER, ROW_STATE, ROW_COLUMNS = range(4)
 """A copy: its size, to whom, and one of these:"""
 PROTECTED, PLAIN, KEYLESS, REFUSED = range(4)
-"""Encrypted; not yet; no session to encrypt it with; not to libsrtp's liking."""
+"""Encrypted; not yet; no keys to encrypt it with; refused, as its number has been used."""
 
 COPY_PEER, COPY_DOWN, COPY_PACKET, COPY_COLUMNS = range(4)
 """A copy that is yet to be written."""

@@ -22,7 +22,6 @@ from sfu.forwarding.fan import Fan
 from sfu.forwarding.packet import MediaPacket
 from sfu.net.arrays import Int32s, Int64s, UInt8s, grown
 from sfu.net.peers import PeerTable
-from sfu.net.srtp import PROTECT
 
 SRTP_TAG_BYTES = 16
 """The longest authentication tag that protection appends (RFC 7714)."""
@@ -168,7 +167,7 @@ class Lane:
             arena.memory,
             arena.rows,
             arena.count,
-            PROTECT,
+            *self._peers.srtp.tables(added),
         )
         arena.count += added
         self._forget_added()
@@ -262,7 +261,7 @@ class Lane:
             arena.memory,
             arena.rows,
             arena.count,
-            PROTECT,
+            *self._peers.srtp.tables(count),
         )
         arena.count += count
         self._next += count

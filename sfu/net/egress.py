@@ -11,7 +11,6 @@ from sfu.forwarding.arena import SendArena
 from sfu.net import mmsg
 from sfu.net.arrays import Int64s
 from sfu.net.peers import PeerTable
-from sfu.net.srtp import PROTECT
 from sfu.net.udp import UdpPort
 
 
@@ -28,7 +27,7 @@ class EgressCounters:
     kept: int = 0
     """Small packets of those that were kept for the next turn."""
     unprotected: int = 0
-    """Refused by libsrtp."""
+    """Refused by SRTP."""
     calls: int = 0
 
 
@@ -62,7 +61,9 @@ class Egress:
         if not count:
             return
         if arena.plain:
-            arena.unusual += protect(arena.rows, count, arena.memory, self._peers.matrix, PROTECT)
+            arena.unusual += protect(
+                arena.rows, count, arena.memory, False, *self._peers.srtp.tables(arena.plain)
+            )
         left = count
         if arena.unusual:
             left -= arena.unusual

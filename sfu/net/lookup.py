@@ -5,7 +5,7 @@ import secrets
 import numpy as np
 
 from sfu.compiled import table
-from sfu.compiled.table import MISSING, VALUE, WORDS
+from sfu.compiled.table import COUNT, MISSING, SEED, WORDS
 from sfu.net.arrays import Int64s
 
 _FIRST_SLOTS = 16
@@ -17,38 +17,40 @@ Key = tuple[int, int, int, int]
 class Lookup:
     """A hash table that keeps itself half empty."""
 
-    __slots__ = ("_count", "table")
+    __slots__ = ("table",)
 
-    def __init__(self) -> None:
-        self._count = 0
-        self.table = _empty(_FIRST_SLOTS)
+    def __init__(self, words: int = WORDS) -> None:
+        """``words`` in each row; those behind the number are for whoever has the table."""
+        self.table = _empty(_FIRST_SLOTS, words)
         """For :func:`sfu.compiled.table.find`; another one after it has grown."""
 
     def __len__(self) -> int:
-        return self._count
+        return int(self.table[-1, COUNT])
 
     def put(self, key: Key, value: int) -> None:
         """Remember a number, not negative; what the key meant before is forgotten."""
-        self._count += table.put(self.table, *key, value)
-        if 2 * self._count >= len(self.table) - 1:
-            self._grow()
+        self.reserve(1)
+        table.put(self.table, *key, value)
 
     def drop(self, key: Key) -> None:
         """Forget a key, known or not."""
-        self._count -= table.drop(self.table, *key)
+        table.drop(self.table, *key)
 
     def find(self, key: Key) -> int:
         """The number of a key; MISSING if it isn't there."""
         return table.find(self.table, *key)
 
-    def _grow(self) -> None:
-        before = self.table[:-1]
-        self.table = _empty(2 * len(before))
-        for first, second, third, fourth, value in before[before[:, VALUE] != MISSING].tolist():
-            table.put(self.table, first, second, third, fourth, value)
+    def reserve(self, count: int) -> None:
+        """Have room for so many more keys."""
+        before = self.table
+        slots = len(before) - 1
+        needed = 2 * (int(before[-1, COUNT]) + count)
+        if needed > slots:
+            self.table = _empty(1 << (needed - 1).bit_length(), before.shape[1])
+            table.move(before, self.table)
 
 
-def _empty(slots: int) -> Int64s:
-    made = np.full((slots + 1, WORDS), MISSING, np.int64)
-    made[-1, 0] = secrets.randbits(62)
+def _empty(slots: int, words: int) -> Int64s:
+    made = np.full((slots + 1, words), MISSING, np.int64)
+    made[-1, SEED], made[-1, COUNT] = secrets.randbits(62), 0
     return made

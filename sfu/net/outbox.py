@@ -44,7 +44,7 @@ class Outbox:
         self.packets = 0
         """Handed to the kernel, to TCP connections, or to taps."""
         self.dropped = 0
-        """Without keys or an address, too long, or refused by the kernel or libsrtp."""
+        """Without keys or an address, too long, or refused by the kernel or by SRTP."""
 
     def put(self, peer: int, packet: bytes) -> None:
         """Take a plain (compound) packet for a row of the peer table."""
@@ -81,7 +81,7 @@ class Outbox:
         rows[:, ROW_LENGTH], rows[:, ROW_PEER], rows[:, ROW_STATE] = self._lengths, self._to, PLAIN
         self._to, self._lengths = [], []
         left = count - protect(
-            rows, count, self._memory[: count * _STRIDE], self._peers.matrix, srtp.PROTECT_RTCP
+            rows, count, self._memory[: count * _STRIDE], True, *self._peers.srtp.tables(0)
         )
         if left < count:
             self._into_taps(rows)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from sfu.compiled.intake import ADDRESS_BYTES
-from sfu.compiled.outgoing import NAME, NAME_LENGTH, PEER_COLUMNS, PORT, SESSION, TWCC
+from sfu.compiled.outgoing import NAME, NAME_LENGTH, PEER_COLUMNS, PORT, TWCC
 from sfu.net.arrays import Int64s, UInt8s, grown
-from sfu.net.srtp import SrtpPair, location
+from sfu.net.srtp_table import SrtpTable
 
 if TYPE_CHECKING:
     from sfu.net.tcp import TcpPeer
@@ -35,8 +35,8 @@ class PeerTable:
         """What compiled loops need of each row; the columns have names too."""
         self.port[:] = -1
         self._point()
-        self.sessions_in: Int64s = np.zeros(capacity, np.int64)
-        """Where in memory the sessions for receiving are, for what is compiled; 0 for none."""
+        self.srtp = SrtpTable(capacity)
+        """Keys of the same rows."""
         self.taps: dict[int, TapPort] = {}
         """By row: peers in our own process, without a session or an address."""
         self.tcp: list[TcpPeer | None] = [None] * capacity
@@ -61,11 +61,6 @@ class PeerTable:
         """Next transport-wide sequence number."""
         return self.matrix[:, TWCC]
 
-    @property
-    def sessions(self) -> Int64s:
-        """Where in memory the sessions for sending are; 0 for none."""
-        return self.matrix[:, SESSION]
-
     def allocate(self) -> int:
         """Take a row."""
         if not self._free:
@@ -76,15 +71,11 @@ class PeerTable:
         return row
 
     def release(self, row: int) -> None:
-        """Give a row back; its session must not be used any more."""
+        """Give a row back, and forget its keys."""
         self.forget_address(row)
-        self.matrix[row, SESSION] = self.sessions_in[row] = 0
+        self.srtp.release(row)
         self.taps.pop(row, None)
         self._free.append(row)
-
-    def use_srtp(self, row: int, pair: SrtpPair) -> None:
-        """Encrypt and decrypt with these sessions, which must live until the row is released."""
-        self.matrix[row, SESSION], self.sessions_in[row] = location(pair.tx_ptr), location(pair.rx_ptr)
 
     def use_udp(self, row: int, port: int, raw_address: bytes) -> None:
         """Send to a socket address (as the kernel writes it) from the UDP port of that index."""
@@ -117,7 +108,7 @@ class PeerTable:
         self.matrix = grown(self.matrix)
         self.matrix[old:, PORT] = -1
         self._point()
-        self.sessions_in = grown(self.sessions_in)
+        self.srtp.grow()
         self.tcp += [None] * old
         self._free = list(range(2 * old - 1, old - 1, -1))
 

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pylibsrtp import Error, Policy, Session
+from pylibsrtp import Error, Policy, Session, _binding
 from pylibsrtp._binding import ffi as ffi
 from pylibsrtp._binding import lib
 
@@ -42,6 +42,8 @@ unprotect = lib.srtp_unprotect
 protect_rtcp = lib.srtp_protect_rtcp
 unprotect_rtcp = lib.srtp_unprotect_rtcp
 
+LIBRARY: str = _binding.__file__
+"""The file of libsrtp, and of the OpenSSL that it uses."""
 OK: int = lib.srtp_err_status_ok
 
 

@@ -15,7 +15,6 @@ from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.downtracks import UNSUPPORTED
 from sfu.forwarding.profile import playout_delay
 from sfu.forwarding.uptrack import UpTrack
-from sfu.net.srtp import SrtpPair
 from sfu.peer.context import PeerContext
 from sfu.sdp import codecs, extensions
 from sfu.sdp.answer import SendingTrack
@@ -42,7 +41,6 @@ class Subscribing:
         self._playout_delay = b""
         self.tell_playout_delay(delay_ms)
         self._connected = False
-        self._srtp: SrtpPair | None = None
         self.down_tracks: dict[TrackId, DownTrack] = {}
         self.by_ssrc: dict[int, DownTrack] = {}
         self.keyframe_limits: dict[TrackId, RequestLimiter] = {}
@@ -80,9 +78,8 @@ class Subscribing:
         del self.keyframe_limits[track_id]
         down.track.down_tracks.pop(self._transport_id, None)
         down.release()
-        if self._srtp is not None:
-            self._srtp.remove_stream(down.ssrc)
-            self._srtp.remove_stream(down.rtx_ssrc)
+        for ssrc in (down.ssrc, down.rtx_ssrc):
+            self._context.peers.srtp.forget_sent(self._peer, ssrc)
         return down
 
     def set_layers(self, command: SetLayers) -> None:
@@ -141,9 +138,9 @@ class Subscribing:
         """One name for all streams of a publisher, so that the subscriber plays them in step."""
         return down.stream_id.partition("|")[0] or self._cname
 
-    def connected(self, srtp: SrtpPair | None) -> None:
-        """The transport can carry media now; None where nothing is encrypted."""
-        self._connected, self._srtp = True, srtp
+    def connected(self) -> None:
+        """The transport can carry media now."""
+        self._connected = True
         self.bind_negotiated()
 
     def bind_negotiated(self) -> None:
@@ -170,7 +167,7 @@ class Subscribing:
 
     def close(self) -> None:
         """Drop all down tracks."""
-        self._connected, self._srtp = False, None
+        self._connected = False
         for track_id in list(self.down_tracks):
             self.unsubscribe(track_id)
 

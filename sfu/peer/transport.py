@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import Literal, Protocol
 
 from sfu import control
@@ -15,7 +16,7 @@ from sfu.net.errors import DtlsError, SrtpError
 from sfu.net.ice import IceLite, IceState
 from sfu.net.peers import TapPort
 from sfu.net.sctp import SctpAssociation
-from sfu.net.srtp import SrtpKeys, SrtpPair
+from sfu.net.srtp import SrtpKeys
 from sfu.peer.answerer import Answerer
 from sfu.peer.context import PeerContext
 from sfu.peer.offerer import Offerer
@@ -81,7 +82,6 @@ class Transport:
         self._dtls_role: Role = "server"
         self._handshake: asyncio.Task[None] | None = None
         self._failure = ""
-        self.srtp: SrtpPair | None = None
         self.sctp: SctpAssociation | None = None
         self._resident: Resident | None = None
         self._remote_ufrag = ""
@@ -219,7 +219,7 @@ class Transport:
         self._resident = self._context.peers.taps[self.row] = resident
         self.connected = True
         self._context.emit(control.TransportConnected(self.id))
-        self.subscribing.connected(None)
+        self.subscribing.connected()
         for label, *_ in _CHANNELS:
             self.channel_opened(label)
 
@@ -259,13 +259,13 @@ class Transport:
 
     def _start_media(self, keys: SrtpKeys) -> None:
         """Start media and data under these keys. Raises SrtpError."""
-        self.srtp = SrtpPair(keys.profile, keys.rx_key, keys.tx_key)
-        self._context.peers.use_srtp(self.row, self.srtp)
-        self.ingress.forget = self.srtp.forget_received
+        srtp = self._context.peers.srtp
+        srtp.use(self.row, keys)
+        self.ingress.forget = partial(srtp.forget_received, self.row)
         self.connected = True
         self._start_sctp()
         self._context.emit(control.TransportConnected(self.id))
-        self.subscribing.connected(self.srtp)
+        self.subscribing.connected()
 
     def _start_sctp(self) -> None:
         if self.sctp is not None or self._sctp_port is None or self._dtls is None:
@@ -352,8 +352,6 @@ class Transport:
             self._handshake.cancel()
         self._context.acknowledgements.close(self.row)
         self._context.peers.release(self.row)
-        if self.srtp is not None:
-            self.srtp.close()
 
 
 def _check_transport(remote: Description) -> None:

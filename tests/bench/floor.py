@@ -19,7 +19,7 @@ import numpy.typing as npt
 from pylibsrtp import Policy, Session
 
 from sfu.compiled.arrays import Words
-from sfu.compiled.jit import call3, compiled
+from sfu.compiled.jit import call, compiled
 from sfu.net import mmsg, srtp
 
 MAX_BYTES = 12 * 1024 * 1024
@@ -120,7 +120,7 @@ def _protect(sessions: Words, rows: Words, lengths: Words, function: int) -> int
     """Encrypt datagrams in place, given by where in memory everything is; returns how many were refused."""
     refused = 0
     for index in range(len(rows)):
-        if call3(function, sessions[index], rows[index], lengths[index]):
+        if call(function, (sessions[index], rows[index], lengths[index])):
             refused += 1
     return refused
 

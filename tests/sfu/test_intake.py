@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hubbub.testing.netem import PERFECT, Conditions
 from sfu.compiled.intake import DROP_CONTROL, DROP_KIND, DROPS, OTHER, PHASES, RTCP
 from sfu.compiled.messages import CONTROL_LENGTH
+from sfu.compiled.srtp import RECEIVE, RECEIVE_RTCP, SESSION_IN
 from sfu.compiled.streams import METER_WORDS, SMOOTHED
 from sfu.config import MediaConfig
 from sfu.forwarding.binding import Binding
@@ -116,7 +117,9 @@ class World:
         for owner in range(CLIENTS):
             words = np.frombuffer(address_of(owner), np.int64).tolist()
             mux.owners[0].put((words[0], words[1], 0, 0), owner)
-        peers.sessions_in[:] = 1
+        keys, _, functions, _ = peers.srtp.tables(0)
+        keys[:, SESSION_IN] = 1
+        functions[[RECEIVE, RECEIVE_RTCP]] = ctypes.cast(as_it_is, ctypes.c_void_p).value or 0
         context = SimpleNamespace(
             peers=peers,
             streams=self.table,
@@ -125,7 +128,6 @@ class World:
             config=MediaConfig(batch_size=BATCH),
         )
         self.intake = Intake(mux, cast(PeerContext, context), self)
-        self.intake._functions[:] = ctypes.cast(as_it_is, ctypes.c_void_p).value or 0
 
     def media(self, layer: Layer, sequence: int, packet: MediaPacket) -> None:
         block, layout = packet.block, packet.layout

@@ -18,7 +18,7 @@ from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.fan import fan_of
 from sfu.forwarding.matrix import Lane
 from sfu.net.peers import PeerTable
-from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, PROTECT, SrtpPair, SrtpProfile
+from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpKeys, SrtpPair, SrtpProfile
 from tests.harness.forwarding import media
 
 HEADER = b"\x80" + bytes(11)
@@ -34,10 +34,9 @@ class Desk:
         self.arena = SendArena(16, 1536)
         self.lane = Lane(self.arena, self.downs, self.peers, lambda arena: None)
         self.profiles = list(TAG_BYTES)
-        self.ours = [_pair(profile) for profile in self.profiles]
-        self.theirs = [_pair(profile) for profile in self.profiles]
-        for pair in self.ours:
-            self.peers.use_srtp(self.peers.allocate(), pair)
+        self.theirs = [SrtpPair(profile, *_keys(profile)) for profile in self.profiles]
+        for profile in self.profiles:
+            self.peers.srtp.use(self.peers.allocate(), SrtpKeys(profile, *_keys(profile)))
         self.keyless = self.peers.allocate()
         self.fan = fan_of(np.array([self._down(peer) for peer in range(3)], np.int32))
 
@@ -55,8 +54,9 @@ class Desk:
         return self.arena.rows[: self.arena.count, ROW_STATE].tolist()
 
 
-def _pair(profile: SrtpProfile) -> SrtpPair:
-    return SrtpPair(profile, *[bytes(profile.key_size + profile.salt_size)] * 2)
+def _keys(profile: SrtpProfile) -> tuple[bytes, bytes]:
+    key = bytes(profile.key_size + profile.salt_size)
+    return key, key
 
 
 @pytest.mark.parametrize("size", [0, 1, 100, 1536 - 16 - 12])
@@ -92,7 +92,7 @@ def test_finished_packets_are_encrypted_and_no_others() -> None:
     assert desk.states[3:] == [PLAIN, PLAIN]
     assert desk.arena.plain == 2
     arena = desk.arena
-    assert protect(arena.rows, arena.count, arena.memory, desk.peers.matrix, PROTECT) == 1
+    assert protect(arena.rows, arena.count, arena.memory, False, *desk.peers.srtp.tables(2)) == 1
     assert desk.states[3:] == [PROTECTED, KEYLESS]
     assert [bytes(arena.packet(row)) for row in range(3)] == before
     plain = desk.theirs[1].unprotect(bytes(arena.packet(3)))

@@ -12,7 +12,7 @@ import pytest
 
 import sfu.compiled
 from sfu.compiled.arrays import Bytes2, Floats, Words, Words2
-from sfu.compiled.jit import call3, compiled, part
+from sfu.compiled.jit import call, compiled, part
 
 
 @part
@@ -27,7 +27,7 @@ def _total(words: Words2, factors: Floats, chosen: bool, at: int, by: float) -> 
 
 @compiled
 def _called(address: int, first: int, second: int, third: int) -> int:
-    return call3(address, first, second, third)
+    return call(address, (first, second, third))
 
 
 @compiled

@@ -11,7 +11,7 @@ from sfu.net import egress as egress_module
 from sfu.net import mmsg
 from sfu.net.egress import Egress
 from sfu.net.peers import PeerTable
-from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpPair, SrtpProfile
+from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpKeys, SrtpPair, SrtpProfile
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import UdpPort
 
@@ -22,13 +22,12 @@ class Peer:
     def __init__(self, table: PeerTable, port: UdpPort, profile: SrtpProfile = AEAD_AES_128_GCM) -> None:
         self.row = table.allocate()
         ours, theirs = (bytes([self.row + way]) * (profile.key_size + profile.salt_size) for way in (1, 101))
-        self._server_side = SrtpPair(profile, theirs, ours)
         self._pair = SrtpPair(profile, ours, theirs)
         family = socket.AF_INET6 if ":" in port.host else socket.AF_INET
         self.socket = socket.socket(family, socket.SOCK_DGRAM)
         self.socket.bind((port.host, 0))
         self.socket.setblocking(False)
-        table.use_srtp(self.row, self._server_side)
+        table.srtp.use(self.row, SrtpKeys(profile, theirs, ours))
         self.socket.sendto(b"x", (port.host, port.port))
         assert port.fill() == 1
         table.use_udp(self.row, port.index, port.raw_address(port.key(0)))
@@ -210,7 +209,6 @@ class Narrow:
         self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
         self._theirs.setblocking(False)
         self.index, self.gso, self.fileno = 0, False, self._ours.fileno()
-        self.keys: list[SrtpPair] = []
 
     def drain(self) -> list[bytes]:
         received = []
@@ -235,10 +233,9 @@ def narrow() -> Iterator[Narrow]:
 @pytest.fixture
 def jammed(table: PeerTable, narrow: Narrow) -> Egress:
     """An egress to a dozen peers over the narrow port."""
-    narrow.keys = [SrtpPair(AEAD_AES_128_GCM, bytes(28), bytes(28)) for _ in range(12)]
-    for pair in narrow.keys:
+    for _ in range(12):
         row = table.allocate()
-        table.use_srtp(row, pair)
+        table.srtp.use(row, SrtpKeys(AEAD_AES_128_GCM, bytes(28), bytes(28)))
         table.port[row] = 0
     return Egress(table, [cast(UdpPort, narrow)], batch=True, gso=False)
 

@@ -8,7 +8,7 @@ import pytest
 
 from sfu.net.outbox import MAX_BYTES, ROWS, Outbox
 from sfu.net.peers import PeerTable
-from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpPair, SrtpProfile
+from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpKeys, SrtpPair, SrtpProfile
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import UdpPort, _key_of
 from sfu.rtp import rtcp
@@ -24,9 +24,8 @@ class Peer:
         self._socket.setblocking(False)
         key = bytes(profile.key_size + profile.salt_size)
         self.pair = SrtpPair(profile, key, key)
-        self._theirs = SrtpPair(profile, key, key)
         self.row = table.allocate()
-        table.use_srtp(self.row, self._theirs)
+        table.srtp.use(self.row, SrtpKeys(profile, key, key))
         table.use_udp(self.row, port.index, port.raw_address(_key_of(self._socket.getsockname())))
 
     def received(self) -> list[bytes | None]:

@@ -9,7 +9,7 @@ import pytest
 
 from sfu.compiled.outgoing import NAME, NAME_LENGTH, PORT
 from sfu.net.peers import PeerTable, address_of
-from sfu.net.srtp import AEAD_AES_128_GCM, SrtpPair
+from sfu.net.srtp import AEAD_AES_128_GCM, SrtpKeys
 from sfu.net.tcp import TcpPeer
 
 IPV4 = struct.pack("=H", socket.AF_INET) + struct.pack("!H4s", 4000, bytes([192, 0, 2, 7])) + bytes(8)
@@ -26,16 +26,15 @@ def test_rows_are_reused_and_come_clean() -> None:
     table = PeerTable(capacity=2)
     row = table.allocate()
     table.use_udp(row, 3, IPV4)
-    table.use_srtp(row, SrtpPair(AEAD_AES_128_GCM, bytes(28), bytes(28)))
-    assert table.sessions[row]
-    assert table.sessions_in[row]
+    table.srtp.use(row, SrtpKeys(AEAD_AES_128_GCM, bytes(28), bytes(28)))
+    assert table.srtp.keyed(row)
     table.twcc[row] = 500
     assert len(table) == 1
     table.release(row)
     assert len(table) == 0
     assert table.allocate() == row
     assert table.port[row] == -1
-    assert table.sessions[row] == table.sessions_in[row] == 0
+    assert not table.srtp.keyed(row)
     assert table.twcc[row] == 1
 
 

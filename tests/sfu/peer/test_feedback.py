@@ -292,7 +292,6 @@ async def test_many_streams_need_several_packets(lab: Lab) -> None:
 async def test_nothing_is_said_before_the_keys(lab: Lab) -> None:
     early = lab.join("early")
     wire = Wire(lab, early)
-    wire.transport.srtp = None
     wire.feedback.report(lab.now, lab.unix_now)
     wire.feedback.ask(lab.now)
     assert wire.sent == []

@@ -10,17 +10,12 @@ from sfu.control import TrackId
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.downtracks import UNSUPPORTED
 from sfu.forwarding.uptrack import UpTrack
-from sfu.net.srtp import AEAD_AES_128_GCM, SrtpPair
+from sfu.net.srtp import AEAD_AES_128_GCM, SrtpKeys
 from tests.harness.offers import Line
 from tests.sfu.peer.parts import Client, World
 
 SIMULCAST = Line("video", "0", rids=("q", "h", "f"))
 VIDEO = Line("video", "0")
-
-
-def _pair() -> SrtpPair:
-    size = AEAD_AES_128_GCM.key_size + AEAD_AES_128_GCM.salt_size
-    return SrtpPair(AEAD_AES_128_GCM, bytes(size), bytes(size))
 
 
 @pytest.fixture
@@ -36,7 +31,7 @@ def track(world: World) -> UpTrack:
 @pytest.fixture
 def client(world: World, track: UpTrack) -> Client:
     made = Client(world)
-    made.subscribing.connected(_pair())
+    made.subscribing.connected()
     return made
 
 
@@ -70,7 +65,7 @@ def test_media_flows_once_negotiated_and_connected(
     _live(track, 0)
     client = Client(world)
     if connected_first:
-        client.subscribing.connected(_pair())
+        client.subscribing.connected()
     client.subscribe("TR_cam")
     down = client.down("TR_cam")
     assert down.target is None
@@ -78,7 +73,7 @@ def test_media_flows_once_negotiated_and_connected(
     if not connected_first:
         assert down.target is None
         assert client.events(control.TrackBound) == []
-        client.subscribing.connected(_pair())
+        client.subscribing.connected()
     assert _aim(down) == 0
     assert client.events(control.TrackBound) == [control.TrackBound(client.id, TrackId("TR_cam"))]
     client.offer([VIDEO])
@@ -112,7 +107,7 @@ def test_while_nothing_is_live_the_layer_stays_what_it_was(client: Client, track
 def test_a_track_muted_from_the_start_waits_for_its_unmuting(world: World) -> None:
     track = world.published("TR_cam", SIMULCAST, muted=True)
     client = Client(world)
-    client.subscribing.connected(_pair())
+    client.subscribing.connected()
     down = _bound(client)
     assert down.target is None
     _live(track, 0)
@@ -179,7 +174,7 @@ def test_subscribers_that_want_the_same_share_a_rendition(
 ) -> None:
     _live(track, 0)
     other = Client(world, "other")
-    other.subscribing.connected(_pair())
+    other.subscribing.connected()
     assert _bound(client).target is _bound(other).target
     _set(client, temporal=0)
     assert len(track.layers[0].renditions) == 2
@@ -227,13 +222,14 @@ def test_unsubscribing_leaves_nothing(client: Client, track: UpTrack, world: Wor
 def test_srtp_forgets_streams_that_end(world: World, track: UpTrack) -> None:
     """Else a transport that subscribes and unsubscribes for days would hold a stream for each time."""
     client = Client(world)
-    pair = _pair()
-    client.subscribing.connected(pair)
+    srtp = world.context.peers.srtp
+    srtp.use(client.row, SrtpKeys(AEAD_AES_128_GCM, bytes(28), bytes(28)))
+    client.subscribing.connected()
     down = _bound(client)
     first = b"\x80\x60\x00\x01" + bytes(4) + down.ssrc.to_bytes(4, "big") + b"payload"
-    assert pair.protect(first)
+    assert srtp.protect(client.row, first)
     client.unsubscribe("TR_cam")
-    assert pair.protect(first)  # a stream that was known would refuse the repetition
+    assert srtp.protect(client.row, first)  # a stream that was known would refuse the repetition
 
 
 @pytest.mark.parametrize(

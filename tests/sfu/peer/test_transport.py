@@ -11,7 +11,7 @@ from sfu.config import MediaConfig
 from sfu.control import RouterId, TrackId, TransportId, TransportRole
 from sfu.net.dtls import Certificate, DtlsTransport, Role
 from sfu.net.sctp import SctpAssociation
-from sfu.net.srtp import SrtpKeys, location
+from sfu.net.srtp import SrtpKeys
 from sfu.peer.transport import Transport
 from sfu.sdp.answer import write_answer
 from sfu.sdp.description import Description
@@ -170,8 +170,7 @@ async def test_keys_are_agreed_in_either_role(call: Call, setup: str, role: Role
     assert answer.setup == answered
     keys = await call.connect(role)
     assert call.events(control.TransportConnected) == [control.TransportConnected(call.transport.id)]
-    assert call.transport.srtp is not None
-    assert call.world.context.peers.sessions[call.transport.row] == location(call.transport.srtp.tx_ptr)
+    assert call.world.context.peers.srtp.keyed(call.transport.row)
     assert keys.profile.name == "AEAD_AES_128_GCM"
     for later in ("actpass", setup):
         answer = call.offer(setup=later)
@@ -384,13 +383,13 @@ async def test_a_new_ufrag_restarts_ice_and_nothing_else(call: Call) -> None:
     first = call.offer((mic,), data=True)
     assert first is not None
     await call.connect()
-    parts = (call.transport._dtls, call.transport.srtp, call.transport.sctp)
+    parts = (call.transport._dtls, call.transport.sctp)
     stream = call.transport.ingress.streams[7]
     restarted = call.offer((mic,), ufrag="again", data=True)
     assert restarted is not None
     assert restarted.ice_ufrag != first.ice_ufrag
     assert restarted.fingerprints == first.fingerprints
-    assert (call.transport._dtls, call.transport.srtp, call.transport.sctp) == parts
+    assert (call.transport._dtls, call.transport.sctp) == parts
     assert call.transport.ingress.streams[7] is stream
     assert first.ice_ufrag in call.transport.ice.ufrags  # good until the new ones are used
     assert call.events(control.TrackEnded) == []
