@@ -39,8 +39,8 @@ def compiled(function: _F) -> _F:
 
 
 def part(function: _F) -> _F:
-    """A part of compiled functions, compiled with them."""
-    return numba.njit(error_model="numpy")(function)
+    """A part of compiled functions, compiled into them: handing arrays on would cost more than most parts do."""
+    return numba.njit(error_model="numpy", forceinline=True)(function)
 
 
 def _type_of(hint: Any) -> str:
