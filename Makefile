@@ -33,7 +33,7 @@ run: $(RUNTIME) web  ## start a server on this machine, with a page to join from
 test: $(DEV) $(AGENTS) web browser  ## run all tests (ARGS: pytest's, such as ARGS="tests/auth -x")
 	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
 
-test-fallback: $(DEV) web browser  ## run the tests with real clients on plain sockets, as without sendmmsg and GSO
+test-fallback: $(DEV) $(AGENTS) web browser  ## run the tests with real clients on plain sockets, as without sendmmsg and GSO
 	@HUBBUB_TEST_PLAIN_SOCKETS=1 $(PY) -m pytest -n auto --dist loadfile tests/interop $(ARGS)
 
 check: $(DEV)  ## check format, lint, types and who imports whom
