@@ -1,10 +1,11 @@
 """What happens by the clock and not by the packet: feedback, reports, layer liveness, speakers, quality, dead peers.
 
-Nothing here looks at all transports or all routers at once. What is urgent comes from the packets that made it so: a
-gap or a subscriber who waits rings the transport's bell. Visits for the rest go round in turns. A round is made of
-small steps, so that whoever drives it can let packets through in the middle of a long one.
+Nothing here looks at all transports or all routers at once. What is urgent comes from whatever made it so: a gap, a
+subscriber who waits, or another layer to be sent rings the transport's bell. Visits for the rest go round in turns. A
+round is made of small steps, so that whoever drives it can let packets through in the middle of a long one.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
 from functools import partial
 from heapq import heappop, heappush
@@ -32,15 +33,13 @@ from sfu.wheel import Wheel
 URGENT_S = 0.01
 """Between rounds: how late NACKs, key frame requests and transport-wide feedback may be."""
 SLOTS = 20
-SLOT_S = 0.01
-"""Each transport is visited once in SLOTS slots, so that a large room does not stall the loop at once."""
-CATCH_UP = 2
-"""Slots visited at most in one round; after a long one the rest has its turn later."""
-LOOKS = 5
-"""In one visit of so many a transport is looked at for what takes seconds anyway."""
-ROUTERS = 16
-ROUTER_ROUNDS = 20
-"""Routers visited at most in one round: so many, or one in ROUTER_ROUNDS of all. Those made at once so come apart."""
+SLOT_S = 0.05
+"""Each transport is visited once in SLOTS slots: never all at once, but some, as the first of them is the slowest."""
+LAYERS_S = 0.2
+"""Between looks whether layers of a simulcast publisher have stopped."""
+ROUTERS = 64
+ROUTER_SLOTS = 5
+"""Routers visited at most in one slot: so many, or one in ROUTER_SLOTS of all. Those made at once so come apart."""
 QUALITY_S = 5.0
 _ROUNDING_S = 1e-6
 
@@ -57,12 +56,13 @@ class Housekeeping:
         self._emit = emit
         self._transports: dict[TransportId, Transport] = {}
         self._slots: list[dict[TransportId, tuple[Transport, Feedback]]] = [{} for _ in range(SLOTS)]
-        self._visited = 0
-        """Slots so far."""
+        self._slot = 0
+        """The one visited last ..."""
         self._slot_at = 0.0
-        self._ringing: list[Transport] = []
+        """... and when its turn was."""
+        self._ringing: deque[Transport] = deque()
         """Whose bell was rung since the last round."""
-        self._to_ask: Wheel[Transport] = Wheel(URGENT_S)
+        self._to_attend: Wheel[Transport] = Wheel(URGENT_S)
         self._failed: set[TransportId] = set()
         self._routers: dict[RouterId, Router] = {}
         self._visits: list[tuple[float, int, Router]] = []
@@ -88,7 +88,7 @@ class Housekeeping:
     def remove(self, transport: Transport) -> None:
         del self._transports[transport.id]
         del self._slots[transport.row % SLOTS][transport.id]
-        self._to_ask.discard(transport)
+        self._to_attend.discard(transport)
         self._failed.discard(transport.id)
 
     def run(self, now: float, unix_now: float, enough: Callable[[], bool] = lambda: False) -> bool:
@@ -113,35 +113,38 @@ class Housekeeping:
         began_at = self._now
         if not self._tick.shedder.idle:
             self._tick.shedder.settle()
-        yield from self._announce_layers()
+        if self._tick.started_layers:
+            yield from self._announce_layers()
         while self._acknowledgements.turn(began_at):
             yield
-        yield from self._ask()
-        while began_at - self._slot_at > SLOT_S - _ROUNDING_S:
-            self._slot_at = max(self._slot_at + SLOT_S, began_at - (CATCH_UP - 1) * SLOT_S)
-            yield from self._run_slot(*divmod(self._visited, SLOTS))
-            self._visited += 1
-        for _ in range(max(ROUTERS, len(self._visits) // ROUTER_ROUNDS)):
-            if not self._visits or self._visits[0][0] > began_at:
-                break
-            router = heappop(self._visits)[2]
-            if self._routers.get(router.id) is router:
-                heappush(self._visits, (began_at + router.interval_s, next(self._visit_numbers), router))
-                yield from self._visit(router, began_at)
+        yield from self._attend()
+        if began_at - self._slot_at > SLOT_S - _ROUNDING_S:
+            self._slot_at = max(self._slot_at + SLOT_S, began_at - SLOT_S)
+            self._slot = (self._slot + 1) % SLOTS
+            yield from self._visit_transports(list(self._slots[self._slot].values()))
+            yield from self._visit_routers(began_at)
 
-    def _ask(self) -> Iterator[None]:
-        """Ask for packets and key frames where something is missing."""
-        ringing = list(self._ringing)
-        self._ringing.clear()
+    def _attend(self) -> Iterator[None]:
+        """Do what is urgent for those who have rung, and for those to whom that is due again."""
+        ringing = self._ringing
         for transport in ringing:
-            self._to_ask.discard(transport)
-        for transport in ringing + self._to_ask.take(self._now):
-            if not transport.closed:
-                overloaded = self._tick.overload.level > 0
-                again_at = self._tick.feedback[transport].ask(self._now, overloaded=overloaded)
-                if again_at != inf:
-                    self._to_ask.put(transport, again_at)
-                yield
+            self._to_attend.discard(transport)
+        ringing += self._to_attend.take(self._now)
+        for _ in range(len(ringing)):
+            transport = ringing.popleft()
+            if transport.closed:
+                continue
+            overloaded = self._tick.overload.level > 0
+            feedback = self._tick.feedback[transport]
+            again_at = feedback.attend(self._now, self._unix_now, overloaded=overloaded)
+            for track in list(transport.publishing.tracks.values()):
+                if len(track.layers) > 1:
+                    again_at = min(again_at, self._now + LAYERS_S)
+                    if _stopped(track):
+                        yield from self._retarget(track)
+            if again_at != inf:
+                self._to_attend.put(transport, again_at)
+            yield
 
     def _announce_layers(self) -> Iterator[None]:
         layers, self._tick.started_layers = self._tick.started_layers, []
@@ -149,20 +152,14 @@ class Housekeeping:
             self._emit(LayerStarted(layer.track.track_id, layer.info))
             yield from self._retarget(layer.track)
 
-    def _run_slot(self, cycle: int, slot: int) -> Iterator[None]:
-        """Visit one slot's transports: each has its turn five times a second, and once a second a closer look."""
-        for transport, feedback in list(self._slots[slot].values()):
-            if transport.closed:
-                continue
-            if transport.connected:
-                feedback.report(self._now, self._unix_now)
-            tracks = transport.publishing.tracks
-            for track in list(tracks.values()) if tracks else ():
-                if len(track.layers) > 1 and _stopped(track):
-                    yield from self._retarget(track)
-            if (transport.row // SLOTS - cycle) % LOOKS == 0 and not transport.closed:
+    def _visit_transports(self, visited: list[tuple[Transport, Feedback]]) -> Iterator[None]:
+        """What each transport needs once a second."""
+        for transport, feedback in visited:
+            if not transport.closed:
+                if transport.connected:
+                    feedback.report(self._now, self._unix_now)
                 self._look(transport, self._now)
-            yield
+                yield
 
     def _look(self, transport: Transport, now: float) -> None:
         """See whether a transport still lives, and what of its tracks nobody uses any more."""
@@ -184,6 +181,16 @@ class Housekeeping:
             if transport is not None and track.down_tracks.get(transport_id) is down:
                 transport.subscribing.retarget(down)
                 yield
+
+    def _visit_routers(self, now: float) -> Iterator[None]:
+        """Those that are due by the middle of the time until the next slot."""
+        for _ in range(max(ROUTERS, len(self._visits) // ROUTER_SLOTS)):
+            if not self._visits or self._visits[0][0] > now + SLOT_S / 2:
+                break
+            router = heappop(self._visits)[2]
+            if self._routers.get(router.id) is router:
+                heappush(self._visits, (now + router.interval_s, next(self._visit_numbers), router))
+                yield from self._visit(router, now)
 
     def _visit(self, router: Router, now: float) -> Iterator[None]:
         if router.speakers.update(router.levels(now), now):

@@ -164,13 +164,14 @@ class Streams:
         meter = self.levels.pop(track, None)
         if meter is not None:
             meter.release()
-        self.attention.ring()  # feedback must be about something that is still sent
 
     def _forget(self, ssrcs: list[int]) -> None:
         """Drop streams and what repairs them."""
         gone = [self._unlist(ssrc) for ssrc in ssrcs]
         for ssrc in [s for s, repair in self.repairs.items() if repair.repairs in gone]:
             self.repairs.pop(ssrc).stats.release()
+        if gone:
+            self.attention.ring()  # feedback must be about something that is still sent
 
     def _unlist(self, ssrc: int) -> InStream:
         stream = self.streams.pop(ssrc)

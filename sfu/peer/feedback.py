@@ -20,7 +20,6 @@ from sfu.streams.sender_report import rtt_from_report
 
 MAX_COMPOUND_BYTES = 1150
 REPORTS_PER_PACKET = 31
-RECEIVER_REPORT_S = 1.0
 OVERLOADED_S = 0.1
 """Between looks whether packets that the engine itself may have dropped can be asked for."""
 UNANSWERABLE_S = 0.2
@@ -40,10 +39,9 @@ class Feedback:
         self.rtt_s = 0.0
         self.malformed = 0
         self.quality = TransportQuality()
-        self._reported_at = 0.0
-        self._sender_reports_at = 0.0
-        self._aims = -1
-        """How often down tracks had been aimed when that was found out."""
+        self._first_reports_at = inf
+        self._later_reports_at = 0.0
+        """When to look for sender reports that are due, the first ones of a stream and those that follow."""
         self._octets: dict[int, tuple[int, float]] = {}
         """Octets sent and when that was read, of streams that are being retransmitted from."""
 
@@ -129,6 +127,7 @@ class Feedback:
             span, number, packet = found
             if down.limiter is None:
                 down.limiter = RetransmitLimiter()
+                self._octets[down.ssrc] = down.sent()[1], now
             if down.limiter.allow(number, len(packet.payload), now, self.rtt_s):
                 resend(self._transport.row, retransmission(down, span, number, packet, sent_at))
 
@@ -139,18 +138,19 @@ class Feedback:
         if self._transport.subscribing.keyframe_limits[down.track_id].allow(now):
             down.rendition.layer.keyframes.request(now)
 
-    # --- to the client as publisher ---
+    # --- to the client ---
 
-    def ask(self, now: float, *, overloaded: bool = False) -> float:
-        """Send the NACKs and key frame requests that are due; returns when to ask again, infinity for not at all.
+    def attend(self, now: float, unix_now: float, *, overloaded: bool = False) -> float:
+        """Do what is urgent: NACKs, key frame requests, and the first reports of streams that the client is sent.
 
-        Whatever else calls for it rings the ingress' ``attention``. NACKs wait while the engine is ``overloaded``: what
-        its socket had no room for would come on top of what it has no room for.
+        To be called when the ``attention`` of ingress is rung; returns when to call again even if it is not, infinity
+        for never. NACKs wait while the engine is ``overloaded``: what its socket had no room for would come on top of
+        what it has no room for.
         """
         ingress = self._transport.ingress
         ingress.attention.lower()
         self._describe()
-        again_at = inf
+        again_at = self._report_first(now, unix_now)
         for media_ssrc, stream in ingress.streams.items():
             nacks = stream.nacks
             if nacks is not None and nacks.pending and overloaded:
@@ -161,6 +161,14 @@ class Feedback:
             if stream.track.kind is MediaKind.VIDEO:
                 again_at = min(again_at, self._ask_for_keyframe(media_ssrc, stream, now))
         return again_at
+
+    def report(self, now: float, unix_now: float) -> None:
+        """Say what was received and what was sent, as far as that is due. To be called once a second."""
+        self._report_received(now)
+        if now >= self._later_reports_at:
+            self._report_sent(now, unix_now)
+        if self._octets:
+            self._budget_retransmissions(now)
 
     def _ask_for_packets(self, media_ssrc: int, stream: InStream, nacks: NackRegister, now: float) -> None:
         if not any(rendition.members for rendition in stream.layer.renditions):
@@ -189,55 +197,55 @@ class Feedback:
         return keyframes.due_at
 
     def _describe(self) -> None:
-        """Say what transport-wide feedback is about: a new stream rings for that."""
+        """Say what transport-wide feedback is about: a stream rings for that when it is new, and when it ends."""
         ingress, row = self._transport.ingress, self._transport.row
         video = any(not stream.audio for stream in ingress.streams.values())
         self._acknowledgements.describe(row, next(iter(ingress.streams), 0), video=video)
 
-    def report(self, now: float, unix_now: float) -> None:
-        """Send receiver reports for what the client publishes and sender reports for what it is sent, as due."""
-        if now - self._reported_at >= RECEIVER_REPORT_S:
-            # From the second report on, those who came together are spread over the second.
-            early_s = 0.0 if self._reported_at else 0.618 * self._transport.row % 1 * RECEIVER_REPORT_S
-            self._reported_at = now - early_s
-            self._describe()
-            self._report_received(now)
-            self._budget_retransmissions(now)
+    def _report_first(self, now: float, unix_now: float) -> float:
+        """Send what is due of first reports; returns when to do that again."""
         subscribing = self._transport.subscribing
-        if now >= self._sender_reports_at or self._aims != subscribing.aims:
-            self._aims = subscribing.aims
+        if subscribing.aimed or now >= self._first_reports_at:
+            subscribing.aimed = False
             self._report_sent(now, unix_now)
+        return self._first_reports_at
 
     def _report_sent(self, now: float, unix_now: float) -> None:
+        """Send all sender reports that are due, and note when the next are."""
         compound = b""
-        due_at = inf
+        first_at = later_at = inf
         ntp64 = ntp.from_unix(unix_now)
         subscribing = self._transport.subscribing
         for down in subscribing.down_tracks.values():
-            report = self._sender_report_for(down, now, ntp64)
-            due_at = min(due_at, now if down.rendition is not down.target else down.reports.due_at)
-            if report is None:
+            if down.rendition is not down.target:
+                first_at = min(first_at, now + UNANSWERABLE_S)
+            if down.rendition is None:
                 continue
-            packet = rtcp.build_sender_report(report, subscribing.cname(down))
-            if len(compound) + len(packet) > MAX_COMPOUND_BYTES:
-                self._rtcp(compound)
-                compound = b""
-            compound += packet
+            if down.reports.due(now):
+                packet = self._sender_report_for(down, now, ntp64)
+                if len(compound) + len(packet) > MAX_COMPOUND_BYTES:
+                    self._rtcp(compound)
+                    compound = b""
+                compound += packet
+            if down.reports.settled:
+                later_at = min(later_at, down.reports.due_at)
+            else:
+                first_at = min(first_at, down.reports.due_at)
         if compound:
             self._rtcp(compound)
-        self._sender_reports_at = due_at
+        self._first_reports_at, self._later_reports_at = first_at, later_at
 
     def _budget_retransmissions(self, now: float) -> None:
         """Retransmissions may take a share of what the stream itself takes."""
-        for down in self._transport.subscribing.down_tracks.values():
-            if down.limiter is not None:
+        by_ssrc = self._transport.subscribing.by_ssrc
+        for ssrc, (before, at) in list(self._octets.items()):
+            down = by_ssrc.get(ssrc)
+            if down is None or down.limiter is None:
+                del self._octets[ssrc]
+            elif now > at:
                 octets = down.sent()[1]
-                before, at = self._octets.get(down.ssrc, (octets, now))
-                self._octets[down.ssrc] = (octets, now)
-                if now > at:
-                    down.limiter.estimate(8 * (octets - before) / (now - at))
-        if len(self._octets) > len(self._transport.subscribing.by_ssrc):
-            self._octets = {s: v for s, v in self._octets.items() if s in self._transport.subscribing.by_ssrc}
+                down.limiter.estimate(8 * (octets - before) / (now - at))
+                self._octets[ssrc] = octets, now
 
     def _report_received(self, now: float) -> None:
         ingress = self._transport.ingress
@@ -255,23 +263,24 @@ class Feedback:
             part = tuple(blocks[start : start + REPORTS_PER_PACKET])
             self._rtcp(rtcp.build_receiver_report(rtcp.ReceiverReport(self._transport.rtcp_ssrc, part)))
 
-    def _sender_report_for(self, down: DownTrack, now: float, ntp64: int) -> rtcp.SenderReport | None:
-        span = down.span
-        if down.rendition is None or span is None or not down.reports.due(now):
-            return None
-        layer = down.rendition.layer
+    def _sender_report_for(self, down: DownTrack, now: float, ntp64: int) -> bytes:
+        """A report of a stream that is being sent; nothing if this one is to be left out."""
+        rendition, span = down.rendition, down.span
+        assert rendition is not None
+        assert span is not None
+        layer = rendition.layer
         timestamp = down.reports.timestamp(
             now,
-            down.last_out().timestamp,
+            rendition.timestamp - span.timestamp,
             layer.last_packet_at,
             layer.clock.report,
             down.track.clock,
             span.timestamp,
         )
         if timestamp is None:
-            return None
-        packets, octets = down.sent()
-        return rtcp.SenderReport(down.ssrc, ntp64, timestamp, packets & 0xFFFFFFFF, octets & 0xFFFFFFFF)
+            return b""
+        cname = self._transport.subscribing.cname(down)
+        return rtcp.build_sender_report(rtcp.SenderReport(down.ssrc, ntp64, timestamp, *down.sent()), cname)
 
     def _rtcp(self, packet: bytes) -> None:
         if self._transport.connected:

@@ -19,6 +19,7 @@ from sfu.peer.context import PeerContext
 from sfu.sdp import codecs, extensions
 from sfu.sdp.answer import SendingTrack
 from sfu.sdp.description import Codec, Section
+from sfu.streams.attention import Attention
 from sfu.streams.keyframes import RequestLimiter
 
 
@@ -32,8 +33,9 @@ class Subscribing:
         peer: int,
         cname: str,
         delay_ms: tuple[int, int] | None,
+        attention: Attention,
     ) -> None:
-        """``delay_ms``: see :meth:`tell_playout_delay`."""
+        """``delay_ms``: see :meth:`tell_playout_delay`. ``attention`` is the transport's."""
         self._context = context
         self._transport_id = transport_id
         self._peer = peer
@@ -44,8 +46,9 @@ class Subscribing:
         self.down_tracks: dict[TrackId, DownTrack] = {}
         self.by_ssrc: dict[int, DownTrack] = {}
         self.keyframe_limits: dict[TrackId, RequestLimiter] = {}
-        self.aims = 0
-        """How often any of them was aimed: what is forwarded may have changed since."""
+        self._attention = attention
+        self.aimed = False
+        """Some of them have been aimed, for which ``attention`` is rung; whoever comes takes note and sets it back."""
 
     def tell_playout_delay(self, delay_ms: tuple[int, int] | None) -> None:
         """What receivers are told of playing out video that is negotiated from now on; None for nothing."""
@@ -155,7 +158,8 @@ class Subscribing:
 
     def retarget(self, down: DownTrack) -> None:
         """Aim a down track at the best layer that it may have now."""
-        self.aims += 1
+        self.aimed = True
+        self._attention.ring()
         track = down.track
         if track.muted or not (down.bound and down.enabled):
             down.aim(None, muted=track.muted)

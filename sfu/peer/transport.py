@@ -98,7 +98,14 @@ class Transport:
             sink, context.profiles.source, context.speech, arrivals, self.row, context.streams
         )
         self.publishing = Publishing(context, self.id, self.ingress)
-        self.subscribing = Subscribing(context, self.id, self.row, command.cname, command.playout_delay_ms)
+        self.subscribing = Subscribing(
+            context,
+            self.id,
+            self.row,
+            command.cname,
+            command.playout_delay_ms,
+            self.ingress.attention,
+        )
         self._answerer = Answerer(
             context, self.id, self.publishing, self.subscribing, session_id, self._negotiate_soon
         )

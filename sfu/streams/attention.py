@@ -1,13 +1,13 @@
-"""A bell for the timer: a client must be asked for something soon, a packet again or a key frame.
+"""A bell for the timer: a client must be asked for something soon, a packet again or a key frame, or told of a stream.
 
-So that the timer looks at those who need it, and not at all who send.
+So that the timer looks at those who need it, and not at all.
 """
 
 from collections.abc import Callable
 
 
 class Attention:
-    """One for all that a client publishes. Rung by whoever sees the need; whoever then asks takes it down."""
+    """One for all that a client sends and is sent. Rung by whoever sees the need; whoever then asks takes it down."""
 
     __slots__ = ("_tell", "raised")
 

@@ -10,8 +10,9 @@ from math import inf
 
 from sfu.streams.receive import SenderReport
 
-INTERVALS_S = (0.100, 0.400, 1.0, 3.0)
-"""From the first packet on: receivers need two reports before they can synchronise. The last repeats."""
+INTERVALS_S = (0.100, 0.400, 1.0, 2.5)
+"""From the first packet on: receivers need two reports before they can synchronise. The last repeats; where reports are
+looked for once a second, that makes three."""
 MAX_SKEW_S = 5.0
 """A publisher's report further than this from its packets is wrong."""
 MAX_AGE_S = 30.0
@@ -89,6 +90,11 @@ class SenderReports:
     def due_at(self) -> float:
         """When to report next; infinity before :meth:`due` was asked."""
         return inf if self._due_at is None else self._due_at
+
+    @property
+    def settled(self) -> bool:
+        """The first reports are out; those that follow may be late by a second."""
+        return self._sent >= len(INTERVALS_S) - 1
 
     def due(self, now: float) -> bool:
         """Whether to report now; first asked when the first packet goes out."""

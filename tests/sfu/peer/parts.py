@@ -101,7 +101,7 @@ class Side:
         arrivals = context.acknowledgements.open(self.row, 1)
         self.ingress = Ingress(Silence(), context.profiles.source, context.speech, arrivals, self.row)
         self.publishing = Publishing(context, self.id, self.ingress)
-        self.subscribing = Subscribing(context, self.id, self.row, "PA_me", None)
+        self.subscribing = Subscribing(context, self.id, self.row, "PA_me", None, self.ingress.attention)
         world.sides[self.id] = self
 
     def subscribe(self, track_id: str, **wishes: object) -> DownTrack | None:
