@@ -123,8 +123,8 @@ class Streams:
         self.repairs: dict[int, Repair] = {}
         self.forget: Callable[[int], None] = _nothing
         """Drops what SRTP keeps of an SSRC; set once there are keys."""
-        self._heard: dict[int, None] = {}
-        """SSRCs that SRTP keeps state for, oldest first."""
+        self._heard: dict[int, bool] = {}
+        """SSRCs that SRTP keeps state for, oldest first, and whether RTCP came of them."""
         self._replaced: dict[int, None] = {}
         """SSRCs that others took the place of, oldest first."""
         self.levels: dict[UpTrack, LevelMeter] = {}
@@ -199,7 +199,7 @@ class Streams:
         """
         if ssrc in self._heard:
             return
-        self._heard[ssrc] = None
+        self._heard[ssrc] = False
         if len(self._heard) > MAX_SSRCS:
             forgotten = next(
                 one for one in self._heard if one not in self.streams and one not in self.repairs
@@ -210,8 +210,10 @@ class Streams:
 
     def reported(self, ssrc: int) -> None:
         """Note the SSRC of an RTCP packet that was authentic."""
-        self.authenticated(ssrc)
-        self._table.index.put(reporter_key(self._row, ssrc), 0)
+        if not self._heard.get(ssrc):
+            self.authenticated(ssrc)
+            self._heard[ssrc] = True
+            self._table.index.put(reporter_key(self._row, ssrc), 0)
 
     def close(self) -> None:
         """Nothing will be asked of it any more; tracks are unbound already."""

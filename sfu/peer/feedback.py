@@ -1,11 +1,10 @@
 """RTCP of one transport: what clients tell us of what they receive and send, and what we tell them."""
 
-from collections.abc import Callable, Iterable
-from itertools import chain
+from collections.abc import Callable
 from math import inf
 
 from sfu.control import MediaKind
-from sfu.forwarding.binding import InStream, Repair
+from sfu.forwarding.binding import InStream
 from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.forwarder import retransmission
 from sfu.peer.quality import TransportQuality
@@ -49,11 +48,15 @@ class Feedback:
 
     def receive(self, data: bytes, now: float, unix_now: float, resend: Callable[[int, bytes], None]) -> None:
         """Take a decrypted compound packet. ``resend`` sends a retransmission to a peer row."""
-        reports = rtcp.lone_reports(data)
-        if reports is not None:
-            self._lone_reports(reports, unix_now)
-        else:
+        reports = rtcp.plain_reports(data)
+        if reports is None:
             self._compound(data, now, unix_now, resend)
+            return
+        senders, blocks = reports
+        for ssrc, ntp64, timestamp, _, _ in senders:
+            self._sender_report(ssrc, ntp64, timestamp, now)
+        if blocks:
+            self._reports(blocks, unix_now)
 
     def _compound(
         self, data: bytes, now: float, unix_now: float, resend: Callable[[int, bytes], None]
@@ -66,10 +69,10 @@ class Feedback:
         for packet in packets:
             match packet:
                 case rtcp.SenderReport():
-                    self._sender_report(packet, now)
-                    self._reports(packet.reports, unix_now)
+                    self._sender_report(packet.ssrc, packet.ntp, packet.rtp_timestamp, now)
+                    self._reports([block.words for block in packet.reports], unix_now)
                 case rtcp.ReceiverReport():
-                    self._reports(packet.reports, unix_now)
+                    self._reports([block.words for block in packet.reports], unix_now)
                 case rtcp.Nack():
                     self._nack(packet, now, unix_now, resend)
                 case rtcp.Pli():
@@ -80,29 +83,18 @@ class Feedback:
                 case _:
                     pass
 
-    def _sender_report(self, report: rtcp.SenderReport, now: float) -> None:
-        stream = self._transport.ingress.streams.get(report.ssrc)
-        if stream is not None and stream.stats.sender_report(report.ntp, report.rtp_timestamp, now):
+    def _sender_report(self, ssrc: int, ntp64: int, timestamp: int, now: float) -> None:
+        stream = self._transport.ingress.streams.get(ssrc)
+        if stream is not None and stream.stats.sender_report(ntp64, timestamp, now):
             clock = stream.stats.sender_clock
             assert clock is not None
             stream.layer.clock.report = clock
             stream.track.clock.observe(clock)
 
-    def _reports(self, reports: tuple[rtcp.ReportBlock, ...], unix_now: float) -> None:
-        middle = ntp.middle(ntp.from_unix(unix_now))
-        for block in reports:
-            if block.ssrc in self._transport.subscribing.by_ssrc:
-                self._round_trip(block.last_report, block.delay, middle)
-                self.quality.received[block.ssrc] = (
-                    block.highest_sequence,
-                    block.cumulative_lost,
-                    block.jitter,
-                )
-
-    def _lone_reports(self, reports: list[tuple[int, int, int, int, int, int]], unix_now: float) -> None:
+    def _reports(self, blocks: list[rtcp.Block], unix_now: float) -> None:
         ours, received = self._transport.subscribing.by_ssrc, self.quality.received
-        middle = ntp.middle(ntp.from_unix(unix_now))
-        for ssrc, lost, highest, jitter, last_report, delay in reports:
+        middle = ntp.middle_from_unix(unix_now)
+        for ssrc, lost, highest, jitter, last_report, delay in blocks:
             if ssrc in ours:
                 if last_report:
                     self._round_trip(last_report, delay, middle)
@@ -249,19 +241,15 @@ class Feedback:
 
     def _report_received(self, now: float) -> None:
         ingress = self._transport.ingress
-        if not ingress.streams and not ingress.repairs:
-            return
-        streams: Iterable[tuple[int, InStream | Repair]] = chain(
-            ingress.streams.items(), ingress.repairs.items()
-        )
         blocks = [
-            rtcp.ReportBlock(ssrc, *stream.stats.report(now))
-            for ssrc, stream in streams
+            rtcp.ReportBlock(ssrc, *stream.stats.report(now)).words
+            for streams in (ingress.streams, ingress.repairs)
+            for ssrc, stream in streams.items()
             if stream.stats.highest >= 0
         ]
         for start in range(0, len(blocks), REPORTS_PER_PACKET):
-            part = tuple(blocks[start : start + REPORTS_PER_PACKET])
-            self._rtcp(rtcp.build_receiver_report(rtcp.ReceiverReport(self._transport.rtcp_ssrc, part)))
+            part = blocks[start : start + REPORTS_PER_PACKET]
+            self._rtcp(rtcp.write_receiver_report(self._transport.rtcp_ssrc, part))
 
     def _sender_report_for(self, down: DownTrack, now: float, ntp64: int) -> bytes:
         """A report of a stream that is being sent; nothing if this one is to be left out."""
@@ -280,7 +268,7 @@ class Feedback:
         if timestamp is None:
             return b""
         cname = self._transport.subscribing.cname(down)
-        return rtcp.build_sender_report(rtcp.SenderReport(down.ssrc, ntp64, timestamp, *down.sent()), cname)
+        return rtcp.write_sender_report(down.ssrc, ntp64, timestamp, *down.sent(), cname)
 
     def _rtcp(self, packet: bytes) -> None:
         if self._transport.connected:

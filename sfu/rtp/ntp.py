@@ -30,6 +30,11 @@ def to_unix(ntp: int) -> float:
     return seconds + (ntp & FRACTION - 1) / FRACTION
 
 
+def middle_from_unix(unix_s: float) -> int:
+    """The middle 32 bits of Unix seconds."""
+    return int((unix_s + UNIX_EPOCH_S) * MIDDLE_UNITS_PER_S) & 0xFFFFFFFF
+
+
 def middle(ntp: int) -> int:
     """Take the middle 32 bits: seconds modulo 65536 in units of 2^-16 s."""
     return ntp >> 16 & 0xFFFFFFFF

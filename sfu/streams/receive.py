@@ -193,13 +193,14 @@ class ReceiveStream:
 
     def report(self, now: float) -> ReportFields:
         """The report block to send now; the fraction covers the time since the previous call."""
-        expected, packets = self._expected, self.packets
+        highest, expected = self.highest, self._expected
+        packets = expected - self._absent
         due = expected - self._expected_prior
         lost = due - (packets - self._packets_prior)
         self._expected_prior, self._packets_prior = expected, packets
         fraction = min(255, (lost << 8) // due) if due > 0 and lost > 0 else 0
-        cumulative = max(-0x800000, min(0x7FFFFF, expected - packets))
-        highest32 = (self.highest - _FIRST_CYCLE) & 0xFFFFFFFF if self.highest >= 0 else 0
+        cumulative = max(-0x800000, min(0x7FFFFF, self._absent))
+        highest32 = (highest - _FIRST_CYCLE) & 0xFFFFFFFF if highest >= 0 else 0
         lsr = dlsr = 0
         if self.sender_clock is not None:
             lsr = self.sender_clock.ntp64 >> 16 & 0xFFFFFFFF

@@ -104,6 +104,7 @@ ELSEWHERE = {
     "sfu/net/interfaces.py": "tests/sfu/net/test_addresses.py",
     "sfu/net/sctp_chunks.py": "tests/sfu/net/test_sctp.py",
     "sfu/rtp/rtcp/build.py": "tests/sfu/rtp/test_rtcp.py",
+    "sfu/rtp/rtcp/packets.py": "tests/sfu/rtp/test_rtcp.py",
     "sfu/rtp/rtcp/parse.py": "tests/sfu/rtp/test_rtcp.py",
     "sfu/sdp/attributes.py": "tests/sfu/sdp/test_parse.py",
     "sfu/sdp/codec_lines.py": "tests/sfu/sdp/test_parse.py",

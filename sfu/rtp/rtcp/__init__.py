@@ -10,8 +10,11 @@ from sfu.rtp.rtcp.build import (
     build_remb,
     build_sdes,
     build_sender_report,
+    write_receiver_report,
+    write_sender_report,
 )
 from sfu.rtp.rtcp.packets import (
+    Block,
     Bye,
     Dlrr,
     ExtendedReport,
@@ -29,9 +32,10 @@ from sfu.rtp.rtcp.packets import (
     TransportFeedback,
     Unknown,
 )
-from sfu.rtp.rtcp.parse import lone_reports, parse_compound, signed24
+from sfu.rtp.rtcp.parse import parse_compound, plain_reports, signed24
 
 __all__ = [
+    "Block",
     "Bye",
     "Dlrr",
     "ExtendedReport",
@@ -57,7 +61,9 @@ __all__ = [
     "build_remb",
     "build_sdes",
     "build_sender_report",
-    "lone_reports",
     "parse_compound",
+    "plain_reports",
     "signed24",
+    "write_receiver_report",
+    "write_sender_report",
 ]

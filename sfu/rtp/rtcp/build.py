@@ -3,17 +3,18 @@
 import struct
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 
 from sfu.rtp.errors import RtpError
 from sfu.rtp.rtcp.packets import (
     MAX_COUNT,
+    Block,
     BlockType,
     ExtendedReport,
     FirRequest,
     PacketType,
     PayloadFormat,
     ReceiverReport,
-    ReportBlock,
     SdesChunk,
     SenderReport,
     TransportFormat,
@@ -23,33 +24,41 @@ from sfu.rtp.rtcp.parse import CNAME_ITEM
 MAX_TEXT = 255
 """Bytes of a CNAME or of a BYE's reason."""
 MAX_REMB_SSRCS = 255
-_SENDER_REPORT = 0x80 << 24 | PacketType.SR << 16
 MAX_LOST_FIELDS = 256
 """PID and bit mask pairs of one NACK, which so stays below 1100 bytes."""
 
 
 def build_sender_report(report: SenderReport, cname: str = "") -> bytes:
     """Write a sender report, followed by an SDES if ``cname`` is given. The two counters wrap at 32 bits."""
-    blocks = len(report.reports)
-    if blocks > MAX_COUNT:
-        raise RtpError("RTCP count does not fit five bits")
-    packet = _pack(
-        "!IIQIII",
-        _SENDER_REPORT + (blocks << 24) + 6 * (1 + blocks),
-        report.ssrc,
-        report.ntp,
-        report.rtp_timestamp,
-        report.packet_count & 0xFFFFFFFF,
-        report.octet_count & 0xFFFFFFFF,
-    )
-    if blocks:
-        packet += _reports(report.reports)
-    return packet + _cname(report.ssrc, cname) if cname else packet
+    info = (report.ssrc, report.ntp, report.rtp_timestamp, report.packet_count, report.octet_count)
+    return write_sender_report(*info, cname, [block.words for block in report.reports])
+
+
+def write_sender_report(
+    ssrc: int,
+    ntp: int,
+    rtp_timestamp: int,
+    packets: int,
+    octets: int,
+    cname: str = "",
+    blocks: Sequence[Block] = (),
+) -> bytes:
+    """The same without the objects."""
+    head = _report_head(PacketType.SR, len(blocks), 6)
+    info = (ssrc, ntp, rtp_timestamp, packets & 0xFFFFFFFF, octets & 0xFFFFFFFF)
+    packet = _pack(f"!IIQ{3 + 6 * len(blocks)}I", head, *info, *chain.from_iterable(blocks))
+    return packet + _cname(ssrc, cname) if cname else packet
 
 
 def build_receiver_report(report: ReceiverReport) -> bytes:
     """Write a receiver report of up to 31 blocks."""
-    return _packet(PacketType.RR, len(report.reports), _pack("!I", report.ssrc) + _reports(report.reports))
+    return write_receiver_report(report.ssrc, [block.words for block in report.reports])
+
+
+def write_receiver_report(ssrc: int, blocks: Sequence[Block]) -> bytes:
+    """The same without the objects."""
+    head = _report_head(PacketType.RR, len(blocks), 1)
+    return _pack(f"!{2 + 6 * len(blocks)}I", head, ssrc, *chain.from_iterable(blocks))
 
 
 def build_sdes(chunks: Sequence[SdesChunk]) -> bytes:
@@ -137,16 +146,11 @@ def _packet(packet_type: int, count: int, body: bytes) -> bytes:
     return _pack("!I", (0x80 | count) << 24 | packet_type << 16 | len(body) // 4) + body
 
 
-def _reports(blocks: Sequence[ReportBlock]) -> bytes:
-    packed = b""
-    for ssrc, fraction, lost, *rest in blocks:
-        packed += _pack("!IIIIII", ssrc, fraction << 24 | _clamp24(lost) & 0xFFFFFF, *rest)
-    return packed
-
-
-def _clamp24(lost: int) -> int:
-    """Keep a loss count at the ends of its signed 24 bits (RFC 3550 appendix A.3)."""
-    return min(max(lost, -0x800000), 0x7FFFFF)
+def _report_head(packet_type: int, blocks: int, words: int) -> int:
+    """The first word of a report that has so many words before its blocks."""
+    if blocks > MAX_COUNT:
+        raise RtpError("RTCP count does not fit five bits")
+    return (0x80 | blocks) << 24 | packet_type << 16 | words + 6 * blocks
 
 
 def _text(text: str) -> bytes:

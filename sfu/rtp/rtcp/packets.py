@@ -53,6 +53,10 @@ class BlockType(IntEnum):
     DLRR = 5
 
 
+Block = tuple[int, int, int, int, int, int]
+"""The words of a :class:`ReportBlock`; the second holds the fraction lost, and below it the cumulative loss."""
+
+
 class ReportBlock(NamedTuple):
     """Reception of one source (RFC 3550 section 6.4.1)."""
 
@@ -69,6 +73,13 @@ class ReportBlock(NamedTuple):
     """Middle 32 bits of the NTP time of the last sender report; 0 for none."""
     delay: int
     """Since that report, in 1/65536 s."""
+
+    @property
+    def words(self) -> Block:
+        """A loss that 24 bits can't say stays at their ends (RFC 3550 appendix A.3)."""
+        ssrc, fraction, lost, highest, jitter, last_report, delay = self
+        lost = min(max(lost, -0x800000), 0x7FFFFF)
+        return ssrc, fraction << 24 | lost & 0xFFFFFF, highest, jitter, last_report, delay
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sfu.rtp.rtcp.packets import (
     MAX_FIR_REQUESTS,
     MAX_NACKED,
     MAX_PACKETS,
+    Block,
     BlockType,
     Bye,
     Dlrr,
@@ -34,13 +35,19 @@ from sfu.rtp.rtcp.packets import (
 
 CNAME_ITEM = 1
 
+SenderInfo = tuple[int, int, int, int, int]
+"""SSRC, NTP time, RTP timestamp, packets and octets of a sender report."""
+
 _HEADER = struct.Struct("!BBH")
 _SENDER_INFO = struct.Struct("!IQIII")
 _REPORT = struct.Struct("!IB3sIIII")
 _WORDS = struct.Struct("!IIIIII")
 _RTPFB = int(PacketType.RTPFB)
-_RR = int(PacketType.RR)
+_SR, _RR = int(PacketType.SR), int(PacketType.RR)
+_CNAME_HEAD = bytes((0x81, PacketType.SDES))
 _REMB_HEAD = bytes((0x80 | PayloadFormat.APPLICATION, PacketType.PSFB))
+_LEAST = 8
+"""Bytes of the shortest report."""
 _TWO_SSRCS = struct.Struct("!II")
 _LOST = struct.Struct("!HH")
 _FIR = struct.Struct("!IB3x")
@@ -48,33 +55,50 @@ _BLOCK = struct.Struct("!BxH")
 _DLRR = struct.Struct("!III")
 
 
-def lone_reports(data: bytes) -> list[tuple[int, int, int, int, int, int]] | None:
-    """The blocks of a datagram that is one receiver report, or one and a REMB, without padding or extensions.
+def plain_reports(data: bytes) -> tuple[list[SenderInfo], list[Block]] | None:
+    """What a datagram says that is nothing but sender and receiver reports, CNAMEs, and REMBs, as most are.
 
-    None for any other.
-
-    Each is (SSRC, fraction lost and cumulative lost as they stand in their 32 bits, highest sequence number, jitter,
-    last report, delay).
+    None for any other, and for such with padding or extensions: those are for :func:`parse_compound`.
     """
-    size = len(data)
-    if size < 8 or data[1] != _RR:
-        return None
-    end = (data[2] << 8 | data[3]) * 4 + 4
-    if data[0] != 0x80 | (end - 8) // _REPORT.size or (end - 8) % _REPORT.size:
-        return None
-    if end != size and not _is_remb(data, end):
-        return None
-    return list(_WORDS.iter_unpack(data[8:end]))
+    senders: list[SenderInfo] = []
+    blocks: list[Block] = []
+    start, size = 0, len(data)
+    for _ in range(MAX_PACKETS):
+        if size - start < _LEAST:
+            return None
+        first, packet_type, words = _HEADER.unpack_from(data, start)
+        end = start + 4 + words * 4
+        blocks_at = end - _WORDS.size * (first & 0x1F)
+        if end > size or first & 0xE0 != 0x80:
+            return None
+        if packet_type == _SR and blocks_at == start + 4 + _SENDER_INFO.size:
+            senders.append(_SENDER_INFO.unpack_from(data, start + 4))
+        elif packet_type != _RR or blocks_at != start + 8:
+            if not _is_cname(data, start, end) and not _is_remb(data, start, end):
+                return None
+            blocks_at = end
+        if blocks_at < end:
+            blocks += _WORDS.iter_unpack(data[blocks_at:end])
+        if end == size:
+            return senders, blocks
+        start = end
+    return None
 
 
-def _is_remb(data: bytes, at: int) -> bool:
-    """Whether a REMB without padding begins here and ends with the datagram."""
-    size = len(data) - at
+def _is_cname(data: bytes, start: int, end: int) -> bool:
+    """Whether a packet is an SDES of one source, its CNAME first and no other item."""
+    if data[start : start + 2] != _CNAME_HEAD or end - start < 12 or data[start + 8] != CNAME_ITEM:
+        return False
+    behind = start + 10 + data[start + 9]
+    return behind < end and not data[behind]
+
+
+def _is_remb(data: bytes, start: int, end: int) -> bool:
     return (
-        size >= 20
-        and data[at : at + 2] == _REMB_HEAD
-        and data[at + 12 : at + 16] == b"REMB"
-        and (data[at + 2] << 8 | data[at + 3]) * 4 + 4 == size == 20 + 4 * data[at + 16]
+        data[start : start + 2] == _REMB_HEAD
+        and end - start >= 20
+        and data[start + 12 : start + 16] == b"REMB"
+        and end - start == 20 + 4 * data[start + 16]
     )
 
 

@@ -23,6 +23,16 @@ def test_round_trip_within_a_microsecond(unix_s: float) -> None:
     assert ntp.to_unix(stamp) == pytest.approx(unix_s, abs=1e-6, rel=0)
 
 
+@given(st.floats(0, 4e9))
+def test_the_middle_is_found_directly(unix_s: float) -> None:
+    """But for a unit, where the fraction is rounded."""
+    assert (ntp.middle_from_unix(unix_s) - ntp.middle(ntp.from_unix(unix_s))) & 0xFFFFFFFF in (
+        0,
+        1,
+        0xFFFFFFFF,
+    )
+
+
 def test_time_goes_on_after_the_wrap_of_2036() -> None:
     assert ntp.from_unix(FEBRUARY_2036) == 0
     assert ntp.to_unix(0) == FEBRUARY_2036

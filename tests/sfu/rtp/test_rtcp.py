@@ -1,5 +1,7 @@
 """RTCP, written and read."""
 
+import struct
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -217,57 +219,86 @@ def _parsed(data: bytes) -> list[rtcp.Packet] | None:
         return None
 
 
-NEARLY_LONE = st.one_of(
-    st.builds(rtcp.ReceiverReport, U32, BLOCKS).map(rtcp.build_receiver_report),
-    st.lists(st.integers(0, 70_000), min_size=1, max_size=30).map(
-        lambda gaps: twcc.build_feedback(1, 2, [(n, sum(gaps[:n])) for n in range(len(gaps))], 7)[0]
-    ),
-    st.just(rtcp.build_pli(1, 2)),
-)
-
-
 REMB = rtcp.build_remb(9, 50_000_000, [1, 2])
+PLAIN = st.one_of(
+    st.builds(rtcp.ReceiverReport, U32, BLOCKS).map(rtcp.build_receiver_report),
+    st.builds(rtcp.SenderReport, U32, U64, U32, U32, U32, BLOCKS).map(rtcp.build_sender_report),
+    NAMES.map(lambda cname: rtcp.build_sdes([rtcp.SdesChunk(1, cname)])),
+    st.just(REMB),
+)
+OTHERS = st.sampled_from(
+    [
+        rtcp.build_pli(1, 2),
+        twcc.build_feedback(1, 2, [(1, 1000), (2, 2000)], 7)[0],
+        rtcp.build_sdes([rtcp.SdesChunk(1, "a"), rtcp.SdesChunk(2, "b")]),
+        rtcp.build_bye([1]),
+        REMB[:-4],
+        b"\x80",
+    ]
+)
 
 
 @given(
-    NEARLY_LONE,
-    st.lists(st.tuples(st.sampled_from([0, 1, 2, 3, -1]), st.integers(0, 255)), max_size=2),
-    st.sampled_from([b"", b"", REMB, REMB, REMB[:-4], rtcp.build_pli(3, 4), b"\x80"]),
-    st.lists(st.tuples(st.sampled_from([0, 1, 2, 3, 12, 16, -1]), st.integers(0, 255)), max_size=1),
+    st.lists(st.one_of(PLAIN, PLAIN, PLAIN, OTHERS), max_size=5),
+    st.lists(
+        st.tuples(st.integers(0, 400), st.sampled_from([0, 1, 2, 3, 8, 9, 12, 16, -1]), st.integers(0, 255))
+    ),
+    st.integers(0, 4),
 )
-def test_the_short_ways_say_what_the_long_way_would(
-    data: bytes, bent: list[tuple[int, int]], more: bytes, bent_more: list[tuple[int, int]]
+def test_the_short_way_says_what_the_long_way_would(
+    packets: list[bytes], bent: list[tuple[int, int, int]], cut: int
 ) -> None:
     """On good packets, on such whose first bytes and padding are wrong, and in company."""
-    raw = bytearray(data)
-    for at, value in bent:
-        raw[at] = value
-    behind = bytearray(more)
-    for at, value in bent_more:
-        if -len(behind) <= at < len(behind):
-            behind[at] = value
-    data = bytes(raw + behind)
+    raw = [bytearray(packet) for packet in packets]
+    for number, at, value in bent if raw else ():
+        packet = raw[number % len(raw)]
+        if -len(packet) <= at < len(packet):
+            packet[at] = value
+    data = b"".join(raw)
+    data = data[: len(data) - cut]
+    found = rtcp.plain_reports(data)
+    if found is None:
+        return
     expected = _parsed(data)
-    blocks = rtcp.lone_reports(data)
-    if blocks is not None:
-        assert expected is not None
-        report, *others = expected
-        assert isinstance(report, rtcp.ReceiverReport)
-        assert len(others) <= 1
-        assert all(isinstance(other, rtcp.Remb) for other in others)
-        assert [(ssrc, lost >> 24, rtcp.signed24(lost), *rest) for ssrc, lost, *rest in blocks] == list(
-            report.reports
-        )
+    assert expected is not None
+    assert all(
+        isinstance(packet, rtcp.SenderReport | rtcp.ReceiverReport | rtcp.Sdes | rtcp.Remb)
+        for packet in expected
+    )
+    senders, blocks = found
+    assert senders == [
+        (one.ssrc, one.ntp, one.rtp_timestamp, one.packet_count, one.octet_count)
+        for one in expected
+        if isinstance(one, rtcp.SenderReport)
+    ]
+    assert blocks == [
+        block.words
+        for one in expected
+        if isinstance(one, rtcp.SenderReport | rtcp.ReceiverReport)
+        for block in one.reports
+    ]
 
 
-def test_the_usual_packets_go_the_short_ways() -> None:
+def test_the_usual_packets_go_the_short_way() -> None:
     for total in (0, 1, 31):
         blocks = (rtcp.ReportBlock(1, 2, -3, 4, 5, 6, 7),) * total
-        assert (
-            len(rtcp.lone_reports(rtcp.build_receiver_report(rtcp.ReceiverReport(9, blocks))) or ()) == total
-        )
-        report = rtcp.build_receiver_report(rtcp.ReceiverReport(9, blocks))
-        assert len(rtcp.lone_reports(report + REMB) or ()) == total
-        assert rtcp.lone_reports(report + rtcp.build_pli(1, 2)) is None
-        assert rtcp.lone_reports(report + REMB + REMB) is None
-    assert rtcp.lone_reports(b"") is None
+        received = rtcp.build_receiver_report(rtcp.ReceiverReport(9, blocks))
+        sent = rtcp.build_sender_report(rtcp.SenderReport(1, 2, 3, 4, 5, blocks), "someone")
+        info = (1, 2, 3, 4, 5)
+        assert rtcp.plain_reports(received) == ([], [blocks[0].words] * total if total else [])
+        for data, reports in ((received + REMB, 1), (sent, 1), (sent + sent + received + REMB, 3)):
+            found = rtcp.plain_reports(data)
+            assert found is not None
+            assert found[0] == [info] * data.count(sent)
+            assert len(found[1]) == reports * total
+        assert rtcp.plain_reports(received + rtcp.build_pli(1, 2)) is None
+    assert rtcp.plain_reports(b"") is None
+
+
+@given(BLOCKS)
+def test_the_words_of_a_block_are_those_of_the_wire(blocks: tuple[rtcp.ReportBlock, ...]) -> None:
+    for block in blocks:
+        words = block.words
+        assert words[1] >> 24 == block.fraction_lost
+        assert rtcp.signed24(words[1]) == block.cumulative_lost
+        assert rtcp.build_receiver_report(rtcp.ReceiverReport(1, (block,)))[8:] == struct.pack("!6I", *words)
