@@ -4,10 +4,11 @@ Wire form: draft-holmer-rmcat-transport-wide-cc-extensions-01. :mod:`sfu.rtp.twc
 written where arrivals go on from what was told before, none late, and are not far apart.
 """
 
-from sfu.compiled.arrays import Bytes2, Words, Words2
+from sfu.compiled.arrays import Bytes2, Halves2, Words, Words2
 from sfu.compiled.intake import CAME_US, FEEDBACK, KEY, PADDED, PHASES, RTPFB
 from sfu.compiled.jit import compiled, part
 from sfu.compiled.octets import write16, write32
+from sfu.compiled.outgoing import PLAIN, ROW_LENGTH, ROW_PEER, ROW_STATE
 
 # A transport: the extended number that it was told up to (-1: nothing yet), number of its next feedback, the two SSRCs
 # of it, whether there is video, the turn to be told in, and room to work in.
@@ -239,12 +240,12 @@ def write(
     turn: int,
     waits: Words2,
     memory: Bytes2,
-    lengths: Words,
-) -> None:
-    """Write feedback for those of the first ``count`` that are not GENERAL, one behind the other, and their lengths.
+    rows: Halves2,
+) -> int:
+    """Write feedback for those of the first ``count`` that are not GENERAL, one behind the other; returns how many.
 
     ``waits``: turns until the next one, without and with video, after few packets and after many. Rows of memory have
-    1200 bytes at least.
+    1200 bytes at least; ``rows`` say of each what :mod:`sfu.compiled.outgoing` says of a copy.
     """
     out = 0
     for place in range(count):
@@ -253,8 +254,11 @@ def write(
             continue
         start, stop = told[place, START], told[place, STOP]
         state = states[told[place, ROW]]
-        lengths[out] = _report(memory, out, state, arrivals, start, stop, kind)
+        rows[out, ROW_LENGTH] = _report(memory, out, state, arrivals, start, stop, kind)
+        rows[out, ROW_PEER] = told[place, ROW]
+        rows[out, ROW_STATE] = PLAIN
         out += 1
         state[HIGHEST] = arrivals[stop - 1, NUMBER]
         state[FEEDBACKS] = (state[FEEDBACKS] + 1) & 0xFF
         state[DUE] = turn + waits[state[VIDEO], 1 if stop - start >= BUSY_PACKETS else 0]
+    return out

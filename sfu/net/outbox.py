@@ -1,6 +1,7 @@
 """The way out for RTCP: packets of a round are collected, protected in one loop, and sent in few system calls."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -39,8 +40,8 @@ class Outbox:
         self._view = self._memory.data
         self._matrix = self._memory.reshape(ROWS, _STRIDE)
         self._rows: Int32s = np.zeros((ROWS, ROW_COLUMNS), np.int32)
-        self._to: list[int] = []
-        self._lengths: list[int] = []
+        self._row: Any = self._rows.data
+        self._count = 0
         self.packets = 0
         """Handed to the kernel, to TCP connections, or to taps."""
         self.dropped = 0
@@ -52,44 +53,42 @@ class Outbox:
         if size > MAX_BYTES:
             self.dropped += 1
             return
-        if len(self._to) == ROWS:
+        if self._count == ROWS:
             self.flush()
-        at = len(self._to) * _STRIDE
-        self._view[at : at + size] = packet
-        self._to.append(peer)
-        self._lengths.append(size)
+        number, row = self._count, self._row
+        start = number * _STRIDE
+        self._view[start : start + size] = packet
+        row[number, ROW_LENGTH], row[number, ROW_PEER], row[number, ROW_STATE] = size, peer, PLAIN
+        self._count = number + 1
 
-    def rows(self, peers: list[int]) -> UInt8s:
-        """Room for a packet to each of these peers, ROWS at most, and to be filled at once; then :meth:`written`."""
-        if len(self._to) + len(peers) > ROWS:
+    def room(self, count: int) -> tuple[UInt8s, Int32s]:
+        """Room for so many packets, ROWS at most, for who writes them there at once and then says :meth:`added`.
+
+        One row each of bytes, MAX_BYTES of them at most, and of what :mod:`sfu.compiled.outgoing` says of a copy.
+        """
+        if self._count + count > ROWS:
             self.flush()
-        start = len(self._to)
-        self._to += peers
-        return self._matrix[start : start + len(peers)]
+        first, behind = self._count, self._count + count
+        return self._matrix[first:behind], self._rows[first:behind]
 
-    def written(self, lengths: list[int]) -> None:
-        """The packets' sizes, of MAX_BYTES at most."""
-        self._lengths += lengths
+    def added(self, count: int) -> None:
+        """So many packets have been written."""
+        self._count += count
 
     def flush(self) -> None:
         """Protect and send what was put."""
-        count = len(self._to)
+        count, self._count = self._count, 0
         if not count:
             return
         sent = self.packets
-        rows = self._rows[:count]
-        rows[:, ROW_LENGTH], rows[:, ROW_PEER], rows[:, ROW_STATE] = self._lengths, self._to, PLAIN
-        self._to, self._lengths = [], []
-        left = count - protect(
-            rows, count, self._memory[: count * _STRIDE], True, *self._peers.srtp.tables(0)
-        )
+        left = count - protect(self._rows, count, self._memory, True, *self._peers.srtp.tables(0))
         if left < count:
-            self._into_taps(rows)
+            self._into_taps(self._rows[:count])
         for port in self._ports:
             if left:
-                left -= self._over_udp(port, rows)
+                left -= self._over_udp(port, count)
         if left:
-            self._over_tcp(rows)
+            self._over_tcp(self._rows[:count])
         self.dropped += count - (self.packets - sent)
 
     def _into_taps(self, rows: Int32s) -> None:
@@ -100,19 +99,17 @@ class Outbox:
                 tap.rtcp(bytes(self._packet(row)))
                 self.packets += 1
 
-    def _over_udp(self, port: UdpPort, rows: Int32s) -> int:
+    def _over_udp(self, port: UdpPort, count: int) -> int:
         """Send what goes out by a port; returns how many packets that were."""
-        count = len(rows)
         if self._sender is not None:
-            memory = self._memory[: count * _STRIDE]
             found, sent, _ = self._sender.send(
-                port.fileno, rows, 0, count, memory, self._peers.matrix, port.index, gso=False
+                port.fileno, self._rows, 0, count, self._memory, self._peers.matrix, port.index, gso=False
             )
             self.packets += sent
             return found
-        here = self._by_port(rows, port.index)
+        here = self._by_port(self._rows[:count], port.index)
         for row in here:
-            peer = int(rows[row, ROW_PEER])
+            peer = int(self._rows[row, ROW_PEER])
             raw = self._peers.addresses[peer, : self._peers.address_lengths[peer]].tobytes()
             self.packets += port.send_raw(self._packet(row), raw)
         return len(here)

@@ -24,6 +24,7 @@ from sfu.compiled.feedback import (
     NUMBER,
     SENDER_SSRC,
     STATE_WORDS,
+    STOP,
     TOLD_WORDS,
     VIDEO,
     gather,
@@ -40,6 +41,8 @@ PHASE_S = 0.010
 """Between turns of the PHASES: each has one in MIN_INTERVAL_S, of a fifth of the transports."""
 CATCH_UP = 3
 """Turns at most in one round; after a long one the rest comes later, so that it isn't followed by another."""
+FEW = 256
+"""Up to so many transports all phases have their turns at once: few long turns cost less than many short ones."""
 SLOW_INTERVAL_S = 0.250
 """Between feedbacks to who sends no video. libwebrtc keeps feedback to 5 % of the bit rate: 250 ms below 44 kbit/s."""
 MOST = 128
@@ -69,12 +72,14 @@ class Acknowledgements:
         """Of each transport, as :mod:`sfu.compiled.feedback` says."""
         self._told: Int64s = np.zeros((MOST, TOLD_WORDS), np.int64)
         self._arrivals: Int64s = np.zeros((LIMIT, 2), np.int64)
-        self._lengths: Int64s = np.zeros(MOST, np.int64)
+        self._count = 0
+        """Of transports."""
 
     def open(self, row: int, sender_ssrc: int) -> Arrivals:
         """Begin with a transport; returns what takes its arrivals."""
         while row >= len(self._states):
             self._states = grown(self._states)
+        self._count += 1
         state = self._states[row]
         state[:] = 0
         state[HIGHEST] = -1
@@ -90,24 +95,27 @@ class Acknowledgements:
 
     def close(self, row: int) -> None:
         """Forget a transport."""
+        self._count -= 1
         self._phases[row % PHASES].forget(row)
 
     def turn(self, now: float) -> bool:
-        """Tell the transports of the next phase what came, where that is due; False if it is not the time for that.
+        """Tell the transports of the next phase, or of all, what came, where that is due; False if it is not the time.
 
         After a long round more than one phase has its turn: to be called again until there is no more.
         """
-        if now - self._turned_at <= PHASE_S - _ROUNDING_S:
+        together = PHASES if self._count <= FEW else 1
+        if now - self._turned_at <= together * PHASE_S - _ROUNDING_S:
             return False
-        self._turned_at = max(self._turned_at + PHASE_S, now - (CATCH_UP - 1) * PHASE_S)
-        self._turns += 1
-        number = self._turns % PHASES
-        if len(self._phases[number]):
-            self._tell_phase(number, now)
+        self._turned_at = max(self._turned_at + together * PHASE_S, now - (CATCH_UP - 1) * PHASE_S)
+        for _ in range(together):
+            self._turns += 1
+            number = self._turns % PHASES
+            if len(self._phases[number]):
+                self._tell_phase(number, now)
         return True
 
     def _tell_phase(self, number: int, now: float) -> None:
-        logs = self.logs
+        logs, phase = self.logs, self._phases[number]
         count = gather(
             logs.log[number],
             logs.noted,
@@ -120,31 +128,22 @@ class Acknowledgements:
         )
         if not count:
             return
-        spans: dict[int, tuple[int, int]] = {}
-        general: list[tuple[int, int, int]] = []
+        memory, rows = self._outbox.room(count)
+        written = write(self._told, count, self._arrivals, self._states, self._turns, _WAITS, memory, rows)
+        self._outbox.added(written)
+        if written < count:
+            self._tell_singly(phase, count, now)
+        if written:
+            stop = self._told[count - 1, STOP]
+            phase.tell(now, Told(self._told[:count].copy(), self._arrivals[:stop].copy()))
+
+    def _tell_singly(self, phase: Arrivals, count: int, now: float) -> None:
+        """Send those of the ``count`` told their feedback for whom that is not plain."""
+        told = {}
         for row, start, stop, kind in self._told[:count].tolist():
             if kind == GENERAL:
-                general.append((row, start, stop))
-            else:
-                spans[row] = start, stop
-        phase = self._phases[number]
-        if general:
-            self._tell_singly(phase, general, now)
-        if spans:
-            self._write(count, [*spans])
-            phase.tell(now, Told(spans, self._arrivals[:stop].copy()))
-
-    def _write(self, count: int, rows: list[int]) -> None:
-        """Send those of the ``count`` told their feedback who are in these rows."""
-        memory, lengths = self._outbox.rows(rows), self._lengths
-        write(self._told, count, self._arrivals, self._states, self._turns, _WAITS, memory, lengths)
-        self._outbox.written(lengths[: len(rows)].tolist())
-
-    def _tell_singly(self, phase: Arrivals, general: list[tuple[int, int, int]], now: float) -> None:
-        told = {}
-        for row, start, stop in general:
-            came = self._arrivals[start:stop]
-            told[row] = self._tell(phase, row, came[:, NUMBER].tolist(), came[:, AT_US].tolist(), now)
+                came = self._arrivals[start:stop]
+                told[row] = self._tell(phase, row, came[:, NUMBER].tolist(), came[:, AT_US].tolist(), now)
         phase.tell(now, ToldSingly(told))
 
     def _tell(

@@ -2,11 +2,12 @@
 
 from collections import deque
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sfu.compiled.feedback import AT_US, NUMBER
+from sfu.compiled.feedback import AT_US, GENERAL, NUMBER
 from sfu.compiled.intake import CAME_US, KEY, PHASES
 from sfu.net.arrays import Int64s
 from sfu.streams.feedback import WINDOW_US, Report
@@ -17,23 +18,27 @@ MAX_TOLD = 64
 """Turns that are remembered at most."""
 
 
-class Told(NamedTuple):
-    """What one turn has told by compiled loops."""
+class Told:
+    """What one turn has told by compiled loops: ``told`` and ``arrivals`` as in :mod:`sfu.compiled.feedback`."""
 
-    spans: dict[int, tuple[int, int]]
-    """Where in the arrivals those of a row begin and end."""
-    arrivals: Int64s
-    """NUMBER and AT_US of :mod:`sfu.compiled.feedback`."""
+    def __init__(self, told: Int64s, arrivals: Int64s) -> None:
+        self._told = told
+        self._arrivals = arrivals
+
+    @cached_property
+    def _spans(self) -> dict[int, tuple[int, int]]:
+        """Where in the arrivals those of a row begin and end. Mostly nobody asks."""
+        return {row: (start, stop) for row, start, stop, kind in self._told.tolist() if kind != GENERAL}
 
     def of(self, row: int) -> Report | None:
-        span = self.spans.get(row)
+        span = self._spans.get(row)
         if span is None:
             return None
-        arrivals = self.arrivals[slice(*span)]
+        arrivals = self._arrivals[slice(*span)]
         return Report(arrivals[:, NUMBER].tolist(), arrivals[:, AT_US].tolist())
 
     def forget(self, row: int) -> None:
-        self.spans.pop(row, None)
+        self._spans.pop(row, None)
 
 
 class ToldSingly(NamedTuple):

@@ -23,6 +23,7 @@ from sfu.compiled.feedback import (
     write,
 )
 from sfu.compiled.intake import PHASES
+from sfu.compiled.outgoing import PLAIN, ROW_COLUMNS, ROW_LENGTH, ROW_PEER, ROW_STATE
 from sfu.net.arrays import Int64s
 from sfu.rtp.twcc import build_feedback, parse_feedback
 
@@ -70,12 +71,17 @@ class Told:
         assert noted[PHASE] == 0
         self.kinds: list[int] = told[:, KIND].tolist()
         self.memory = np.full((len(reports), STRIDE), 0xEE, np.uint8)
-        lengths = np.zeros(count, np.int64)
+        rows = np.zeros((count, ROW_COLUMNS), np.int32)
         waits = np.array([[25, 25], [10, 5]], np.int64)
-        write(told, count, arrivals, self.states, 0, waits, self.memory, lengths)
+        written = write(told, count, arrivals, self.states, 0, waits, self.memory, rows)
         self.packets = [
-            self.memory[row, :length].tobytes() for row, length in enumerate(lengths.tolist()) if length
+            memory[:length].tobytes()
+            for memory, length in zip(self.memory, rows[:written, ROW_LENGTH].tolist(), strict=False)
         ]
+        assert rows[:written, ROW_PEER].tolist() == [
+            row_of(place) for place, kind in enumerate(self.kinds) if kind != GENERAL
+        ]
+        assert (rows[:written, ROW_STATE] == PLAIN).all()
 
 
 @given(st.lists(one(), min_size=1, max_size=12))

@@ -12,7 +12,15 @@ from sfu.net.outbox import Outbox
 from sfu.net.peers import PeerTable
 from sfu.rtp.twcc import parse_feedback
 from sfu.streams import acknowledgements
-from sfu.streams.acknowledgements import CATCH_UP, MOST, PHASE_S, PHASES, SLOW_INTERVAL_S, Acknowledgements
+from sfu.streams.acknowledgements import (
+    CATCH_UP,
+    FEW,
+    MOST,
+    PHASE_S,
+    PHASES,
+    SLOW_INTERVAL_S,
+    Acknowledgements,
+)
 from sfu.streams.feedback import LIMIT, MAX_INTERVAL_S, MIN_INTERVAL_S
 
 ORIGIN_US = 1_700_000_000_000_000
@@ -207,6 +215,20 @@ def test_how_often() -> None:
         assert gaps == {interval_s}, row
 
 
+@pytest.mark.parametrize(("few", "turns"), [(0, PHASES), (PHASES, 1)])
+def test_many_have_their_turns_one_after_the_other_and_few_at_once(
+    monkeypatch: pytest.MonkeyPatch, few: int, turns: int
+) -> None:
+    monkeypatch.setattr(acknowledgements, "FEW", few)
+    desk = Desk(PHASES)
+    at = set()
+    for n in range(20 * PHASES):
+        for row in range(PHASES):
+            desk.record[row](n, desk.now_us)
+        at.update(n % PHASES for _ in desk.turn())
+    assert len(at) == turns
+
+
 @pytest.mark.usefixtures("way")
 def test_silence_is_not_told() -> None:
     desk = Desk(2)
@@ -228,7 +250,8 @@ def test_long_rounds_stretch_no_interval() -> None:
     assert all(count == pytest.approx(100 * 0.025 / MIN_INTERVAL_S, abs=2) for count in told.values())
 
 
-def test_after_a_stall_each_is_told_once_but_not_at_once() -> None:
+def test_after_a_stall_each_is_told_once_but_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acknowledgements, "FEW", 0)
     desk = Desk(PHASES)
     desk.turn()
     for row in range(PHASES):
@@ -241,7 +264,9 @@ def test_after_a_stall_each_is_told_once_but_not_at_once() -> None:
 
 def test_no_turn_is_long_and_nobody_is_forgotten() -> None:
     rows = 8 * MOST
+    assert rows > FEW
     desk = Desk(rows)
+    desk.turn()
     told = Counter[int]()
     for n in range(40):
         for row in range(rows):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sfu.compiled.feedback import GENERAL, RUN
 from sfu.streams.arrivals import LIMIT, MAX_TOLD, Arrivals, Told, ToldSingly
 from sfu.streams.feedback import WINDOW_US, Report
 
@@ -13,8 +14,8 @@ def taken(arrivals: Arrivals) -> list[tuple[int, int]]:
 def told(*rows: int) -> Told:
     """Each row was told of the number that is ten times its own, and of the next."""
     numbers = np.array([10 * row + n for row in rows for n in (0, 1)], np.int64)
-    spans = {row: (2 * place, 2 * place + 2) for place, row in enumerate(rows)}
-    return Told(spans, np.stack([numbers, 100 * numbers], 1))
+    spans = [(row, 2 * place, 2 * place + 2, RUN) for place, row in enumerate(rows)]
+    return Told(np.array(spans, np.int64), np.stack([numbers, 100 * numbers], 1))
 
 
 def test_what_waits_on_comes_before_what_comes_later() -> None:
@@ -46,6 +47,14 @@ def test_what_each_was_told_is_found() -> None:
     assert list(arrivals.told_to(12)) == [Report([120, 121], [12_000, 12_100])]
     for row in (0, 5, 17):
         assert list(arrivals.told_to(row)) == []
+
+
+def test_what_was_told_singly_is_not_found_twice() -> None:
+    spans = np.array([(2, 0, 1, RUN), (7, 1, 2, GENERAL)], np.int64)
+    arrivals = Arrivals()
+    arrivals.tell(1.0, Told(spans, np.array([(20, 2000), (70, 7000)], np.int64)))
+    assert list(arrivals.told_to(2)) == [Report([20], [2000])]
+    assert list(arrivals.told_to(7)) == []
 
 
 def test_it_is_found_for_as_long_as_that_matters() -> None:
