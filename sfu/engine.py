@@ -33,6 +33,7 @@ from sfu.overload import STEPS
 from sfu.peer.context import PeerContext
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
+from sfu.rounds import Rounds
 from sfu.router import Router
 from sfu.streams.acknowledgements import Acknowledgements
 from sfu.streams.speakers import SpeechSettings
@@ -71,7 +72,7 @@ class Engine:
         waiting = [self._lane(arena, self.egress.send) for arena in pieces]
         asides = [self._lane(arena, self.egress.send, ASIDE) for arena in pieces]
         self.backlog = Backlog(waiting, asides, self.egress.send, self.egress.resume_at, self._on_backlog)
-        self._going_on = self._keeping_house = False
+        self._going_on = False
         self.down_tracks.settle, self.down_tracks.forget = self.backlog.settle, self.backlog.forget
         self.forwarder = Forwarder(
             self.down_tracks, lanes, self.backlog, lambda: secrets.randbits(31), streams
@@ -103,7 +104,7 @@ class Engine:
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
         self._housekeeping = Housekeeping(self.tick, self._outbox, acknowledgements, emit)
-        self._timer: asyncio.TimerHandle | None = None
+        self._rounds = Rounds(self._keep_house, URGENT_S)
         self._departed = 0
         """Transports closed since the last full collection."""
         self._complain_at = 0.0
@@ -147,12 +148,11 @@ class Engine:
         loop = asyncio.get_running_loop()
         for port in self.ports:
             loop.add_reader(port.fileno, self._on_readable, port)
-        self._timer = loop.call_later(URGENT_S, self._on_timer)
+        self._rounds.begin()
 
     async def close(self) -> None:
         """Close every transport and port."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._rounds.stop()
         for router_id in list(self.routers):
             self.execute(control.CloseRouter(router_id))
         loop = asyncio.get_running_loop()
@@ -195,6 +195,8 @@ class Engine:
             if not more:
                 break
             now = time.monotonic()
+        if now >= self._rounds.due_at:
+            self._rounds.begin()
 
     def _on_backlog(self) -> None:
         """Copies wait; sockets and everybody else get their turn before each piece of them."""
@@ -219,28 +221,19 @@ class Engine:
     def _on_tcp_closed(self, peer: TcpPeer) -> None:
         self.mux.tcp_closed(peer)
 
-    def _on_timer(self) -> None:
-        # First, so that a fault in this round does not end all feedback.
-        self._timer = asyncio.get_running_loop().call_later(URGENT_S, self._on_timer)
-        if not self._keeping_house:  # else the round before has not come to its end
-            self._keep_house()
+    def _keep_house(self) -> bool:
+        """Do some of what the clock brings; whether that was all."""
+        now, unix_now = time.monotonic(), time.time()
+        until = now + _HOUSE_S
+        self.tick.begin(now, unix_now)
+        done = self._housekeeping.run(now, unix_now, lambda: time.monotonic() >= until)
+        self.tick.finish()
         if gc_policy.tidy(self._departed, len(self.transports)):
             self._departed = 0
-        now = time.monotonic()
         if self.tick.overload.level and now >= self._complain_at:
             self._complain_at = now + _COMPLAIN_S
             self._complain()
-
-    def _keep_house(self) -> None:
-        """Do some of a round; sockets and everybody else get their turn before the rest of it."""
-        now, unix_now = time.monotonic(), time.time()
-        until = now + _HOUSE_S
-        self._keeping_house = False
-        self.tick.begin(now, unix_now)
-        if not self._housekeeping.run(now, unix_now, lambda: time.monotonic() >= until):
-            self._keeping_house = True
-            asyncio.get_running_loop().call_soon(self._keep_house)
-        self.tick.finish()
+        return done
 
     def _complain(self) -> None:
         """Say once in a while that there is too much to do."""

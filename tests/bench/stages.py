@@ -66,8 +66,8 @@ _RULES = tuple(
         ("forward", r"sfu/forwarding"),
         ("ingress", r"sfu/(codecs|rtp/(header|extensions|sequence)|streams/(receive|liveness|history))"),
         ("ingress", r"sfu/streams/(timeline|speakers)", r"observe|add|note|level|receive|packet"),
-        ("timers", r"sfu/(housekeeping|router|streams|peer|announce)"),
-        ("timers", r"sfu/engine", r"timer"),
+        ("timers", r"sfu/(housekeeping|rounds|router|streams|peer|announce)"),
+        ("timers", r"sfu/engine", r"keep_house"),
         ("ingress", r"sfu/(tick|intake|mux|net/lookup)"),
         ("event loop", r""),
     )
