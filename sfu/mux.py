@@ -63,8 +63,12 @@ class Mux:
 
     def udp_check(self, port: UdpPort, key: AddressKey, data: bytes, now: float) -> None:
         """Take a STUN datagram from a UDP address and answer it."""
-        host, number = address_of(port.raw_address(key))
-        response = self._check((port.index, key), data, host, number, now)
+        address = port.index, key
+        owner = self.by_udp[port.index].get(key)
+        response = owner.ice.again(data, address, now) if owner is not None else None
+        if response is None:
+            host, number = address_of(port.raw_address(key))
+            response = self._check(address, data, host, number, now)
         if response is not None:
             port.send(response, key)
 

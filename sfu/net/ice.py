@@ -45,6 +45,7 @@ class IceLite:
         "_disconnected_after_s",
         "_failed_after_s",
         "_key",
+        "_last",
         "_nominated",
         "_previous",
         "_switched_at",
@@ -79,6 +80,8 @@ class IceLite:
         self.rejected = 0
         """Datagrams that were no valid check of ours."""
         self._key = credentials.pwd.encode()
+        self._last: tuple[stun.Message, Hashable, str, int] | None = None
+        """The last good check under the present credentials that came from the selected address, and that address."""
         self._previous: Credentials | None = None
         self._confirmed = False
         self._nominated = False
@@ -125,6 +128,7 @@ class IceLite:
             self._previous = self.credentials
         self.credentials = credentials
         self._key = credentials.pwd.encode()
+        self._last = None
         self._confirmed = False
 
     def forget(self, key: Hashable) -> None:
@@ -162,7 +166,23 @@ class IceLite:
             self._nominated = False
         self._select(key, request.use_candidate, now)
         self._remember(key, now)
+        if key == self.selected and password is self._key:
+            self._last = request, key, host, port
         return stun.success_response(transaction_id, host, port, password)
+
+    def again(self, data: bytes, key: Hashable, now: float) -> bytes | None:
+        """The response to a check like the one before, from the address in use; None for any other datagram.
+
+        Those are for :meth:`receive`, which would say the same to this one. Consent checks are of this kind.
+        """
+        if self._last is None:
+            return None
+        request, last_key, host, port = self._last
+        if not key == last_key == self.selected or not request.repeated_by(data, self._key):
+            return None
+        self._nominated |= request.use_candidate
+        self._remember(key, now)
+        return stun.success_response(data[8:20], host, port, self._key)
 
     def _authenticate(self, request: stun.Message) -> bytes | None:
         """Return the password that signed a binding request for us."""

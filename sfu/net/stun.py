@@ -71,7 +71,7 @@ _FINGERPRINT_SIZE = 8
 
 _header = Struct("!HHI12s")
 _attribute = Struct("!HH")
-_fingerprint = Struct("!HHI")
+_FINGERPRINT_HEAD = _attribute.pack(FINGERPRINT, 4)
 _mapped_v4 = Struct("!HHBBHI")
 
 
@@ -121,14 +121,19 @@ class Message:
 
     def signed_by(self, key: bytes) -> bool:
         """Whether MESSAGE-INTEGRITY is there and made with this key (RFC 8489 section 14.5)."""
-        at = self.integrity_at
-        if not at:
-            return False
-        covered = b"".join(
-            (self.data[:2], (at + _INTEGRITY_SIZE - _HEADER_SIZE).to_bytes(2, "big"), self.data[4:at])
-        )
-        return hmac.compare_digest(
-            hmac.digest(key, covered, "sha1"), self.data[at + 4 : at + _INTEGRITY_SIZE]
+        return bool(self.integrity_at) and _is_signed(self.data, self.integrity_at, key)
+
+    def repeated_by(self, data: bytes, key: bytes) -> bool:
+        """Whether a datagram says the same in another transaction, signed with this key, with a right fingerprint."""
+        at, ours = self.integrity_at, self.data
+        return (
+            at > 0
+            and len(data) == len(ours) == at + _INTEGRITY_SIZE + _FINGERPRINT_SIZE
+            and data[:8] == ours[:8]
+            and data[_HEADER_SIZE : at + 4] == ours[_HEADER_SIZE : at + 4]
+            and data[-8:-4] == ours[-8:-4]
+            and _fingerprint_of(data[:-8]) == data[-4:]
+            and _is_signed(data, at, key)
         )
 
 
@@ -260,8 +265,19 @@ def _read_attributes(data: bytes) -> tuple[dict[int, bytes], tuple[int, ...], in
 def _check_fingerprint(data: bytes, at: int) -> None:
     if at + _FINGERPRINT_SIZE != len(data) or data[at + 2 : at + 4] != b"\x00\x04":
         raise StunError("fingerprint isn't last")
-    if int.from_bytes(data[at + 4 :], "big") != crc32(data[:at]) ^ _FINGERPRINT_XOR:
+    if data[at + 4 :] != _fingerprint_of(data[:at]):
         raise StunError("fingerprint is wrong")
+
+
+def _fingerprint_of(data: bytes) -> bytes:
+    return (crc32(data) ^ _FINGERPRINT_XOR).to_bytes(4, "big")
+
+
+def _is_signed(data: bytes, at: int, key: bytes) -> bool:
+    """Whether the integrity at ``at`` is made with this key."""
+    length = (at + _INTEGRITY_SIZE - _HEADER_SIZE).to_bytes(2, "big")
+    covered = b"".join((data[:2], length, data[4:at]))
+    return hmac.compare_digest(hmac.digest(key, covered, "sha1"), data[at + 4 : at + _INTEGRITY_SIZE])
 
 
 def _pack(name: int, value: bytes) -> bytes:
@@ -275,7 +291,7 @@ def _finish(kind: int, transaction_id: bytes, body: bytes, key: bytes) -> bytes:
         message = _header.pack(kind, length, _COOKIE, transaction_id) + body
         body += b"\x00\x08\x00\x14" + hmac.digest(key, message, "sha1")
     message = _header.pack(kind, len(body) + _FINGERPRINT_SIZE, _COOKIE, transaction_id) + body
-    return message + _fingerprint.pack(FINGERPRINT, 4, crc32(message) ^ _FINGERPRINT_XOR)
+    return message + _FINGERPRINT_HEAD + _fingerprint_of(message)
 
 
 @lru_cache(maxsize=1024)

@@ -93,6 +93,36 @@ def test_any_valid_address_refreshes_consent() -> None:
     assert ice.state(18.0) is IceState.CONNECTED
 
 
+@pytest.mark.parametrize("nominate", [False, True])
+def test_a_check_like_the_one_before_is_answered_alike(nominate: bool) -> None:
+    ice = IceLite(OURS, 0.0)
+    assert ice.again(check(nominate=nominate), "a", 0.0) is None
+    response = receive(ice, "a", 0.0, nominate=nominate)
+    assert ice.again(check(nominate=nominate), "a", 8.0) == response
+    assert ice.state(17.9) is IceState.CONNECTED
+    assert not ice.silent("a", 9.0)
+    receive(ice, "b", 8.0)
+    assert ice.selected == ("a" if nominate else "b")
+
+
+def test_what_is_not_quite_like_the_check_before_needs_a_closer_look() -> None:
+    ice = IceLite(OURS, 0.0)
+    receive(ice, "a", nominate=True)
+    receive(ice, "b")
+    assert ice.again(check(nominate=True), "b", 1.0) is None, "not the address in use"
+    assert ice.again(check(), "a", 1.0) is None
+    assert ice.again(check(nominate=True)[:-1], "a", 1.0) is None
+    assert ice.again(check(nominate=True), "a", 1.0) is not None
+    ice.restart(NEXT)
+    assert ice.again(check(nominate=True), "a", 2.0) is None
+    receive_next = ice.receive(check(NEXT), "a", HOST, PORT, 2.0)
+    assert receive_next is not None
+    assert ice.again(check(NEXT), "a", 3.0) == receive_next
+    assert ice.again(check(OURS, nominate=True), "a", 3.0) is None
+    ice.forget("a")
+    assert ice.again(check(NEXT), "a", 4.0) is None
+
+
 def test_evicting_spares_the_selected_address_and_drops_the_stalest() -> None:
     ice = IceLite(OURS, 0.0)
     receive(ice, "first", nominate=True)

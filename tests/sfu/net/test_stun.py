@@ -93,6 +93,27 @@ def test_a_check_of_a_controlling_agent() -> None:
     assert stun.username_of(data) == ("them", "us")
 
 
+def test_the_same_in_another_transaction() -> None:
+    def request(transaction_id: bytes, key: bytes = KEY, priority: int = 1234) -> bytes:
+        return stun.binding_request(
+            transaction_id, "them:us", key, priority, controlling=7, use_candidate=True
+        )
+
+    first, again = request(TRANSACTION_ID), request(b"another one!")
+    message = stun.parse(first)
+    assert message.repeated_by(first, KEY)
+    assert message.repeated_by(again, KEY)
+    assert not message.repeated_by(again, KEY[:-1])
+    for other in (request(TRANSACTION_ID, KEY[:-1]), request(TRANSACTION_ID, priority=1235), again[:-8], b""):
+        assert not message.repeated_by(other, KEY)
+    for bit in range(8 * len(again)):
+        bent = bytearray(again)
+        bent[bit // 8] ^= 1 << bit % 8
+        assert not message.repeated_by(bytes(bent), KEY)
+    unsigned = stun.binding_request(TRANSACTION_ID, "them:us")
+    assert not stun.parse(unsigned).repeated_by(unsigned, b"")
+
+
 def test_a_bare_request_has_no_attributes_but_the_fingerprint() -> None:
     data = stun.binding_request(TRANSACTION_ID)
     assert len(data) == 28
