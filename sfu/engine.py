@@ -103,8 +103,10 @@ class Engine:
         )
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
-        self._housekeeping = Housekeeping(self.tick, self._outbox, acknowledgements, emit)
         self._rounds = Rounds(self._keep_house, URGENT_S)
+        self._housekeeping = Housekeeping(
+            self.tick, self._outbox, acknowledgements, emit, self._rounds.hasten
+        )
         self._departed = 0
         """Transports closed since the last full collection."""
         self._complain_at = 0.0
@@ -221,8 +223,8 @@ class Engine:
     def _on_tcp_closed(self, peer: TcpPeer) -> None:
         self.mux.tcp_closed(peer)
 
-    def _keep_house(self) -> bool:
-        """Do some of what the clock brings; whether that was all."""
+    def _keep_house(self) -> float | None:
+        """Do some of what the clock brings; returns when there is more to do, None for at once."""
         now, unix_now = time.monotonic(), time.time()
         until = now + _HOUSE_S
         self.tick.begin(now, unix_now)
@@ -233,7 +235,7 @@ class Engine:
         if self.tick.overload.level and now >= self._complain_at:
             self._complain_at = now + _COMPLAIN_S
             self._complain()
-        return done
+        return self._housekeeping.due_at if done else None
 
     def _complain(self) -> None:
         """Say once in a while that there is too much to do."""

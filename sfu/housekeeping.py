@@ -31,7 +31,7 @@ from sfu.tick import Tick
 from sfu.wheel import Wheel
 
 URGENT_S = 0.01
-"""Between rounds: how late NACKs, key frame requests and transport-wide feedback may be."""
+"""Between rounds, at least: how late NACKs and key frame requests may be."""
 SLOTS = 20
 SLOT_S = 0.05
 """Each transport is visited once in SLOTS slots: never all at once, but some, as the first of them is the slowest."""
@@ -45,21 +45,28 @@ _ROUNDING_S = 1e-6
 
 
 class Housekeeping:
-    """Driven by the engine's timer."""
+    """Does a round when it is told to; says when it wants one."""
 
     def __init__(
-        self, tick: Tick, outbox: Outbox, acknowledgements: Acknowledgements, emit: Callable[[Event], None]
+        self,
+        tick: Tick,
+        outbox: Outbox,
+        acknowledgements: Acknowledgements,
+        emit: Callable[[Event], None],
+        hasten: Callable[[], None],
     ) -> None:
+        """``hasten`` is called when something is urgent, whatever :attr:`due_at` was."""
         self._tick = tick
         self._outbox = outbox
         self._acknowledgements = acknowledgements
         self._emit = emit
+        self._hasten = hasten
         self._transports: dict[TransportId, Transport] = {}
         self._slots: list[dict[TransportId, tuple[Transport, Feedback]]] = [{} for _ in range(SLOTS)]
         self._slot = 0
-        """The one visited last ..."""
+        """The one whose turn was last ..."""
         self._slot_at = 0.0
-        """... and when its turn was."""
+        """... and when that was."""
         self._ringing: deque[Transport] = deque()
         """Whose bell was rung since the last round."""
         self._to_attend: Wheel[Transport] = Wheel(URGENT_S)
@@ -83,13 +90,24 @@ class Housekeeping:
         """Look after a transport from now on."""
         self._transports[transport.id] = transport
         self._slots[transport.row % SLOTS][transport.id] = transport, self._tick.feedback[transport]
-        transport.ingress.attention.listen(partial(self._ringing.append, transport))
+        transport.ingress.attention.listen(partial(self._on_ring, transport))
 
     def remove(self, transport: Transport) -> None:
         del self._transports[transport.id]
         del self._slots[transport.row % SLOTS][transport.id]
         self._to_attend.discard(transport)
         self._failed.discard(transport.id)
+
+    def _on_ring(self, transport: Transport) -> None:
+        self._ringing.append(transport)
+        self._hasten()
+
+    @property
+    def due_at(self) -> float:
+        """When a round has something to do if nobody rings until then; not to be asked in the midst of one."""
+        if self._ringing or not self._tick.shedder.idle:
+            return self._now
+        return min(self._slot_at + SLOT_S, self._acknowledgements.due_at, self._to_attend.due_at)
 
     def run(self, now: float, unix_now: float, enough: Callable[[], bool] = lambda: False) -> bool:
         """Do what is due and send the RTCP of it; the caller sends media afterwards.
@@ -111,6 +129,10 @@ class Housekeeping:
     def _round(self) -> Iterator[None]:
         """Everything that is due. In the middle of it time goes on, and transports and routers come and go."""
         began_at = self._now
+        visits = began_at - self._slot_at > SLOT_S - _ROUNDING_S
+        if visits:
+            self._slot_at = max(self._slot_at + SLOT_S, began_at - SLOT_S)
+            self._slot = (self._slot + 1) % SLOTS
         if not self._tick.shedder.idle:
             self._tick.shedder.settle()
         if self._tick.started_layers:
@@ -118,9 +140,7 @@ class Housekeeping:
         while self._acknowledgements.turn(began_at):
             yield
         yield from self._attend()
-        if began_at - self._slot_at > SLOT_S - _ROUNDING_S:
-            self._slot_at = max(self._slot_at + SLOT_S, began_at - SLOT_S)
-            self._slot = (self._slot + 1) % SLOTS
+        if visits:
             yield from self._visit_transports(list(self._slots[self._slot].values()))
             yield from self._visit_routers(began_at)
 
@@ -139,7 +159,7 @@ class Housekeeping:
             again_at = feedback.attend(self._now, self._unix_now, overloaded=overloaded)
             for track in list(transport.publishing.tracks.values()):
                 if len(track.layers) > 1:
-                    again_at = min(again_at, self._now + LAYERS_S)
+                    again_at = min(again_at, self._slot_at + LAYERS_S)  # in a round that is due anyway
                     if _stopped(track):
                         yield from self._retarget(track)
             if again_at != inf:

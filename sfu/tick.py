@@ -201,6 +201,7 @@ class Tick:
 
     def layer_started(self, layer: Layer) -> None:
         self.started_layers.append(layer)
+        layer.keyframes.attention.ring()
 
     # --- inside ---
 

@@ -1,7 +1,7 @@
 """Who is due when: putting and taking cost the same however many wait."""
 
 from collections.abc import Hashable
-from math import ceil, floor
+from math import ceil, floor, inf
 from typing import Generic, TypeVar
 
 SLOTS = 64
@@ -36,6 +36,14 @@ class Wheel(Generic[Item]):
         if self._due.get(item, step + 1) > step:
             self._due[item] = step
             self._slots[step % SLOTS].append(item)
+
+    @property
+    def due_at(self) -> float:
+        """When to :meth:`take` next, infinity for never; too early where what was first has been forgotten."""
+        if not self._due:
+            return inf
+        steps = range(self._now + 1, self._now + SLOTS + 1)
+        return self._step_s * next(step for step in steps if self._slots[step % SLOTS])
 
     def others(self, items: set[Item]) -> set[Item]:
         """Those of ``items`` that are not in it."""

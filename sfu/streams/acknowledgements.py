@@ -98,15 +98,25 @@ class Acknowledgements:
         self._count -= 1
         self._phases[row % PHASES].forget(row)
 
+    @property
+    def _together(self) -> int:
+        """Phases that have their turns at once."""
+        return PHASES if self._count <= FEW else 1
+
+    @property
+    def due_at(self) -> float:
+        """When the next turn is."""
+        return self._turned_at + self._together * PHASE_S
+
     def turn(self, now: float) -> bool:
         """Tell the transports of the next phase, or of all, what came, where that is due; False if it is not the time.
 
         After a long round more than one phase has its turn: to be called again until there is no more.
         """
-        together = PHASES if self._count <= FEW else 1
-        if now - self._turned_at <= together * PHASE_S - _ROUNDING_S:
+        if now <= self.due_at - _ROUNDING_S:
             return False
-        self._turned_at = max(self._turned_at + together * PHASE_S, now - (CATCH_UP - 1) * PHASE_S)
+        together = self._together
+        self._turned_at = max(self.due_at, now - max(together, CATCH_UP - 1) * PHASE_S)
         for _ in range(together):
             self._turns += 1
             number = self._turns % PHASES

@@ -89,8 +89,15 @@ class Clockwork:
         outbox = Outbox(PeerTable(), [], batch=False)
         self.turns: list[float] = []
         """When feedback on arrivals had one."""
-        turner = cast(Acknowledgements, SimpleNamespace(turn=self.turns.append))
-        self.housekeeping = Housekeeping(cast(Tick, self.tick), outbox, turner, self.events.append)
+        self.turner = SimpleNamespace(turn=self.turns.append, due_at=inf)
+        self.hastened = 0
+        self.housekeeping = Housekeeping(
+            cast(Tick, self.tick),
+            outbox,
+            cast(Acknowledgements, self.turner),
+            self.events.append,
+            self._hasten,
+        )
         self.now = 1000.0
         self.run(URGENT_S)
         self.turns.clear()
@@ -113,6 +120,9 @@ class Clockwork:
         while self.now < until:
             self.now += URGENT_S
             self.housekeeping.run(self.now, self.now)
+
+    def _hasten(self) -> None:
+        self.hastened += 1
 
     def of(self, kind: type[Event]) -> list[Any]:
         return [event for event in self.events if isinstance(event, kind)]
@@ -247,6 +257,28 @@ def test_a_fault_leaves_those_who_ring_to_the_next_round(
             clockwork.run(URGENT_S)
     clockwork.run(URGENT_S)
     assert [len(clockwork.feedback[peer].calls) for peer in peers] == [0, 1, 1]
+
+
+# --- when there is something to do ---
+
+
+def test_a_round_is_due_for_the_next_slot_or_turn_and_when_somebody_rings(clockwork: Clockwork) -> None:
+    housekeeping, peer = clockwork.housekeeping, clockwork.add(1)
+    clockwork.run(1.0)
+    assert clockwork.now < housekeeping.due_at <= clockwork.now + SLOT_S
+    clockwork.turner.due_at = clockwork.now + URGENT_S / 2
+    assert housekeeping.due_at == clockwork.turner.due_at
+    assert clockwork.hastened == 0
+    peer.ingress.attention.ring()
+    assert clockwork.hastened == 1
+    assert housekeeping.due_at == clockwork.now
+    clockwork.feedback[peer].again_s = 0.02
+    clockwork.turner.due_at = inf
+    clockwork.run(SLOT_S)
+    assert housekeeping.due_at <= clockwork.now + 0.02 + URGENT_S
+    clockwork.overload.level = 1
+    assert not clockwork.tick.shedder.idle
+    assert housekeeping.due_at == clockwork.now
 
 
 # --- what is urgent ---

@@ -2,6 +2,7 @@
 
 from math import inf
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -78,3 +79,19 @@ def test_whatever_is_put_comes_out_in_time(script: list[tuple[int, float, float]
             assert now >= due.pop(one) - 1e-6
         assert all(at > now - 2 * STEP_S for at in due.values())
     assert sorted(wheel.take(now + 1.0)) == sorted(due)
+
+
+def test_it_says_when_something_is_due() -> None:
+    wheel: Wheel[int] = Wheel(STEP_S)
+    wheel.take(1000.0)
+    assert wheel.due_at == inf
+    wheel.put(1, 1000.0 + 7 * STEP_S)
+    assert wheel.due_at == pytest.approx(1000.0 + 7 * STEP_S)
+    wheel.put(2, 1000.0 + 3 * STEP_S)
+    assert wheel.due_at == pytest.approx(1000.0 + 3 * STEP_S)
+    wheel.put(3, 2000.0)
+    assert wheel.take(1000.0 + 3 * STEP_S) == [2]
+    assert wheel.take(wheel.due_at) == [1]
+    assert wheel.due_at <= 1000.0 + SLOTS * STEP_S
+    wheel.discard(3)
+    assert wheel.due_at == inf
