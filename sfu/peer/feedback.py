@@ -242,7 +242,7 @@ class Feedback:
     def _report_received(self, now: float) -> None:
         ingress = self._transport.ingress
         blocks = [
-            rtcp.ReportBlock(ssrc, *stream.stats.report(now)).words
+            stream.stats.report(ssrc, now).words
             for streams in (ingress.streams, ingress.repairs)
             for ssrc, stream in streams.items()
             if stream.stats.highest >= 0

@@ -7,6 +7,8 @@ newest packets in front so that a duplicate is never counted or forwarded.
 from typing import NamedTuple
 
 from sfu.compiled.streams import HIGHEST, JITTER, TIMESTAMP, TIMESTAMP_AT, advance
+from sfu.rtp import ntp
+from sfu.rtp.rtcp import ReportBlock
 from sfu.streams.columns import StreamRows
 from sfu.streams.nack import NackRegister
 
@@ -16,23 +18,6 @@ WINDOW = 1024
 """How far behind the newest packet a late one is still taken; as deep as the packet history."""
 
 _FIRST_CYCLE = 1 << 16  # packets from before the first one keep positive numbers
-
-
-class ReportFields(NamedTuple):
-    """The numbers of one RTCP report block (RFC 3550 section 6.4.1)."""
-
-    fraction: int
-    """Lost since the last report, in 1/256."""
-    cumulative: int
-    """Lost since the start, clamped to a signed 24-bit number."""
-    highest32: int
-    """Sequence cycles in the upper half, highest sequence number in the lower."""
-    jitter: int
-    """Interarrival jitter in clock ticks."""
-    lsr: int
-    """Middle 32 bits of the last sender report's NTP time, 0 without one."""
-    dlsr: int
-    """Delay since that report in 1/65536 s."""
 
 
 class SenderReport(NamedTuple):
@@ -191,7 +176,7 @@ class ReceiveStream:
         self.sender_clock = SenderReport(ntp64, rtp, now)
         return True
 
-    def report(self, now: float) -> ReportFields:
+    def report(self, ssrc: int, now: float) -> ReportBlock:
         """The report block to send now; the fraction covers the time since the previous call."""
         highest, expected = self.highest, self._expected
         packets = expected - self._absent
@@ -199,13 +184,13 @@ class ReceiveStream:
         lost = due - (packets - self._packets_prior)
         self._expected_prior, self._packets_prior = expected, packets
         fraction = min(255, (lost << 8) // due) if due > 0 and lost > 0 else 0
-        cumulative = max(-0x800000, min(0x7FFFFF, self._absent))
         highest32 = (highest - _FIRST_CYCLE) & 0xFFFFFFFF if highest >= 0 else 0
-        lsr = dlsr = 0
-        if self.sender_clock is not None:
-            lsr = self.sender_clock.ntp64 >> 16 & 0xFFFFFFFF
-            dlsr = max(0, min(0xFFFFFFFF, int((now - self.sender_clock.arrived_at) * 65536)))
-        return ReportFields(fraction, cumulative, highest32, min(0xFFFFFFFF, int(self.jitter)), lsr, dlsr)
+        jitter = min(0xFFFFFFFF, int(self.jitter))
+        clock = self.sender_clock
+        if clock is None:
+            return ReportBlock(ssrc, fraction, self._absent, highest32, jitter, 0, 0)
+        delay = ntp.to_units(now - clock.arrived_at)
+        return ReportBlock(ssrc, fraction, self._absent, highest32, jitter, ntp.middle(clock.ntp64), delay)
 
     @property
     def _expected(self) -> int:

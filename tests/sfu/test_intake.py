@@ -174,7 +174,7 @@ class World:
                 stats = stream.stats
                 found += [ssrc, stats.highest, stats.timestamp, stats.jitter, stats.lost, stats.packets]
                 found += [stats.duplicates, stats.rejected, stats.recovered, stats.restarts]
-                found += [stats.report(self.now)]
+                found += [stats.report(ssrc, self.now)]
             for stream in ingress.streams.values():
                 assert stream.nacks is not None
                 stream.nacks.follow(stream.stats.highest)

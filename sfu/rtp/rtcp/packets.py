@@ -64,7 +64,7 @@ class ReportBlock(NamedTuple):
     fraction_lost: int
     """Lost of the last interval's packets, in 1/256."""
     cumulative_lost: int
-    """Signed 24 bits: duplicates may make it negative."""
+    """Signed 24 bits on the wire: duplicates may make it negative."""
     highest_sequence: int
     """32 bits, the upper half counts wraps."""
     jitter: int

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sfu.streams.receive import MAX_DROPOUT, WINDOW, ReceiveStream
 
 CLOCK = 90_000
+SSRC = 0xABCD
 
 
 def fed(*sequences: int, clock_rate: int = CLOCK) -> tuple[ReceiveStream, list[int]]:
@@ -111,8 +112,8 @@ def test_whatever_comes_no_number_is_given_twice_and_low_bits_are_kept(sequences
             assert extended & 0xFFFF == seq
             given_out.append(extended)
     assert len(set(given_out)) == len(given_out) == stream.packets
-    fields = stream.report(1.0)
-    assert 0 <= fields.fraction <= 255
+    fields = stream.report(SSRC, 1.0)
+    assert 0 <= fields.fraction_lost <= 255
     assert stream.lost >= 0
 
 
@@ -150,28 +151,28 @@ def test_a_retransmission_of_the_future_or_of_nothing_is_refused():
 
 def test_the_report_covers_one_interval():
     stream, _ = fed(*range(100), *range(125, 200))
-    fields = stream.report(10.0)
-    assert fields.cumulative == 25
-    assert fields.fraction == 25 * 256 // 200
-    assert fields.highest32 == 199
+    fields = stream.report(SSRC, 10.0)
+    assert fields.cumulative_lost == 25
+    assert fields.fraction_lost == 25 * 256 // 200
+    assert fields.highest_sequence == 199
     stream.receive(200, 0, 10.0)
-    assert stream.report(11.0)[:2] == (0, 25)
+    assert stream.report(SSRC, 11.0)[1:3] == (0, 25)
 
 
 def test_the_report_counts_cycles_from_the_first_packet():
     stream, _ = fed(65535, 0)
-    assert stream.report(0.0).highest32 == 0x10000
+    assert stream.report(SSRC, 0.0).highest_sequence == 0x10000
 
 
 def test_packets_that_come_late_make_up_for_their_loss():
     stream, _ = fed(1, 3)
-    assert stream.report(0.0).cumulative == 1
+    assert stream.report(SSRC, 0.0).cumulative_lost == 1
     stream.receive(2, 6000, 0.1)
-    assert stream.report(1.0)[:2] == (0, 0)
+    assert stream.report(SSRC, 1.0)[1:3] == (0, 0)
 
 
 def test_a_report_before_any_packet_is_empty():
-    assert ReceiveStream(CLOCK).report(5.0) == (0, 0, 0, 0, 0, 0)
+    assert ReceiveStream(CLOCK).report(SSRC, 5.0) == (SSRC, 0, 0, 0, 0, 0, 0)
 
 
 def test_jitter_is_zero_for_a_steady_stream_and_follows_a_wobble():
@@ -203,8 +204,8 @@ def test_timestamps_extend_past_their_wrap():
 def test_a_sender_report_is_echoed_with_its_age():
     stream, _ = fed(1)
     assert stream.sender_report(0x1234_5678_9ABC_DEF0, 7, 10.0)
-    fields = stream.report(10.5)
-    assert (fields.lsr, fields.dlsr) == (0x5678_9ABC, 32768)
+    fields = stream.report(SSRC, 10.5)
+    assert (fields.last_report, fields.delay) == (0x5678_9ABC, 32768)
 
 
 def test_sender_reports_without_a_clock_or_out_of_order_are_ignored():
@@ -225,8 +226,8 @@ def test_a_wall_clock_set_back_is_followed():
 def test_the_delay_of_a_report_never_overflows_its_field():
     stream, _ = fed(1)
     stream.sender_report(1 << 32, 7, 10.0)
-    assert stream.report(9.0).dlsr == 0
-    assert stream.report(1e9).dlsr == 0xFFFFFFFF
+    assert stream.report(SSRC, 9.0).delay == 0
+    assert stream.report(SSRC, 1e9).delay == 0xFFFFFFFF
 
 
 class Bitmap:
