@@ -20,7 +20,6 @@ from sfu.compiled.intake import (
     RECORD_WORDS,
     RECORDS,
     REJECTED,
-    RELAYED,
     STRANGERS,
     TOTALS,
 )
@@ -154,6 +153,7 @@ class Intake:
             table.rows.words,
             tables.layers.words,
             tables.layers.reals,
+            tables.frames.reals,
             tables.renditions.words,
             tables.plans.index.table,
             tables.plans.words,
@@ -183,15 +183,11 @@ class Intake:
             end,
             number,
             arrival_us,
-            _,
         ) in _RECORD.iter_unpack(self._record_bytes[: count * _RECORD.size]):
-            if kind not in (MEDIA, RELAYED):
+            if kind != MEDIA:
                 yield Other(kind, row, owner, end, arrival_us)
                 continue
             stream = streams[stream_row]
-            if kind == RELAYED:
-                self._delivery.noted(stream, timestamp, now)
-                continue
             deliver = sound if stream.audio else picture
             layout = known[number]
             assert layout is not None

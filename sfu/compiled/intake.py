@@ -41,14 +41,12 @@ _MSG_TRUNC = 0x20
 _AF_INET = 2
 _LOW = 0xFFFFFFFF
 
-# Kinds of records; MEDIA is counted, RELAYED has gone on as well, OTHER is media that is not plain. These and RTCP are
-# decrypted.
-MEDIA, RELAYED, OTHER, RTCP, DTLS, STUN = range(6)
+# Kinds of records; MEDIA is counted, OTHER is media that is not plain. These and RTCP are decrypted.
+MEDIA, OTHER, RTCP, DTLS, STUN = range(5)
 # What a record says: its kind, the row of the datagram, the rows of transport and stream, extended sequence number and
-# timestamp, where the payload begins and the packet ends, the number of its layout, the Unix time in µs, and the step
-# from the timestamp before.
-KIND, ROW, OWNER, STREAM, SEQUENCE, TIME, START, END, LAYOUT, ARRIVAL_US, STEP = range(11)
-RECORD_WORDS = 11
+# timestamp, where the payload begins and the packet ends, the number of its layout, and the Unix time in µs.
+KIND, ROW, OWNER, STREAM, SEQUENCE, TIME, START, END, LAYOUT, ARRIVAL_US = range(10)
+RECORD_WORDS = 10
 
 # Totals: records made by this call, and those of MEDIA among them; packets that failed authentication or came before
 # the keys, and datagrams of addresses that nobody has validated, until somebody sets them to zero; when the newest
@@ -326,7 +324,6 @@ def take(
             )
             records[at, SEQUENCE] = streams[stream, HIGHEST]
             records[at, TIME] = streams[stream, TIMESTAMP]
-            records[at, STEP] = step
             _measure(memory, row, stream, layout, step, streams, meters, meter_reals, layouts, speech, now)
         elif 20 <= kind <= 63:
             _record(records, totals, DTLS, row, owner, length, arrival_us)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from numba import carray, int64, uint8
 
-from sfu.compiled import history, numbering, outgoing, vp8
+from sfu.compiled import frames, history, numbering, outgoing, vp8
 from sfu.compiled.arrays import Bytes, Bytes2, Floats2, Words, Words2
 from sfu.compiled.intake import (
     END,
@@ -20,28 +20,26 @@ from sfu.compiled.intake import (
     LEFT_OUT,
     MEDIA,
     RECORDS,
-    RELAYED,
     ROW,
     SEQUENCE,
     START,
-    STEP,
     STREAM,
     TIME,
 )
 from sfu.compiled.jit import compiled, part
 from sfu.compiled.memory import address, copy, pointer
 from sfu.compiled.numbering import COUNT, DOWNS, FAN, FAN_WORDS, FANS, LANE, MAX_GAP, OFFSET, PROFILE
-from sfu.compiled.streams import LAYER, SLOT
+from sfu.compiled.streams import FRAME, LAYER, SLOT
 from sfu.compiled.streams import PICTURE as STREAM_PICTURE
 from sfu.compiled.streams import TL0 as STREAM_TL0
 from sfu.compiled.table import MISSING, find
 
 # A layer: whether its packets may go this way, the call in which one could not, sound or picture, when its newest
 # packet came (float), the highest temporal layer since the last key frame, for which level of overload it has been
-# decided whether it is left out, and what, and the rows of its renditions.
-READY, HELD, MEDIUM, LAST_PACKET_AT, TOP_TEMPORAL, LEVEL, CUT, RENDITIONS = range(8)
-FIRST_RENDITION = 8
-MOST_RENDITIONS = 8
+# decided whether it is left out, and what, its row of frames, and the rows of its renditions.
+READY, HELD, MEDIUM, LAST_PACKET_AT, TOP_TEMPORAL, LEVEL, CUT, FRAMES, RENDITIONS = range(9)
+FIRST_RENDITION = 9
+MOST_RENDITIONS = 7
 LAYER_WORDS = FIRST_RENDITION + MOST_RENDITIONS
 SOUND, PICTURES = range(2)
 
@@ -315,6 +313,18 @@ def _go_on(record: Words, layer: Words, stream: Words, tables: _Tables, sent: in
     return True
 
 
+@part
+def _observe(record: Words, layer: Words, stream: Words, reals: Floats2, now: float) -> None:
+    """Note the time of some packets: one of sound now and then, and the first of a frame."""
+    if layer[MEDIUM] == SOUND:
+        if record[SEQUENCE] % AUDIO_CLOCK == 0:
+            frames.observe(reals, layer[FRAMES], record[TIME], now)
+    elif stream[FRAME] != record[TIME]:
+        stream[FRAME] = record[TIME]
+        frames.follow(reals, layer[FRAMES], now)
+        frames.observe(reals, layer[FRAMES], record[TIME], now)
+
+
 @compiled
 def relay(
     memory: Bytes2,
@@ -323,6 +333,7 @@ def relay(
     streams: Words2,
     layers: Words2,
     layer_reals: Floats2,
+    frame_reals: Floats2,
     renditions: Words2,
     plans: Words2,
     headers: Words2,
@@ -337,8 +348,7 @@ def relay(
     level: int,
     now: float,
 ) -> None:
-    """Let those of the records that are plain go on; the others are moved together, with those of which more is to be
-    noted.
+    """Let those of the records that are plain go on; the others are moved together.
 
     ``plans`` is the table of rows of ``headers`` by profile and layout; ``found`` and ``numbers`` are room to work in;
     ``sent`` is the time for headers, ``call`` another number with each call, ``level`` that of overload.
@@ -357,14 +367,11 @@ def relay(
                 totals[LEFT_OUT] += gone
             else:
                 gone = _go_on(record, row, streams[record[STREAM]], tables, sent)
-            if not gone:
-                row[HELD] = call
-            else:
+            if gone:
                 layer_reals[layer, LAST_PACKET_AT] = now
-                noted = record[SEQUENCE] % AUDIO_CLOCK if row[MEDIUM] == SOUND else int(record[STEP] == 0)
-                if noted:
-                    continue
-                record[KIND] = RELAYED
+                _observe(record, row, streams[record[STREAM]], frame_reals, now)
+                continue
+            row[HELD] = call
         if left < index:
             records[left] = record
         left += 1

@@ -11,7 +11,8 @@ from sfu.compiled.jit import compiled, part
 # A stream. Extended sequence number and timestamp of the newest packet (-1 before the first), when that timestamp was
 # new (monotonic seconds, float), jitter (clock ticks, float), clock rate, payload type of the newest packet (-1
 # before the first), row of the meter (0: none), up to four layouts that its packets had lately, 16 bits each; row of
-# its layer, codec slot of its payload type, and VP8's picture id and TL0PICIDX, extended, of the newest picture.
+# its layer, codec slot of its payload type, VP8's picture id and TL0PICIDX, extended, of the newest picture, and the
+# timestamp of the frame that the newest packet was of (-1 before the first).
 (
     HIGHEST,
     TIMESTAMP,
@@ -25,7 +26,8 @@ from sfu.compiled.jit import compiled, part
     SLOT,
     PICTURE,
     TL0,
-) = range(12)
+    FRAME,
+) = range(13)
 STREAM_WORDS = 16
 LAYOUT_BITS = 16
 

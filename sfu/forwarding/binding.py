@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from sfu.compiled.streams import LAYER, METER, SLOT
+from sfu.compiled.streams import FRAME, LAYER, METER, SLOT
 from sfu.control import MediaKind
 from sfu.forwarding.layout import Layout, SourceExtensions
 from sfu.forwarding.reader import Reader, reader_for
@@ -43,7 +43,6 @@ class InStream:
     __slots__ = (
         "_rows",
         "audio",
-        "frame_timestamp",
         "layer",
         "layout",
         "meter",
@@ -79,7 +78,6 @@ class InStream:
         self._rows.word[self.row, LAYER] = layer.row
         if meter is not None:
             table.rows.word[self.row, METER] = meter.row
-        self.frame_timestamp = -1
         self.reader: Reader = reader_for(binding.track.main.mime, table.rows, self.row)
 
     @property
@@ -91,6 +89,16 @@ class InStream:
     @slot.setter
     def slot(self, slot: int) -> None:
         self._rows.word[self.row, SLOT] = slot
+
+    @property
+    def frame_timestamp(self) -> int:
+        """Of the frame that the newest packet was of, extended; -1 before the first."""
+        timestamp: int = self._rows.word[self.row, FRAME]
+        return timestamp
+
+    @frame_timestamp.setter
+    def frame_timestamp(self, timestamp: int) -> None:
+        self._rows.word[self.row, FRAME] = timestamp
 
 
 class Repair:

@@ -27,16 +27,6 @@ class Delivery:
     def __init__(self, sink: MediaSink) -> None:
         self._sink = sink
 
-    def noted(self, stream: InStream, timestamp: int, now: float) -> None:
-        """A packet that compiled loops let go on, of which more is to be noted: one of sound now and then, or the first
-        of a frame.
-        """
-        if stream.audio:
-            stream.layer.clock.observe(timestamp, now)
-        else:
-            stream.frame_timestamp = timestamp
-            stream.layer.frame(timestamp, now)
-
     def sound(
         self,
         stream: InStream,

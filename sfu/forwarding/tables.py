@@ -25,7 +25,7 @@ from sfu.forwarding.layout import Layout
 from sfu.forwarding.profile import Profile
 from sfu.net.arrays import Int64s
 from sfu.net.lookup import Lookup
-from sfu.streams.columns import Rows
+from sfu.streams.columns import FrameRows, Rows
 
 PLANS = 1024
 """Plans remembered at most."""
@@ -87,10 +87,11 @@ class Plans:
 class ForwardTables:
     """One of each per engine."""
 
-    __slots__ = ("lanes", "layers", "plans", "renditions", "retired", "store")
+    __slots__ = ("frames", "lanes", "layers", "plans", "renditions", "retired", "store")
 
     def __init__(self, store: Store | None = None) -> None:
         self.layers = LayerRows()
+        self.frames = FrameRows()
         self.renditions = RenditionRows()
         self.plans = Plans()
         self.store = Store() if store is None else store

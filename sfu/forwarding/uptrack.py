@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from sfu.compiled.relay import (
     CUT,
     FIRST_RENDITION,
+    FRAMES,
     LAST_PACKET_AT,
     LEVEL,
     MEDIUM,
@@ -72,12 +73,17 @@ class Layer:
         self.ssrc = ssrc
         """0 until the first packet."""
         self.history_packets = history_packets
-        self.liveness = LayerLiveness()
+        self._begin()
         self.restarted_at = -inf
         """When another SSRC took it by itself."""
         self.keyframes = KeyframeRequests()
-        self.clock = LayerClock(track.clock_rate)
         self.renditions: list[Rendition] = []
+
+    def _begin(self) -> None:
+        """Nothing has been seen of it."""
+        row = Row(self.tables.frames)
+        self.liveness, self.clock = LayerLiveness(row), LayerClock(self.track.clock_rate, row)
+        self.tables.layers.word[self.row, FRAMES] = row.number
 
     @property
     def row(self) -> int:
@@ -154,8 +160,7 @@ class Layer:
 
     def frame(self, timestamp: int, now: float) -> None:
         """A packet came that is the first of a frame, or of another frame than the one before."""
-        if self.spatial:  # the lowest layer never stops
-            self.liveness.frame(now)
+        self.liveness.frame(now)
         self.clock.observe(timestamp, now)
 
     def rendition(self, *, temporal: int, plain: bool) -> Rendition:
@@ -173,8 +178,7 @@ class Layer:
 
         Down tracks stop, remembering where their numbers stood, until the layer has come alive again.
         """
-        self.liveness = LayerLiveness()
-        self.clock = LayerClock(self.clock.clock_rate)
+        self._begin()
         for rendition in self.renditions:
             for down in [*rendition.members, *rendition.waiting]:
                 down.stop()

@@ -1,4 +1,4 @@
-"""What changes with each packet of a received stream or of a microphone, for all of an engine.
+"""What changes with each packet of a received stream, of a layer or of a microphone, for all of an engine.
 
 Rows of words, which compiled loops read and write (:mod:`sfu.compiled.streams` says what is where), and which everybody
 else reaches by memory views, quicker than arrays for one number. All are the same memory. It moves when a table
@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from sfu.compiled.streams import CLOCK_RATE, HIGHEST, METER_WORDS, PAYLOAD_TYPE, STREAM_WORDS
+from sfu.compiled.frames import FRAME_WORDS
+from sfu.compiled.streams import CLOCK_RATE, FRAME, HIGHEST, METER_WORDS, PAYLOAD_TYPE, STREAM_WORDS
 from sfu.net.arrays import Float64s, Int64s, grown
 
 NOBODY = 0
@@ -50,14 +51,14 @@ class Rows:
 class Row:
     """A row of its own for somebody whose end nobody tells; given back with the last that knows of it."""
 
-    __slots__ = ("_rows", "number")
+    __slots__ = ("number", "rows")
 
     def __init__(self, rows: Rows) -> None:
-        self._rows = rows
+        self.rows = rows
         self.number = rows.take()
 
     def __del__(self) -> None:
-        self._rows.release(self.number)
+        self.rows.release(self.number)
 
 
 class StreamRows(Rows):
@@ -70,7 +71,7 @@ class StreamRows(Rows):
         """A row for a stream that nothing has come of yet."""
         row = self.take()
         self.words[row] = 0
-        self.words[row, HIGHEST] = self.words[row, PAYLOAD_TYPE] = -1
+        self.words[row, [HIGHEST, PAYLOAD_TYPE, FRAME]] = -1
         self.words[row, CLOCK_RATE] = clock_rate
         return row
 
@@ -80,3 +81,10 @@ class MeterRows(Rows):
 
     __slots__ = ()
     WIDTH = METER_WORDS
+
+
+class FrameRows(Rows):
+    """One row for each run of a layer: :mod:`sfu.compiled.frames` says what is where."""
+
+    __slots__ = ()
+    WIDTH = FRAME_WORDS

@@ -8,13 +8,13 @@ travel the same way. The first layer forwarded is the reference for all switches
 from math import inf
 from typing import NamedTuple
 
+from sfu.compiled.frames import CLOCK_RATE, FASTEST, FASTEST_BEFORE, FIRST_AT, observe
+from sfu.streams.columns import FrameRows, Row
 from sfu.streams.receive import SenderReport
 from sfu.streams.sender_report import ntp_difference_s
 
 GRACE_S = 1.0
 """How long a layer may run before its missing sender report is no longer waited for."""
-WINDOW_S = 1.0
-"""The fastest packet of the last one to two of these stands for the path."""
 MAX_DISAGREEMENT_S = 1.0
 """Sender reports that contradict the packets' arrival by more are not believed."""
 MAX_BEHIND_S = 0.05
@@ -40,32 +40,34 @@ class Alignment(NamedTuple):
 class LayerClock:
     """The timestamps of one layer against publisher's and server's time."""
 
-    __slots__ = ("_fastest", "_fastest_before", "_window_at", "clock_rate", "first_at", "report")
+    __slots__ = ("_row", "clock_rate", "report")
 
-    def __init__(self, clock_rate: int) -> None:
+    def __init__(self, clock_rate: int, row: Row | None = None) -> None:
+        """Takes what is its own of a row of frames; without any, it has one to itself."""
+        self._row = Row(FrameRows()) if row is None else row
         self.clock_rate = clock_rate
         self.report: SenderReport | None = None
         """Newest sender report, set by the owner."""
-        self.first_at: float | None = None
-        self._window_at = 0.0
-        self._fastest = inf
-        self._fastest_before = inf
+        real, number = self._row.rows.real, self._row.number
+        for column in (FIRST_AT, FASTEST, FASTEST_BEFORE):
+            real[number, column] = inf
+        real[number, CLOCK_RATE] = clock_rate
 
     def observe(self, timestamp: int, now: float) -> None:
         """Take a frame's extended timestamp as its first packet arrives."""
-        if self.first_at is None:
-            self.first_at = self._window_at = now
-        elif now - self._window_at >= WINDOW_S:
-            self._window_at = now
-            self._fastest_before, self._fastest = self._fastest, inf
-        transit_s = now - timestamp / self.clock_rate
-        if transit_s < self._fastest:
-            self._fastest = transit_s
+        observe(self._row.rows.reals, self._row.number, timestamp, now)
+
+    @property
+    def first_at(self) -> float:
+        """When the first frame came; inf before."""
+        at: float = self._row.rows.real[self._row.number, FIRST_AT]
+        return at
 
     @property
     def transit_s(self) -> float | None:
         """Arrival minus media time of the fastest recent packet; only differences mean anything."""
-        return min(self._fastest, self._fastest_before) if self.first_at is not None else None
+        real, row = self._row.rows.real, self._row.number
+        return min(real[row, FASTEST], real[row, FASTEST_BEFORE]) if self.first_at != inf else None
 
 
 def offset_between(reference: LayerClock, layer: LayerClock, now: float) -> Alignment | None:
@@ -81,7 +83,7 @@ def offset_between(reference: LayerClock, layer: LayerClock, now: float) -> Alig
         ticks = reference.report.rtp - (layer.report.rtp + round(apart_s * rate))
         if estimated is None or abs(_signed32(ticks - estimated)) <= MAX_DISAGREEMENT_S * rate:
             return Alignment(ticks & 0xFFFFFFFF, True)
-    elif layer.first_at is None or now - layer.first_at < GRACE_S:
+    elif now - layer.first_at < GRACE_S:
         return None
     return Alignment(estimated & 0xFFFFFFFF, False) if estimated is not None else None
 

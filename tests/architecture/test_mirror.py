@@ -85,6 +85,7 @@ ELSEWHERE = {
     "rooms/subscribing.py": "tests/rooms/test_subscription.py",
     "rooms/updates.py": "tests/rooms/test_metadata.py",
     "rooms/welcome.py": "tests/rooms/test_join.py",
+    "sfu/compiled/frames.py": "tests/sfu/streams/test_timeline.py",
     "sfu/compiled/history.py": "tests/sfu/forwarding/test_history.py",
     "sfu/compiled/intake.py": "tests/sfu/test_intake.py",
     "sfu/compiled/memory.py": "tests/sfu/compiled/test_copies.py",

@@ -188,7 +188,7 @@ class World:
             found.append([key for part in log for key in part.tolist() if key[0] >> 16 == ingress._row])
         for layer in self.layers:
             found += [layer.last_packet_at, layer.live, layer.ssrc, layer.keyframes.waiting]
-            found += [layer.clock.transit_s, layer.clock.first_at]
+            found += [layer.clock.transit_s, layer.clock.first_at, layer.liveness.silence_s]
         return found
 
 
@@ -504,6 +504,10 @@ def _run(up: Conditions, *, relayed: bool, levels: tuple[int, ...] = (0, 0)) -> 
                 (number - first, got.payload[8:], got.marker, got.at, got.resent)
                 for number, got in viewer.packets.items()
             ]
+    for track in lab.engine.context.tracks.values():
+        for layer in track.layers:
+            found += [layer.last_packet_at, layer.top_temporal, layer.liveness.silence_s]
+            found += [layer.clock.first_at, layer.clock.transit_s]
     lab.close()
     return [repr(one) for one in found], singly
 
