@@ -190,10 +190,11 @@ class Engine:
     def _on_readable(self, port: UdpPort) -> None:
         now = time.monotonic()
         until = now + _TURN_S
+        tick = self.tick
         while now < until and not self.backlog.full:
-            self.tick.begin(now, time.time())
-            more = self.tick.drain(port)
-            self.tick.finish()
+            tick.begin(now, time.time())
+            more = tick.drain(port)
+            tick.finish()
             if not more:
                 break
             now = time.monotonic()

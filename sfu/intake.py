@@ -1,35 +1,37 @@
-"""Datagrams of a batch: compiled loops decrypt and count them, and what is plain media goes on from here.
+"""Datagrams of a batch: compiled loops receive, decrypt and count them, and let go on what they can.
 
-The rest is handed to the tick, in order.
+What is left of the media goes on from here, the rest is handed to the tick.
 """
 
 import struct
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sfu.compiled import history, intake
+from sfu.compiled import history, places
+from sfu.compiled.batch import batch
 from sfu.compiled.intake import (
+    DATAGRAMS,
     DROPPED,
+    DTLS,
     LEFT_OUT,
     MEDIA,
     NEWEST_US,
-    PACKETS,
     RECORD_WORDS,
     RECORDS,
     REJECTED,
+    ROW_BYTES,
+    RTCP,
     STRANGERS,
     TOTALS,
 )
-from sfu.compiled.relay import relay
 from sfu.compiled.vp8 import DESCRIPTOR_WORDS
 from sfu.forwarding.delivery import Delivery, MediaSink
 from sfu.mux import Mux
-from sfu.net.arrays import Int64s
-from sfu.net.peers import PeerTable
-from sfu.net.udp import ROW_BYTES, UdpPort
+from sfu.net.arrays import AnyArray, Int64s
+from sfu.net.places import Place, Places
+from sfu.net.udp import UdpPort
 from sfu.peer.context import PeerContext
 from sfu.rtp.header import FIXED_LENGTH
 
@@ -50,25 +52,68 @@ class Other(NamedTuple):
 
 
 class Intake:
-    """Takes what a port has filled its rows with."""
+    """Takes what comes to the ports."""
 
-    def __init__(self, mux: Mux, context: PeerContext, sink: MediaSink) -> None:
+    def __init__(
+        self, mux: Mux, context: PeerContext, sink: MediaSink, others: Callable[[UdpPort, Other], None]
+    ) -> None:
+        """``others`` takes what is no plain media."""
         self._mux = mux
-        self._peers: PeerTable = context.peers
-        self._table = context.streams
-        self._logs = context.acknowledgements.logs
-        self._speech = context.speech.numbers()
+        self._others = others
+        self._srtp = context.peers.srtp
+        self._streams, self._known = context.streams.streams, context.streams.layouts.known
         self._delivery = Delivery(sink)
-        size = context.config.batch_size
-        self._records: Int64s = np.zeros((size, RECORD_WORDS), np.int64)
+        self._records: Int64s = np.zeros((context.config.batch_size, RECORD_WORDS), np.int64)
         self._record_bytes = self._records.data.cast("B")
         self._totals: Int64s = np.zeros(TOTALS, np.int64)
         self._total: Any = self._totals.data
-        self._drops: dict[int, int] = {}
-        """By port: each socket counts its own."""
-        self._found: Int64s = np.zeros(DESCRIPTOR_WORDS, np.int64)
-        self._numbers: Int64s = np.zeros(history.RECORD_WORDS, np.int64)
-        self._call = 0
+        self.dropped = 0
+        """Datagrams that the sockets have had no room for."""
+        self._drops: dict[UdpPort, int] = {}
+        """Each socket counts its own."""
+        self._common = self._places_of(context)
+        self._places: dict[UdpPort, Places] = {}
+
+    def _places_of(self, context: PeerContext) -> dict[int, Place | AnyArray]:
+        """What compiled loops need for any port."""
+        streams, logs, tables = context.streams, context.acknowledgements.logs, context.streams.forwarding
+        return {
+            **context.peers.srtp.places,
+            places.INDEX: streams.index.place,
+            places.STREAMS: streams.rows.place,
+            places.METERS: streams.meters.place,
+            places.LAYOUTS: streams.layouts.words,
+            places.SPEECH: context.speech.numbers(),
+            places.LOGS: logs.log,
+            places.NOTED: logs.noted,
+            places.RECORDS: self._records,
+            places.TOTALS: self._totals,
+            places.LAYERS: tables.layers.place,
+            places.FRAMES: tables.frames.place,
+            places.RENDITIONS: tables.renditions.place,
+            places.PLAN_INDEX: tables.plans.index.place,
+            places.PLANS: tables.plans.words,
+            places.LANES: tables.lanes,
+            places.RING: tables.store.ring,
+            places.HEAD: tables.store.head,
+            places.FOUND: np.zeros(DESCRIPTOR_WORDS, np.int64),
+            places.NUMBERS: np.zeros(history.RECORD_WORDS, np.int64),
+        }
+
+    def _begin(self, port: UdpPort) -> Places:
+        """Take the first batch of a port."""
+        receiver = port.receiver
+        found = self._places[port] = Places(
+            {
+                places.DATAGRAMS: receiver.rows,
+                places.ORIGINS: receiver.origins,
+                places.HEADERS: receiver.headers,
+                places.RECEIVER: receiver.state,
+                places.OWNERS: self._mux.owners[port.index].place,
+                **self._common,
+            }
+        )
+        return found
 
     @property
     def rejected(self) -> int:
@@ -83,94 +128,47 @@ class Intake:
         return count
 
     @property
-    def dropped(self) -> int:
-        """Datagrams that the sockets have had no room for."""
-        return sum(self._drops.values())
-
-    @property
     def newest_us(self) -> int:
         """When the newest datagram came, in Unix µs."""
         at_us: int = self._total[NEWEST_US]
         return at_us
 
-    def take(
-        self, port: UdpPort, count: int, now: float, abs_send_time: int = 0, level: int = 0
-    ) -> Iterator[Other]:
-        """Take the batch of ``count`` datagrams; media goes on at once, everything else is returned one by one.
+    def take(self, port: UdpPort, most: int, now: float, unix_now: float, level: int = 0) -> int:
+        """Take a batch of ``most`` datagrams; returns how many there were.
 
-        ``abs_send_time`` is the time for headers of packets that go on, ``level`` that of overload.
-
-        What is returned may change what the rest of the batch means, so it is to be dealt with before the next.
+        Media goes on at once, and everything else is handed on: what may change what the rest of the batch means before
+        that is taken, RTCP and DTLS at the end. ``level`` is that of overload.
         """
-        receiver, table, logs = port.receiver, self._table, self._logs
-        owners = self._mux.owners[port.index]
-        fallback_us = 0 if port.timed else time.time_ns() // 1000
+        found = self._places.get(port) or self._begin(port)
         total = self._total
         total[DROPPED] = 0
-        row = 0
-        while row < count:
-            row = intake.take(
-                receiver.rows,
-                receiver.words,
-                receiver.origins,
-                receiver.headers,
-                row,
-                count,
-                owners.table,
-                *self._peers.srtp.tables(count),
-                table.index.table,
-                table.rows.words,
-                table.rows.reals,
-                table.meters.words,
-                table.meters.reals,
-                table.layouts.words,
-                self._speech,
-                logs.log,
-                logs.noted,
-                self._records,
-                self._totals,
-                fallback_us,
-                now,
-            )
-            if total[STRANGERS]:
-                self._mux.strangers += total[STRANGERS]
-                total[STRANGERS] = 0
-            if total[PACKETS]:
-                self._relay(port, abs_send_time, level, now)
+        fd, row = -1, 0
+        if port.batched:
+            fd = port.fileno
+        else:
+            most = port.fill(most)
+        last: list[Other] = []
+        while True:
+            self._srtp.reserve(most)
+            row = batch(found.words, fd, row, most, level, now, unix_now)
             if total[RECORDS]:
-                yield from self._deliver(port.memory, total[RECORDS], now)
+                self._deliver(port, total[RECORDS], last, now)
+            if row >= total[DATAGRAMS]:
+                break
+        for other in last:
+            self._others(port, other)
+        if total[STRANGERS]:
+            self._mux.strangers += total[STRANGERS]
+            total[STRANGERS] = 0
         if total[DROPPED]:
-            self._drops[port.index] = total[DROPPED]
+            self._drops[port] = total[DROPPED]
+            self.dropped = sum(self._drops.values())
+        count: int = total[DATAGRAMS]
+        return count
 
-    def _relay(self, port: UdpPort, abs_send_time: int, level: int, now: float) -> None:
-        table = self._table
-        tables = table.forwarding
-        self._call += 1
-        relay(
-            port.receiver.rows,
-            self._records,
-            self._totals,
-            table.rows.words,
-            tables.layers.words,
-            tables.layers.reals,
-            tables.frames.reals,
-            tables.renditions.words,
-            tables.plans.index.table,
-            tables.plans.words,
-            table.layouts.words,
-            tables.lanes,
-            tables.store.ring,
-            tables.store.head,
-            self._found,
-            self._numbers,
-            abs_send_time,
-            self._call,
-            level,
-            now,
-        )
-
-    def _deliver(self, memory: memoryview, count: int, now: float) -> Iterator[Other]:
-        streams, known = self._table.streams, self._table.layouts.known
+    def _deliver(self, port: UdpPort, count: int, last: list[Other], now: float) -> None:
+        """Hand on what compiled loops have left, but for what comes ``last``."""
+        memory, known = port.memory, self._known
         sound, picture = self._delivery.sound, self._delivery.picture
         for (
             kind,
@@ -184,10 +182,13 @@ class Intake:
             number,
             arrival_us,
         ) in _RECORD.iter_unpack(self._record_bytes[: count * _RECORD.size]):
-            if kind != MEDIA:
-                yield Other(kind, row, owner, end, arrival_us)
+            if kind in (RTCP, DTLS):
+                last.append(Other(kind, row, owner, end, arrival_us))
                 continue
-            stream = streams[stream_row]
+            if kind != MEDIA:
+                self._others(port, Other(kind, row, owner, end, arrival_us))
+                continue
+            stream = self._streams[stream_row]
             deliver = sound if stream.audio else picture
             layout = known[number]
             assert layout is not None

@@ -62,14 +62,20 @@ class Overload:
         self._full = _Trouble()
         self._refused = _Trouble()
         self._changed_at = -inf
+        self._troubled = False
+        """The newest batch was a sign of trouble."""
 
     def received(self, waited_s: float | None, now: float, *, full: bool, dropped: int = 0) -> None:
         """After a batch: how long its newest datagram has waited (None if unknown), and whether more may wait.
 
         ``dropped``: how many datagrams the socket has had no room for since the start.
         """
-        self._note(self._dropping, dropped != self._dropped, DROPPING_S, now, STEPS)
-        self._dropped = dropped
+        dropping = dropped != self._dropped
+        troubled = dropping or (full if waited_s is None else waited_s > TARGET_S)
+        if not troubled and not self._troubled:
+            return
+        self._troubled, self._dropped = troubled, dropped
+        self._note(self._dropping, dropping, DROPPING_S, now, STEPS)
         if waited_s is None:
             self._note(self._full, full, FULL_LASTING_S, now, RAISE)
         else:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import inf
 
 from sfu.appetite import Appetite
-from sfu.compiled.intake import DTLS, OTHER, RTCP, STUN
+from sfu.compiled.intake import OTHER, ROW_BYTES, RTCP, STUN
 from sfu.forwarding.backlog import Backlog
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import Lane
@@ -19,7 +19,7 @@ from sfu.intake import Intake, Other
 from sfu.mux import Mux
 from sfu.net.egress import Egress
 from sfu.net.tcp import TcpPeer
-from sfu.net.udp import ROW_BYTES, UdpPort
+from sfu.net.udp import UdpPort
 from sfu.overload import Overload
 from sfu.peer.context import PeerContext
 from sfu.peer.feedback import Feedback
@@ -53,11 +53,9 @@ class Tick:
         self.shedder = Shedder(self.overload)
         self.feedback: dict[Transport, Feedback] = {}
         self._context = context
-        self._intake = Intake(mux, context, self)
+        self._intake = Intake(mux, context, self, self._other)
         self._now = 0.0
         self._unix_now = 0.0
-        self._abs_send_time = 0
-        self._sheds = False
         self._rejected = 0
         self._at_once_at = -inf
         """When copies last went that didn't wait."""
@@ -84,28 +82,19 @@ class Tick:
         """Set the time of this tick: monotonic and Unix, in seconds."""
         self._now = now
         self._unix_now = unix_now
-        self._abs_send_time = abs_send_time(unix_now)
-        self._sheds = not self.shedder.idle
 
     def drain(self, port: UdpPort) -> bool:
         """Take one batch from a UDP port; False when the socket was empty before the batch was full."""
         asked = min(self._appetite.datagrams, port.batch_size)
-        count = port.fill(asked)
+        intake = self._intake
+        count = intake.take(port, asked, self._now, self._unix_now, self.overload.level)
         if not count:
             return False
-        last: list[Other] = []
-        for other in self._intake.take(port, count, self._now, self._abs_send_time, self.overload.level):
-            if other.kind in (RTCP, DTLS):
-                last.append(other)
-            else:
-                self._other(port, other)
-        for other in last:
-            self._other(port, other)
         self._taken += count
         full = count == asked
         if self._shed:
-            waited_s = self._unix_now - self._intake.newest_us / 1e6 if port.timed else None
-            self.overload.received(waited_s, self._now, full=full, dropped=self._intake.dropped)
+            waited_s = self._unix_now - intake.newest_us / 1e6 if port.timed else None
+            self.overload.received(waited_s, self._now, full=full, dropped=intake.dropped)
         return full
 
     def _other(self, port: UdpPort, other: Other) -> None:
@@ -154,21 +143,23 @@ class Tick:
     def finish(self) -> None:
         """Write all copies that don't wait, and send them. Most datagrams mean none."""
         counters = self._egress.counters
-        refused = counters.refused
-        added = False
-        for lane in self._lanes:
-            added = added or lane.added
-        if added:
+        if self._taken:
+            if self._egress.waiting or any(lane.busy for lane in self._lanes):
+                self._send()
+            self._appetite.had(self._taken, counters.packets - self._packets)
+            self._taken = 0
+        else:
+            self._send()
+        self._packets = counters.packets
+
+    def _send(self) -> None:
+        refused = self._egress.counters.refused
+        if any(lane.added for lane in self._lanes):
             self._at_once_at = self._now
-        if added or not self._taken:
-            self._forwarder.expand(together=not self.overload.congested(self._now))
+        self._forwarder.expand(together=not self.overload.congested(self._now))
         for lane in self._lanes:
             self._egress.send(lane.arena)
         self._sent(refused)
-        if self._taken:
-            self._appetite.had(self._taken, counters.packets - self._packets)
-            self._taken = 0
-        self._packets = counters.packets
 
     def go_on(self) -> int:
         """Write and send some of the copies that wait; returns how many."""
@@ -195,9 +186,9 @@ class Tick:
     # --- MediaSink ---
 
     def media(self, layer: Layer, sequence: int, packet: MediaPacket) -> None:
-        if self._sheds and self.shedder.takes(layer, sequence, packet, self._now):
+        if not self.shedder.idle and self.shedder.takes(layer, sequence, packet, self._now):
             return
-        self._forwarder.forward(layer, sequence, packet, self._abs_send_time, self._now)
+        self._forwarder.forward(layer, sequence, packet, abs_send_time(self._unix_now), self._now)
 
     def layer_started(self, layer: Layer) -> None:
         self.started_layers.append(layer)

@@ -5,24 +5,35 @@ had lately, without padding and CSRCs. Anything else may change what the packets
 for its caller, and is called again for the rest.
 """
 
-from sfu.compiled.arrays import Bytes, Bytes2, Floats, Floats2, Words, Words2, Words3
-from sfu.compiled.jit import compiled, part
+from sfu.compiled import places
+from sfu.compiled.arrays import Bytes2, Floats, Floats2, Words, Words2, Words3
+from sfu.compiled.jit import call, compiled, part
 from sfu.compiled.memory import address
-from sfu.compiled.messages import CONTROL_LENGTH, FLAGS, HEADER_NAME_LENGTH, SENT
+from sfu.compiled.messages import CONTROL_LENGTH, FLAGS, HEADER_NAME_LENGTH, HEADER_WORDS, SENT
 from sfu.compiled.octets import read16, read32
-from sfu.compiled.srtp import srtp_of, unprotect
+from sfu.compiled.srtp import srtp_at, unprotect
 from sfu.compiled.streams import (
     CLOCK_RATE,
     HIGHEST,
     LAYOUT_BITS,
     LAYOUTS,
     METER,
+    METER_WORDS,
     PAYLOAD_TYPE,
+    STREAM_WORDS,
     TIMESTAMP,
     advance,
     observe,
 )
 from sfu.compiled.table import MISSING, find
+from sfu.compiled.table import WORDS as TABLE_WORDS
+
+ROW_BYTES = 2048
+"""Room for one datagram; what is larger is cut off by the kernel and dropped."""
+
+# A receiver: how many rows it has filled last, and where in memory recvmmsg is (0: there is none).
+FILLED, RECVMMSG, RECEIVER_WORDS = range(3)
+_MSG_DONTWAIT = 0x40
 
 # A row of the receiver's origins: an address, and control messages.
 SECONDS, NANOSECONDS = 6, 7
@@ -48,12 +59,12 @@ MEDIA, OTHER, RTCP, DTLS, STUN = range(5)
 KIND, ROW, OWNER, STREAM, SEQUENCE, TIME, START, END, LAYOUT, ARRIVAL_US = range(10)
 RECORD_WORDS = 10
 
-# Totals: records made by this call, and those of MEDIA among them; packets that failed authentication or came before
-# the keys, and datagrams of addresses that nobody has validated, until somebody sets them to zero; when the newest
-# datagram came; packets of video left out because of overload; datagrams that the socket has had no room for, as the
-# newest says, 0 for none.
-RECORDS, PACKETS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT, DROPPED = range(7)
-TOTALS = 7
+# Totals: records made by this call, and those of MEDIA among them; datagrams of the batch; packets that failed
+# authentication or came before the keys, and datagrams of addresses that nobody has validated, until somebody sets them
+# to zero; when the newest datagram came; packets of video left out because of overload; datagrams that the socket has
+# had no room for, as the newest says, 0 for none; calls.
+RECORDS, PACKETS, DATAGRAMS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT, DROPPED, CALLS = range(9)
+TOTALS = 9
 
 # Layouts of extensions: mask and pattern of the first words, size of the block, places of transport-wide number and
 # audio level in the packet (0: none).
@@ -65,6 +76,8 @@ FIXED_LENGTH = 12
 
 PHASES = 5
 """Logs of arrivals; transports have theirs by their row."""
+ARRIVALS = 1 << 16
+"""Arrivals noted by a phase; there are so many only after a long stall."""
 KEY, CAME_US = range(2)
 """Words of a log: row of the transport in the bits above the 16-bit number, and the Unix time."""
 
@@ -86,6 +99,15 @@ def rearm(headers: Words2, count: int) -> None:
     for row in range(count):
         headers[row, HEADER_NAME_LENGTH] = ADDRESS_BYTES
         headers[row, CONTROL_LENGTH] = CONTROL_BYTES
+
+
+@compiled
+def receive(headers: Words2, receiver: Words, fd: int, most: int) -> int:
+    """Take at most so many datagrams that wait in a socket; returns how many, 0 for an error as well."""
+    rearm(headers, receiver[FILLED])
+    count = call(receiver[RECVMMSG], (fd, address(headers), most, _MSG_DONTWAIT, 0))
+    receiver[FILLED] = max(count, 0)
+    return receiver[FILLED]
 
 
 @part
@@ -254,39 +276,28 @@ def _recognise(
     return layout
 
 
-@compiled
-def take(
-    memory: Bytes2,
-    words: Words2,
-    origins: Words2,
-    headers: Words2,
-    first: int,
-    count: int,
-    owners: Words2,
-    keys: Words2,
-    windows: Words2,
-    functions: Words,
-    room: Bytes,
-    index: Words2,
-    streams: Words2,
-    stream_reals: Floats2,
-    meters: Words2,
-    meter_reals: Floats2,
-    layouts: Words2,
-    speech: Floats,
-    arrivals: Words3,
-    noted: Words,
-    records: Words2,
-    totals: Words,
-    fallback_us: int,
-    now: float,
-) -> int:
+@part
+def take(where: Words, first: int, count: int, fallback_us: int, now: float) -> int:
     """Take the datagrams in the rows from ``first`` to ``count``; returns the row to go on with.
 
-    ``words`` is the memory as words; ``owners`` and ``index`` are tables of transports by address and of streams by
-    transport and SSRC; the four between them are for SRTP.
+    ``where`` is the list of places, ``fallback_us`` the time of datagrams of which the kernel doesn't tell.
     """
-    srtp = srtp_of(keys, windows, functions, room)
+    memory = places.octets2(where, places.DATAGRAMS, ROW_BYTES)
+    words = places.words2(where, places.DATAGRAMS, ROW_BYTES // 8)
+    origins = places.words2(where, places.ORIGINS, ORIGIN_WORDS)
+    headers = places.words2(where, places.HEADERS, HEADER_WORDS)
+    owners = places.words2(where, places.OWNERS, TABLE_WORDS)
+    srtp = srtp_at(where)
+    index = places.words2(where, places.INDEX, TABLE_WORDS)
+    streams = places.words2(where, places.STREAMS, STREAM_WORDS)
+    stream_reals = places.floats2(where, places.STREAMS, STREAM_WORDS)
+    meters = places.words2(where, places.METERS, METER_WORDS)
+    meter_reals = places.floats2(where, places.METERS, METER_WORDS)
+    layouts = places.words2(where, places.LAYOUTS, LAYOUT_WORDS)
+    speech = places.floats(where, places.SPEECH)
+    arrivals, noted = places.words3(where, places.LOGS, ARRIVALS, 2), places.words(where, places.NOTED)
+    records = places.words2(where, places.RECORDS, RECORD_WORDS)
+    totals = places.words(where, places.TOTALS)
     totals[RECORDS] = totals[PACKETS] = 0
     for row in range(first, count):
         length = headers[row, SENT] & _LOW

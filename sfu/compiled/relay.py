@@ -10,29 +10,34 @@ from typing import NamedTuple
 
 from numba import carray, int64, uint8
 
-from sfu.compiled import frames, history, numbering, outgoing, vp8
+from sfu.compiled import frames, history, numbering, outgoing, places, vp8
 from sfu.compiled.arrays import Bytes, Bytes2, Floats2, Words, Words2
 from sfu.compiled.intake import (
+    CALLS,
     END,
     FIXED_LENGTH,
     KIND,
     LAYOUT,
+    LAYOUT_WORDS,
     LEFT_OUT,
     MEDIA,
+    RECORD_WORDS,
     RECORDS,
     ROW,
+    ROW_BYTES,
     SEQUENCE,
     START,
     STREAM,
     TIME,
 )
-from sfu.compiled.jit import compiled, part
+from sfu.compiled.jit import part
 from sfu.compiled.memory import address, copy, pointer
 from sfu.compiled.numbering import COUNT, DOWNS, FAN, FAN_WORDS, FANS, LANE, MAX_GAP, OFFSET, PROFILE
-from sfu.compiled.streams import FRAME, LAYER, SLOT
+from sfu.compiled.streams import FRAME, LAYER, SLOT, STREAM_WORDS
 from sfu.compiled.streams import PICTURE as STREAM_PICTURE
 from sfu.compiled.streams import TL0 as STREAM_TL0
 from sfu.compiled.table import MISSING, find
+from sfu.compiled.table import WORDS as TABLE_WORDS
 
 # A layer: whether its packets may go this way, the call in which one could not, sound or picture, when its newest
 # packet came (float), the highest temporal layer since the last key frame, for which level of overload it has been
@@ -325,35 +330,31 @@ def _observe(record: Words, layer: Words, stream: Words, reals: Floats2, now: fl
         frames.observe(reals, layer[FRAMES], record[TIME], now)
 
 
-@compiled
-def relay(
-    memory: Bytes2,
-    records: Words2,
-    totals: Words,
-    streams: Words2,
-    layers: Words2,
-    layer_reals: Floats2,
-    frame_reals: Floats2,
-    renditions: Words2,
-    plans: Words2,
-    headers: Words2,
-    layouts: Words2,
-    lanes: Words2,
-    ring: Bytes,
-    head: Words,
-    found: Words,
-    numbers: Words,
-    sent: int,
-    call: int,
-    level: int,
-    now: float,
-) -> None:
+@part
+def relay(where: Words, sent: int, level: int, now: float) -> None:
     """Let those of the records that are plain go on; the others are moved together.
 
-    ``plans`` is the table of rows of ``headers`` by profile and layout; ``found`` and ``numbers`` are room to work in;
-    ``sent`` is the time for headers, ``call`` another number with each call, ``level`` that of overload.
+    ``where`` is the list of places, ``sent`` the time for headers, ``level`` that of overload.
     """
-    tables = _Tables(memory, renditions, plans, headers, layouts, lanes, ring, head, found, numbers)
+    records = places.words2(where, places.RECORDS, RECORD_WORDS)
+    totals = places.words(where, places.TOTALS)
+    streams = places.words2(where, places.STREAMS, STREAM_WORDS)
+    layers = places.words2(where, places.LAYERS, LAYER_WORDS)
+    layer_reals = places.floats2(where, places.LAYERS, LAYER_WORDS)
+    frame_reals = places.floats2(where, places.FRAMES, frames.FRAME_WORDS)
+    tables = _Tables(
+        places.octets2(where, places.DATAGRAMS, ROW_BYTES),
+        places.words2(where, places.RENDITIONS, numbering.RENDITION_WORDS),
+        places.words2(where, places.PLAN_INDEX, TABLE_WORDS),
+        places.words2(where, places.PLANS, PLAN_WORDS),
+        places.words2(where, places.LAYOUTS, LAYOUT_WORDS),
+        places.words2(where, places.LANES, LANE_WORDS),
+        places.octets(where, places.RING),
+        places.words(where, places.HEAD),
+        places.words(where, places.FOUND),
+        places.words(where, places.NUMBERS),
+    )
+    call = totals[CALLS]
     left = 0
     for index in range(totals[RECORDS]):
         record = records[index]

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from numba import carray, int32, int64, uint8
 
+from sfu.compiled import places
 from sfu.compiled.arrays import Bytes, Words, Words2
 from sfu.compiled.jit import call, compiled, part
 from sfu.compiled.memory import address, borrowed, pointer
@@ -65,6 +66,17 @@ class Srtp(NamedTuple):
 def srtp_of(keys: Words2, windows: Words2, functions: Words, room: Bytes) -> Srtp:
     """All of it."""
     return Srtp(borrowed(keys), borrowed(windows), borrowed(functions), borrowed(room))
+
+
+@part
+def srtp_at(where: Words) -> Srtp:
+    """All of it, by a list of places."""
+    return Srtp(
+        places.words2(where, places.KEYS, KEY_WORDS),
+        places.words2(where, places.WINDOWS, STATE_WORDS),
+        places.words(where, places.FUNCTIONS),
+        places.octets(where, places.ROOM),
+    )
 
 
 @part

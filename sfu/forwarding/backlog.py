@@ -79,7 +79,8 @@ class Backlog:
     @property
     def full(self) -> bool:
         """Whether to let packets wait in the socket."""
-        return self.copies >= MOST_COPIES or sum(map(len, self._waiting)) >= MOST_PACKETS
+        copies = self.copies
+        return copies > 0 and (copies >= MOST_COPIES or sum(map(len, self._waiting)) >= MOST_PACKETS)
 
     def takes(self, rendition: Rendition) -> bool:
         """Whether copies of a rendition's next packet have to wait."""

@@ -178,6 +178,11 @@ class Lane:
         return bool(self._word[ADDED])
 
     @property
+    def busy(self) -> bool:
+        """Whether there is something to expand, or to send."""
+        return bool(self._word[ADDED] or self.arena.count)
+
+    @property
     def left(self) -> int:
         """Copies sealed that are yet to be written."""
         return self._end - self._next

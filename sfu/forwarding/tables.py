@@ -80,7 +80,7 @@ class Plans:
 
     def clear(self) -> None:
         """Forget all: layouts have other numbers now."""
-        self.index = Lookup()
+        self.index.clear()
         self._count = 0
 
 

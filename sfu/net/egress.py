@@ -74,6 +74,11 @@ class Egress:
             self._elsewhere(arena, left)
         arena.clear()
 
+    @property
+    def waiting(self) -> bool:
+        """Whether there are packets that the full socket buffer had no room for, and that are to be tried again."""
+        return bool(self._kept)
+
     def resume_at(self, arena: SendArena) -> int:
         """The peer to begin with, because it was the first to get nothing last time; -1 if there is none.
 

@@ -7,6 +7,7 @@ import numpy as np
 from sfu.compiled import table
 from sfu.compiled.table import COUNT, MISSING, SEED, WORDS
 from sfu.net.arrays import Int64s
+from sfu.net.places import Place
 
 _FIRST_SLOTS = 16
 
@@ -17,12 +18,13 @@ Key = tuple[int, int, int, int]
 class Lookup:
     """A hash table that keeps itself half empty."""
 
-    __slots__ = ("table",)
+    __slots__ = ("place", "table")
 
     def __init__(self, words: int = WORDS) -> None:
         """``words`` in each row; those behind the number are for whoever has the table."""
         self.table = _empty(_FIRST_SLOTS, words)
         """For :func:`sfu.compiled.table.find`; another one after it has grown."""
+        self.place = Place(self.table)
 
     def __len__(self) -> int:
         return int(self.table[-1, COUNT])
@@ -46,8 +48,16 @@ class Lookup:
         slots = len(before) - 1
         needed = 2 * (int(before[-1, COUNT]) + count)
         if needed > slots:
-            self.table = _empty(1 << (needed - 1).bit_length(), before.shape[1])
+            self._use(_empty(1 << (needed - 1).bit_length(), before.shape[1]))
             table.move(before, self.table)
+
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._use(_empty(_FIRST_SLOTS, self.table.shape[1]))
+
+    def _use(self, table: Int64s) -> None:
+        self.table = table
+        self.place.move(table)
 
 
 def _empty(slots: int, words: int) -> Int64s:

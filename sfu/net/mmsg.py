@@ -17,11 +17,14 @@ from cffi import FFI
 
 from sfu.compiled.intake import (
     ADDRESS_BYTES,
+    FILLED,
     NANOSECONDS,
     ORIGIN_WORDS,
+    RECEIVER_WORDS,
+    RECVMMSG,
     SECONDS,
     TIMED_BYTES,
-    rearm,
+    receive,
 )
 from sfu.compiled.messages import (
     CONTROL,
@@ -68,6 +71,11 @@ def supported() -> bool:
     return _lib is not None and hasattr(_lib, "sendmmsg") and hasattr(_lib, "recvmmsg")
 
 
+def _function(name: str) -> int:
+    """Where in memory a function is, for compiled loops; 0 where there is none."""
+    return int(_ffi.cast("intptr_t", _ffi.addressof(_lib, name))) if supported() else 0
+
+
 def gso_supported(sock: socket.socket) -> bool:
     """Whether the kernel cuts one large message into datagrams for us (Linux 4.18 and later)."""
     try:
@@ -92,15 +100,13 @@ class Receiver:
     """Drains a socket into an arena of fixed rows."""
 
     __slots__ = (
-        "_filled",
-        "_headers_pointer",
         "_vectors",
         "headers",
         "origins",
         "rows",
         "size",
+        "state",
         "stride",
-        "words",
     )
 
     def __init__(self, size: int, stride: int) -> None:
@@ -109,8 +115,6 @@ class Receiver:
         self.stride = stride
         self.rows: UInt8s = np.zeros((size, stride), np.uint8)
         """One datagram a row."""
-        self.words: Int64s = self.rows.view(np.int64)
-        """The same as words."""
         self.origins: Int64s = np.zeros((size, ORIGIN_WORDS), np.int64)
         """Whence and when each datagram came: its socket address, then control messages."""
         self._vectors: Int64s = np.zeros((size, 2), np.int64)
@@ -123,18 +127,15 @@ class Receiver:
         self.headers[:, IOV] = self._vectors.ctypes.data + index * 16
         self.headers[:, IOV_LENGTH] = 1
         self.headers[:, CONTROL] = self.headers[:, HEADER_NAME] + ADDRESS_BYTES
-        self._headers_pointer = _ffi.cast("void *", self.headers.ctypes.data)
-        self._filled = size
+        self.state: Int64s = np.zeros(RECEIVER_WORDS, np.int64)
+        """As :mod:`sfu.compiled.intake` says."""
+        self.state[FILLED] = size
+        self.state[RECVMMSG] = _function("recvmmsg")
 
     def receive(self, fd: int, most: int | None = None) -> int:
         """Fill rows, ``most`` of them, with what waits in the socket's buffer; returns how many, 0 for nothing."""
-        rearm(self.headers, self._filled)
-        assert _lib is not None
-        count: int = _lib.recvmmsg(
-            fd, self._headers_pointer, min(most or self.size, self.size), socket.MSG_DONTWAIT, _ffi.NULL
-        )
-        self._filled = max(count, 0)
-        return self._filled
+        count: int = receive(self.headers, self.state, fd, min(most or self.size, self.size))
+        return count
 
     def put(self, row: int, raw_address: bytes, length: int, arrival_us: int) -> None:
         """Describe a datagram that came into a row otherwise, as the kernel would."""

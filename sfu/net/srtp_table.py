@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sfu.compiled import places
 from sfu.compiled.srtp import (
     CIPHER,
     FUNCTIONS,
@@ -23,9 +24,10 @@ from sfu.compiled.srtp import (
     unprotect_one,
 )
 from sfu.net import gcm, srtp
-from sfu.net.arrays import Int64s, UInt8s, grown
+from sfu.net.arrays import AnyArray, Int64s, UInt8s, grown
 from sfu.net.gcm import GcmKeys
 from sfu.net.lookup import Lookup
+from sfu.net.places import Place
 from sfu.net.srtp import SrtpKeys, SrtpPair
 
 Tables = tuple[Int64s, Int64s, Int64s, UInt8s]
@@ -37,6 +39,7 @@ class SrtpTable:
 
     def __init__(self, capacity: int) -> None:
         self._keys: Int64s = np.zeros((capacity, KEY_WORDS), np.int64)
+        self._keys_place = Place(self._keys)
         self._windows = Lookup(STATE_WORDS)
         self._functions: Int64s = np.zeros(FUNCTIONS, np.int64)
         self._functions[: len(USES)] = (
@@ -44,17 +47,29 @@ class SrtpTable:
         )  # fmt: skip
         self._functions[INIT:] = gcm.FUNCTIONS
         self._room: UInt8s = np.zeros(ROOM_BYTES, np.uint8)
+        self.places: dict[int, Place | AnyArray] = {
+            places.KEYS: self._keys_place,
+            places.WINDOWS: self._windows.place,
+            places.FUNCTIONS: self._functions,
+            places.ROOM: self._room,
+        }
+        """What a list for compiled loops begins with."""
         self._held: dict[int, GcmKeys | SrtpPair] = {}
         """By row: what the numbers in ``_keys`` point to."""
 
     def tables(self, packets: int) -> Tables:
         """For protecting or unprotecting so many packets."""
-        self._windows.reserve(packets)
+        self.reserve(packets)
         return self._keys, self._windows.table, self._functions, self._room
+
+    def reserve(self, packets: int) -> None:
+        """To be called before compiled loops protect or unprotect so many packets by a list of places."""
+        self._windows.reserve(packets)
 
     def grow(self) -> None:
         """Have twice as many rows."""
         self._keys = grown(self._keys)
+        self._keys_place.move(self._keys)
 
     def keyed(self, row: int) -> bool:
         """Whether a row has keys."""

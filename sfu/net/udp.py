@@ -4,11 +4,10 @@ import contextlib
 import socket
 import time
 
+from sfu.compiled.intake import ROW_BYTES
 from sfu.net import mmsg
 from sfu.net.peers import address_of
 
-ROW_BYTES = 2048
-"""Room for one datagram; what is larger is cut off by the kernel and dropped."""
 _IPV4_BYTES = 16
 _IPV6_BYTES = 28
 _SO_RCVBUFFORCE = 33
@@ -50,16 +49,17 @@ class UdpPort:
         self.host = host
         self.port: int = self._socket.getsockname()[1]
         self.fileno = self._socket.fileno()
-        self._batch = batch and mmsg.supported()
-        self.timed = self._batch
+        self.batched = batch and mmsg.supported()
+        """Datagrams may be received in batches."""
+        self.timed = self.batched
         """Whether the kernel tells when datagrams came."""
-        self.gso = self._batch and mmsg.gso_supported(self._socket)
+        self.gso = self.batched and mmsg.gso_supported(self._socket)
         self.receiver = mmsg.Receiver(batch_size, ROW_BYTES)
         """What :meth:`fill` fills."""
         self.memory = self.receiver.rows.data.cast("B")
         """All rows."""
         self.batch_size = batch_size
-        if self._batch:
+        if self.batched:
             mmsg.enable_timestamps(self._socket)
             mmsg.enable_drop_counts(self._socket)
 
@@ -68,7 +68,7 @@ class UdpPort:
 
     def fill(self, most: int | None = None) -> int:
         """Drain one batch into rows, of ``most`` or at most ``batch_size``; returns how many datagrams."""
-        if self._batch:
+        if self.batched:
             return self.receiver.receive(self.fileno, most)
         return self._fill_singly(min(most or self.batch_size, self.batch_size))
 

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sfu.compiled.feedback import AT_US, GENERAL, NUMBER
-from sfu.compiled.intake import CAME_US, KEY, PHASES
+from sfu.compiled.intake import ARRIVALS, CAME_US, KEY, PHASES
 from sfu.net.arrays import Int64s
 from sfu.streams.feedback import WINDOW_US, Report
 
-LIMIT = 1 << 16
-"""Arrivals kept by a phase; there are so many only after a long stall."""
+LIMIT = ARRIVALS
 MAX_TOLD = 64
 """Turns that are remembered at most."""
 

@@ -12,6 +12,7 @@ import numpy as np
 from sfu.compiled.frames import FRAME_WORDS
 from sfu.compiled.streams import CLOCK_RATE, FRAME, HIGHEST, METER_WORDS, PAYLOAD_TYPE, STREAM_WORDS
 from sfu.net.arrays import Float64s, Int64s, grown
+from sfu.net.places import Place
 
 NOBODY = 0
 """The row of nothing; its numbers never change."""
@@ -21,12 +22,14 @@ _FIRST_ROWS = 2
 class Rows:
     """Rows that are taken and given back."""
 
-    __slots__ = ("_free", "real", "reals", "word", "words")
+    __slots__ = ("_free", "place", "real", "reals", "word", "words")
     WIDTH: ClassVar[int]
 
     def __init__(self) -> None:
         self._free = list(range(_FIRST_ROWS - 1, NOBODY, -1))
-        self._use(np.zeros((_FIRST_ROWS, self.WIDTH), np.int64))
+        words: Int64s = np.zeros((_FIRST_ROWS, self.WIDTH), np.int64)
+        self.place = Place(words)
+        self._use(words)
 
     def take(self) -> int:
         """A row; its numbers are those of whoever had it before."""
@@ -41,6 +44,7 @@ class Rows:
         self._free.append(row)
 
     def _use(self, words: Int64s) -> None:
+        self.place.move(words)
         self.words = words
         self.reals: Float64s = words.view(np.float64)
         self.word: Any = words.data

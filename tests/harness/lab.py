@@ -10,6 +10,7 @@ from typing import Any
 
 from hubbub.testing.netem import PERFECT, Conditions
 from sfu import control
+from sfu.compiled.intake import ROW_BYTES
 from sfu.config import MediaConfig
 from sfu.control import Event, RouterId, TransportId
 from sfu.engine import Engine
@@ -17,7 +18,7 @@ from sfu.housekeeping import URGENT_S
 from sfu.net.dtls import Certificate
 from sfu.net.mmsg import Receiver
 from sfu.net.peers import address_of
-from sfu.net.udp import ROW_BYTES, AddressKey, _key_of
+from sfu.net.udp import AddressKey, _key_of
 from tests.harness.lab_client import LabClient
 
 START_S = 1e6
@@ -35,7 +36,7 @@ class MemoryPort:
         self.host, self.port, self.fileno = "10.0.0.1", 7882, -1
         self.batch_size = 64
         self.gso = False
-        self.timed = True
+        self.timed, self.batched = True, False
         self.receiver = Receiver(self.batch_size, ROW_BYTES)
         self.memory = self.receiver.rows.data.cast("B")
         self._waiting: list[tuple[AddressKey, bytes, int]] = []

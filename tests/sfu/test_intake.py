@@ -25,7 +25,7 @@ from sfu.forwarding.layout import SourceExtensions
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.stream_table import StreamTable
 from sfu.forwarding.uptrack import Layer
-from sfu.intake import Intake
+from sfu.intake import Intake, Other
 from sfu.mux import Mux
 from sfu.net.mmsg import Receiver
 from sfu.net.peers import PeerTable
@@ -66,13 +66,18 @@ def as_it_is(session: int, packet: int, length: int) -> int:
 class MemoryPort:
     """Rows that are filled by hand."""
 
-    index, timed = 0, True
+    index, timed, batched = 0, True, False
 
     def __init__(self) -> None:
         self.receiver = Receiver(BATCH, ROW)
         self.memory = self.receiver.rows.data.cast("B")
+        self._count = 0
 
-    def fill(self, batch: list[Sent]) -> None:
+    def fill(self, most: int) -> int:
+        return self._count
+
+    def put(self, batch: list[Sent]) -> None:
+        self._count = len(batch)
         for row, (owner, packet) in enumerate(batch):
             self.receiver.rows[row] = 0xFF
             self.receiver.rows[row, : len(packet)] = np.frombuffer(packet, np.uint8)
@@ -127,7 +132,8 @@ class World:
             speech=speech,
             config=MediaConfig(batch_size=BATCH),
         )
-        self.intake = Intake(mux, cast(PeerContext, context), self)
+        self.intake = Intake(mux, cast(PeerContext, context), self, self.other)
+        self.others: list[tuple[int, bytes]] = []
 
     def media(self, layer: Layer, sequence: int, packet: MediaPacket) -> None:
         block, layout = packet.block, packet.layout
@@ -157,13 +163,21 @@ class World:
 
     def at_once(self, batch: list[Sent]) -> int:
         """Returns how many packets were not plain."""
-        self.port.fill(batch)
-        others = 0
-        for other in self.intake.take(cast(UdpPort, self.port), len(batch), self.now):
-            if other.kind == OTHER:
-                others += 1
-                self.one(other.owner, self.port.memory, other.row * ROW, other.length)
-        return others
+        self.port.put(batch)
+        assert self.take(self.port) == len(batch)
+        others = [kind for kind, _ in self.others if kind == OTHER]
+        self.others.clear()
+        return len(others)
+
+    def take(self, port: MemoryPort | UdpPort) -> int:
+        return self.intake.take(cast(UdpPort, port), BATCH, self.now, self.now)
+
+    def other(self, port: UdpPort, other: Other) -> None:
+        """What is no plain media."""
+        at = other.row * ROW
+        self.others.append((other.kind, bytes(port.memory[at : at + other.length])))
+        if other.kind == OTHER:
+            self.one(other.owner, port.memory, at, other.length)
 
     def state(self) -> list[object]:
         """Everything that anybody can learn of the streams; some of it can be asked once only."""
@@ -392,15 +406,14 @@ def test_a_stream_may_have_several_timestamps_in_a_batch(count: int):
 def test_the_kernel_tells_what_it_had_no_room_for() -> None:
     with closing(UdpPort(0, "127.0.0.1", 0, batch_size=8, buffer_bytes=8192, batch=True)) as port:
         world = World()
-        taken = world.intake.take
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
             for turn in range(2):
                 for _ in range(400 * turn + 4):
                     sender.sendto(b"\x46" * 1000, ("127.0.0.1", port.port))
-                while count := port.fill():
-                    list(taken(port, count, world.now))
+                while world.take(port):
+                    pass
                 sender.sendto(b"\x46\x46", ("127.0.0.1", port.port))
-                list(taken(port, port.fill(), world.now))
+                world.take(port)
                 assert (world.intake.dropped > 0) == bool(turn)
 
 
@@ -411,12 +424,12 @@ def test_each_socket_counts_what_it_had_no_room_for() -> None:
     for index, (port, drops) in enumerate(zip(ports, (7, 40), strict=True)):
         port.index = index
         world.intake._mux.owners.append(world.intake._mux.owners[0])
-        port.fill([(0, b"\x46\x46")])
+        port.put([(0, b"\x46\x46")])
         port.receiver.headers[0, CONTROL_LENGTH] = 56
         port.receiver.origins[0, [DROP_KIND, DROPS]] = DROP_CONTROL, drops
     seen = []
     for port in ports * 3:
-        list(world.intake.take(cast(UdpPort, port), 1, world.now))
+        world.take(port)
         seen.append(world.intake.dropped)
     assert seen == [7, 47, 47, 47, 47, 47]
 
@@ -426,9 +439,10 @@ def test_each_socket_counts_what_it_had_no_room_for() -> None:
 
 def _rtcp_taken(world: World, packet: bytes) -> list[bytes]:
     """What of a packet is handed on."""
-    world.port.fill([(0, packet)])
-    others = world.intake.take(cast(UdpPort, world.port), 1, world.now)
-    return [bytes(world.port.memory[: other.length]) for other in others if other.kind == RTCP]
+    world.port.put([(0, packet)])
+    world.take(world.port)
+    others, world.others = world.others, []
+    return [data for kind, data in others if kind == RTCP]
 
 
 def test_feedback_of_a_known_reporter_alone_is_left_out():

@@ -16,6 +16,7 @@ RUN = (
     "tests/sfu/net/test_egress.py",
     "tests/sfu/net/test_lookup.py",
     "tests/sfu/net/test_outbox.py",
+    "tests/sfu/net/test_places.py",
     "tests/sfu/net/test_srtp_table.py",
     "tests/sfu/streams/test_acknowledgements.py",
     "tests/sfu/test_engine_sockets.py",

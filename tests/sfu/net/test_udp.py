@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from sfu.net.udp import ROW_BYTES, UdpPort
+from sfu.compiled.intake import ROW_BYTES
+from sfu.net.udp import UdpPort
 from tests.harness.eventually import PATIENCE_S
 
 
