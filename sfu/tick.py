@@ -156,9 +156,11 @@ class Tick:
         refused = self._egress.counters.refused
         if any(lane.added for lane in self._lanes):
             self._at_once_at = self._now
-        self._forwarder.expand(together=not self.overload.congested(self._now))
+        if not self.overload.congested(self._now):
+            self._forwarder.gather()
         for lane in self._lanes:
-            self._egress.send(lane.arena)
+            self._egress.write(lane)
+        self._forwarder.expanded()
         self._sent(refused)
 
     def go_on(self) -> int:

@@ -2,16 +2,21 @@
 
 from numba import carray, int32
 
-from sfu.compiled.arrays import Bytes, Halves, Halves2, Words, Words2
+from sfu.compiled import places
+from sfu.compiled.arrays import Bytes, Halves2, Words, Words2
 from sfu.compiled.jit import compiled, part
 from sfu.compiled.memory import address, copy, pointer
 from sfu.compiled.octets import write16, write32
 from sfu.compiled.outgoing import (
+    ADDED,
     BYTES,
+    COPIES,
+    COPY_COLUMNS,
     COPY_DOWN,
     COPY_PACKET,
     COPY_PEER,
     COUNT,
+    DOWN_COLUMNS,
     DOWNS,
     HEADER_LENGTH,
     KEY_INDEX,
@@ -20,15 +25,19 @@ from sfu.compiled.outgoing import (
     KEYLESS,
     LENGTH,
     MARKER,
+    PACKET_COLUMNS,
+    PAD,
     PADDED,
     PAYLOAD_TYPE,
     PEER,
+    PEER_COLUMNS,
     PICTURE,
     PICTURE_AT,
     PICTURE_FROM,
     PLAIN,
     PROTECTED,
     REFUSED,
+    ROW_COLUMNS,
     ROW_LENGTH,
     ROW_PEER,
     ROW_STATE,
@@ -47,20 +56,23 @@ from sfu.compiled.outgoing import (
 from sfu.compiled.packing import arrange, place_of_spare
 from sfu.compiled.sorting import order
 from sfu.compiled.srtp import KEYLESS as NO_KEYS
-from sfu.compiled.srtp import Srtp, srtp_of
+from sfu.compiled.srtp import Srtp, srtp_at, srtp_of
 from sfu.compiled.srtp import protect as protect_packet
 
 _PADDING_BIT = 0x20
 
 
 @compiled
-def seal(packets: Words2, count: int, pad: bool, downs: Words2, copies: Halves2, scratch: Halves) -> None:
-    """List the copies of packets by destination, and for each of them as :func:`arrange` says.
+def seal(where: Words) -> None:
+    """List the copies of a lane's packets by destination, and for each of them as :func:`arrange` says.
 
-    ``downs`` is the table of down tracks. ``copies`` has room for all copies, and for all packets, ``scratch`` for
-    arranging the packets and ordering the copies.
+    ``where`` is the lane's list of places. There must be room for all copies, and for all packets.
     """
-    arrange(packets, count, pad, copies, scratch)
+    lane, downs = places.words(where, places.LANE), places.words2(where, places.DOWNS, DOWN_COLUMNS)
+    packets = places.words2(where, places.PACKETS, PACKET_COLUMNS)
+    copies, scratch = places.halves2(where, places.COPIES, COPY_COLUMNS), places.halves(where, places.SCRATCH)
+    count = lane[ADDED]
+    arrange(packets, count, lane[PAD] != 0, copies, scratch)
     arranged = scratch[:count]
     at = begin = 0
     while begin < count:
@@ -137,26 +149,17 @@ def _protect(rows: Halves2, row: int, memory: Bytes, at: int, rtcp: bool, srtp: 
 
 
 @compiled
-def write(
-    copies: Halves2,
-    first: int,
-    count: int,
-    packets: Words2,
-    downs: Words2,
-    peers: Words2,
-    memory: Bytes,
-    rows: Halves2,
-    row: int,
-    keys: Words2,
-    windows: Words2,
-    functions: Words,
-    room: Bytes,
-) -> int:
-    """Write ``count`` of the copies into rows of memory, beginning with ``row``, and encrypt them there.
+def write(where: Words, first: int, count: int, row: int) -> int:
+    """Write ``count`` of a lane's copies into rows of its arena, beginning with ``row``, and encrypt them there.
 
-    The last four are for SRTP. Returns how many could not be encrypted.
+    ``where`` is the lane's list of places. Returns how many could not be encrypted.
     """
-    srtp = srtp_of(keys, windows, functions, room)
+    copies = places.halves2(where, places.COPIES, COPY_COLUMNS)
+    packets = places.words2(where, places.PACKETS, PACKET_COLUMNS)
+    downs = places.words2(where, places.DOWNS, DOWN_COLUMNS)
+    peers = places.words2(where, places.PEERS, PEER_COLUMNS)
+    memory, rows = places.octets(where, places.ARENA), places.halves2(where, places.ARENA_ROWS, ROW_COLUMNS)
+    srtp = srtp_at(where)
     stride = len(memory) // len(rows)
     unusual = 0
     for index in range(first, first + count):
@@ -179,26 +182,16 @@ def write(
 
 
 @compiled
-def expand(
-    packets: Words2,
-    count: int,
-    pad: bool,
-    downs: Words2,
-    copies: Halves2,
-    scratch: Halves,
-    size: int,
-    peers: Words2,
-    memory: Bytes,
-    rows: Halves2,
-    row: int,
-    keys: Words2,
-    windows: Words2,
-    functions: Words,
-    room: Bytes,
-) -> int:
-    """Seal packets and write all ``size`` copies."""
-    seal(packets, count, pad, downs, copies, scratch)
-    return write(copies, 0, size, packets, downs, peers, memory, rows, row, keys, windows, functions, room)
+def expand(where: Words, row: int) -> int:
+    """Write all copies of the packets of a lane, beginning with ``row``; there must be room for them.
+
+    The lane has no packets then. Returns how many could not be encrypted.
+    """
+    seal(where)
+    lane = places.words(where, places.LANE)
+    unusual = write(where, 0, lane[COPIES], row)
+    lane[ADDED] = lane[COPIES] = 0
+    return unusual
 
 
 @compiled

@@ -1,7 +1,7 @@
 """Messages for ``sendmmsg``: struct mmsghdr, iovec and cmsghdr on 64-bit Linux, all whole words."""
 
 from sfu.compiled.arrays import Bytes, Halves2, Words, Words2
-from sfu.compiled.jit import compiled, part
+from sfu.compiled.jit import call, compiled, part
 from sfu.compiled.memory import address
 from sfu.compiled.outgoing import (
     NAME,
@@ -28,8 +28,12 @@ VECTOR_WORDS = 2
 """struct iovec"""
 CONTROL_WORDS = 3
 """struct cmsghdr {size_t len; int level; int type;} and the segment size"""
+DATAGRAMS, OCTETS, MESSAGES, TAKEN, SENDMMSG = range(5)
+"""First among all words: how many datagrams, octets and messages there are, how many messages the kernel has taken
+(-1: it has refused the first one), and where in memory sendmmsg is."""
 HEADERS_AT = 8
 """Where the messages begin among all words."""
+_MSG_DONTWAIT = 0x40
 _CONTROL_USED = 18
 _SOL_UDP = 17
 _UDP_SEGMENT = 103
@@ -102,8 +106,8 @@ def collect(
 ) -> int:
     """Make messages of those of ``count`` rows that are encrypted and go out by a port, beginning with row ``first``.
 
-    Returns how many messages. ``words``, :func:`words_size` of them: first how many datagrams and octets these have,
-    then messages, vectors, targets and control messages, each table with ``count`` rows.
+    Returns how many messages. ``words``, :func:`words_size` of them, take what these come to, then messages, vectors,
+    targets and control messages, each table with ``count`` rows.
     """
     stride = len(memory) // len(rows)
     vectors, targets = _vectors(words, count), _targets(words, count)
@@ -122,8 +126,28 @@ def collect(
         row += 1
         if row == count:
             row = 0
-    words[0], words[1] = datagrams, octets
-    return group(words, count, datagrams, gso)
+    words[DATAGRAMS], words[OCTETS] = datagrams, octets
+    words[MESSAGES] = group(words, count, datagrams, gso)
+    return words[MESSAGES]
+
+
+@compiled
+def transmit(
+    rows: Halves2,
+    first: int,
+    count: int,
+    memory: Bytes,
+    peers: Words2,
+    port: int,
+    fd: int,
+    gso: bool,
+    words: Words,
+) -> None:
+    """Collect messages, and send them by a socket as far as the kernel takes them at once."""
+    words[TAKEN] = messages = collect(rows, first, count, memory, peers, port, gso, words)
+    if messages:
+        headers = address(words) + 8 * HEADERS_AT
+        words[TAKEN] = call(words[SENDMMSG], (fd, headers, messages, _MSG_DONTWAIT))
 
 
 def words_size(count: int) -> int:

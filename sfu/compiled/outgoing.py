@@ -20,6 +20,12 @@ PICTURE, PICTURE_AT, TL0, TL0_AT, KEY_INDEX, KEY_INDEX_AT = range(12, 18)
 """VP8's numbers and their places in the payload; a picture of -1: none of them, place 0: not this one."""
 PACKET_COLUMNS = 18
 
+TEMPLATES, PACKETS, STRIDE, LARGEST, MOST, PAD, ADDED, COPIES, LANE_WORDS = range(9)
+"""A lane: where in memory its templates and records are, bytes between templates, size of the largest, how many there
+may be, whether to make packets of a frame equally long; how many there are, and how many copies those have."""
+LANES = 2
+"""Of copies that don't wait."""
+
 ROW_LENGTH, ROW_PEER, ROW_STATE, ROW_COLUMNS = range(4)
 """A copy: its size, to whom, and one of these:"""
 PROTECTED, PLAIN, KEYLESS, REFUSED = range(4)

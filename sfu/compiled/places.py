@@ -5,16 +5,20 @@ is, two words: the array's address and how many rows it has. Whoever moves an ar
 it is, and how wide, must be known where it is used.
 """
 
-from numba import carray, float64, int64, uint8
+from numba import carray, float64, int32, int64, uint8
 
-from sfu.compiled.arrays import Bytes, Bytes2, Floats, Floats2, Words, Words2, Words3
+from sfu.compiled.arrays import Bytes, Bytes2, Floats, Floats2, Halves, Halves2, Words, Words2, Words3
 from sfu.compiled.jit import part
 from sfu.compiled.memory import pointer
 
 AT, LENGTH, PLACE_WORDS = range(3)
 
 # Each list begins with what SRTP needs: keys, windows, functions, and room to work in.
-KEYS, WINDOWS, FUNCTIONS, ROOM = SRTP = range(4)
+KEYS, WINDOWS, FUNCTIONS, ROOM = range(4)
+
+# The list that a lane needs: records of packets, room for their copies and for putting them in order, down tracks,
+# peers, bytes and rows of the arena, and the lane.
+PACKETS, COPIES, SCRATCH, DOWNS, PEERS, ARENA, ARENA_ROWS, LANE = range(4, 12)
 
 # The list that the ways in and on need. Of the port: datagrams received, where they came from, what the kernel says of
 # them, how many they were last and where recvmmsg is, and the table of transports by address. Of the engine: the table
@@ -44,6 +48,20 @@ def octets2(places: Words, number: int, width: int) -> Bytes2:
     """A table of bytes."""
     place = _place(places, number)
     return carray(pointer(place[AT]), (place[LENGTH], width), uint8)
+
+
+@part
+def halves(places: Words, number: int) -> Halves:
+    """An array of half words."""
+    place = _place(places, number)
+    return carray(pointer(place[AT]), place[LENGTH], int32)
+
+
+@part
+def halves2(places: Words, number: int, width: int) -> Halves2:
+    """A table of half words."""
+    place = _place(places, number)
+    return carray(pointer(place[AT]), (place[LENGTH], width), int32)
 
 
 @part

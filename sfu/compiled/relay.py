@@ -33,6 +33,17 @@ from sfu.compiled.intake import (
 from sfu.compiled.jit import part
 from sfu.compiled.memory import address, copy, pointer
 from sfu.compiled.numbering import COUNT, DOWNS, FAN, FAN_WORDS, FANS, LANE, MAX_GAP, OFFSET, PROFILE
+from sfu.compiled.outgoing import (
+    ADDED,
+    COPIES,
+    LANE_WORDS,
+    LANES,
+    LARGEST,
+    MOST,
+    PACKETS,
+    STRIDE,
+    TEMPLATES,
+)
 from sfu.compiled.streams import FRAME, LAYER, SLOT, STREAM_WORDS
 from sfu.compiled.streams import PICTURE as STREAM_PICTURE
 from sfu.compiled.streams import TL0 as STREAM_TL0
@@ -47,12 +58,6 @@ FIRST_RENDITION = 9
 MOST_RENDITIONS = 7
 LAYER_WORDS = FIRST_RENDITION + MOST_RENDITIONS
 SOUND, PICTURES = range(2)
-
-# A lane: where in memory its templates and records are, bytes between templates, size of the largest, how many there
-# may be and are, and how many copies those have.
-TEMPLATES, PACKETS, STRIDE, LARGEST, MOST, ADDED, COPIES = range(7)
-LANE_WORDS = 8
-LANES = 2
 
 # How a profile's header is made for packets of a layout: its size, the places of transport-wide number and send time
 # (0: none), values that are passed on (place in the block, place in the header and size, 16 bits each), the header

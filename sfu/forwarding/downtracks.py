@@ -18,6 +18,7 @@ from sfu.compiled.outgoing import (
     TL0_FROM,
 )
 from sfu.net.arrays import Int64s, grown
+from sfu.net.places import Place
 
 UNSUPPORTED = 255
 """Payload type of a codec slot that the subscriber did not negotiate."""
@@ -38,6 +39,7 @@ class DownTrackTable:
         "payload_type",
         "peer",
         "picture_offset",
+        "place",
         "sequence_offset",
         "settle",
         "since",
@@ -52,10 +54,13 @@ class DownTrackTable:
         """Called with a row that is about to change: sends the copies that need it as it is."""
         self.forget: Callable[[int], None] = _nothing
         """Called with a row that is given back: leaves out the copies for it."""
-        self._use(np.zeros((capacity, DOWN_COLUMNS), np.int64))
+        matrix: Int64s = np.zeros((capacity, DOWN_COLUMNS), np.int64)
+        self.place = Place(matrix)
+        self._use(matrix)
 
     def _use(self, matrix: Int64s) -> None:
         self.matrix = matrix
+        self.place.move(matrix)
         matrix = matrix.view()
         matrix.flags.writeable = False
         self.sequence_offset: Int64s = matrix[:, SEQUENCE_FROM]

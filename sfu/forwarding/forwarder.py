@@ -74,17 +74,22 @@ class Forwarder:
                     lane.add(header, twcc_at, number, numbered, fan, stream)
         self._publish(layer, packet.layout)
 
-    def expand(self, *, together: bool = False) -> None:
-        """Write all copies that don't wait; they are sent by whoever empties the lanes' arenas.
+    def gather(self) -> None:
+        """Where copies are few, have small and large ones in one arena, which saves a system call.
 
-        ``together``: where they are few, small and large ones into one arena, which saves a system call. The small ones
-        then are not kept if the socket's buffer is full.
+        The small ones then are not kept if the socket's buffer is full.
         """
-        if together:
-            for small, large in self._neighbours:
-                small.give(large)
+        for small, large in self._neighbours:
+            small.give(large)
+
+    def expand(self) -> None:
+        """Write all copies that don't wait; they are sent by whoever empties the lanes' arenas."""
         for lane in self._lanes:
             lane.expand()
+        self.expanded()
+
+    def expanded(self) -> None:
+        """All copies that don't wait have been written."""
         self._tables.retired.clear()
 
     def _publish(self, layer: Layer, layout: Layout) -> None:

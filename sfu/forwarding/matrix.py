@@ -12,16 +12,25 @@ from typing import Any
 
 import numpy as np
 
+from sfu.compiled import places
 from sfu.compiled.copies import expand, seal, write
-from sfu.compiled.outgoing import COPY_COLUMNS, COPY_DOWN, COPY_PEER, PACKET_COLUMNS
+from sfu.compiled.outgoing import (
+    ADDED,
+    COPIES,
+    COPY_COLUMNS,
+    COPY_DOWN,
+    COPY_PEER,
+    LANE_WORDS,
+    PACKET_COLUMNS,
+)
 from sfu.compiled.packing import MOST_PACKETS, scratch_size
-from sfu.compiled.relay import ADDED, COPIES, LANE_WORDS
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.fan import Fan
 from sfu.forwarding.packet import MediaPacket
 from sfu.net.arrays import Int32s, Int64s, UInt8s, grown
 from sfu.net.peers import PeerTable
+from sfu.net.places import Place, Places
 
 SRTP_TAG_BYTES = 16
 """The longest authentication tag that protection appends (RFC 7714)."""
@@ -49,16 +58,14 @@ class Lane:
     ) -> None:
         """``pad``: make packets of a frame equally long where that is cheap, for UDP GSO.
 
-        ``words`` take what compiled loops need to add packets, as :mod:`sfu.compiled.relay` says.
+        ``words`` take what compiled loops need to add packets, as :mod:`sfu.compiled.outgoing` says.
         """
         stride = arena.stride
         self.largest = stride - SRTP_TAG_BYTES
         """Bytes of the longest template."""
         self.arena = arena
-        self._downtracks = downtracks
-        self._peers = peers
+        self._srtp = peers.srtp
         self._drain = drain
-        self._pad = pad
         self._stride = stride
         self._most = templates
         memory: UInt8s = np.zeros(templates * stride, np.uint8)
@@ -66,7 +73,7 @@ class Lane:
         self._records: Int64s = np.zeros((templates, PACKET_COLUMNS), np.int64)
         self._record_bytes = self._records.data.cast("B")
         words = np.zeros(LANE_WORDS, np.int64) if words is None else words
-        words[:ADDED] = memory.ctypes.data, self._records.ctypes.data, stride, self.largest, templates
+        words[:ADDED] = memory.ctypes.data, self._records.ctypes.data, stride, self.largest, templates, pad
         self._word: Any = words.data
         self._fans: list[Fan] = []
         """Of packets added, to keep them alive."""
@@ -75,6 +82,21 @@ class Lane:
         self._next = self._end = 0
         """Those of them that are yet to be written."""
         self._scratch: Int32s = np.zeros(scratch_size(templates, _PAIRS), np.int32)
+        self._pairs_place, self._scratch_place = Place(self._pairs), Place(self._scratch)
+        self.places = Places(
+            {
+                **peers.srtp.places,
+                places.PACKETS: self._records,
+                places.COPIES: self._pairs_place,
+                places.SCRATCH: self._scratch_place,
+                places.DOWNS: downtracks.place,
+                places.PEERS: peers.place,
+                places.ARENA: arena.memory,
+                places.ARENA_ROWS: arena.rows,
+                places.LANE: words,
+            }
+        )
+        """What compiled loops need to write copies."""
 
     def add(
         self, header: bytes, twcc_at: int, number: int, packet: MediaPacket, fan: Fan, stream: int
@@ -150,32 +172,36 @@ class Lane:
         """Write a row of the arena for each pair collected since the last call."""
         if not self._word[ADDED]:
             return
-        arena, packets, added = self.arena, self._word[ADDED], self._word[COPIES]
-        if added > len(self._pairs) or added > arena.capacity - arena.count:
+        if not self.fits:
             self.seal()
             self._write_all()
             return
-        arena.unusual += expand(
-            self._records,
-            packets,
-            self._pad,
-            self._downtracks.matrix,
-            self._pairs,
-            self._scratch,
-            added,
-            self._peers.matrix,
-            arena.memory,
-            arena.rows,
-            arena.count,
-            *self._peers.srtp.tables(added),
-        )
-        arena.count += added
-        self._forget_added()
+        copies = self.copies
+        self._srtp.reserve(copies)
+        self.written(copies, expand(self.places.words, self.arena.count))
+
+    def written(self, copies: int, unusual: int) -> None:
+        """Compiled loops have written all copies; so many could not be encrypted."""
+        self.arena.count += copies
+        self.arena.unusual += unusual
+        self._fans.clear()
 
     @property
     def added(self) -> bool:
         """Whether there is something to expand."""
         return bool(self._word[ADDED])
+
+    @property
+    def copies(self) -> int:
+        """Of the packets added."""
+        copies: int = self._word[COPIES]
+        return copies
+
+    @property
+    def fits(self) -> bool:
+        """Whether there is room for these in the arena."""
+        copies, arena = self.copies, self.arena
+        return copies <= arena.capacity - arena.count and copies <= len(self._pairs)
 
     @property
     def busy(self) -> bool:
@@ -193,18 +219,13 @@ class Lane:
         ``first_peer``: the row of the peer table to begin with, -1 for the first there is. The fan-outs are not needed
         any more.
         """
-        packets, added = self._word[ADDED], self._word[COPIES]
+        added = self.copies
         while len(self._pairs) < added:
             self._pairs = grown(self._pairs)
             self._scratch = np.zeros(scratch_size(self._most, len(self._pairs)), np.int32)
-        seal(
-            self._records,
-            packets,
-            self._pad,
-            self._downtracks.matrix,
-            self._pairs,
-            self._scratch,
-        )
+            self._pairs_place.move(self._pairs)
+            self._scratch_place.move(self._scratch)
+        seal(self.places.words)
         self._next, self._end = 0, added
         self._forget_added()
         if first_peer >= 0:
@@ -256,18 +277,8 @@ class Lane:
 
     def _write_next(self, count: int) -> None:
         arena = self.arena
-        arena.unusual += write(
-            self._pairs,
-            self._next,
-            count,
-            self._records,
-            self._downtracks.matrix,
-            self._peers.matrix,
-            arena.memory,
-            arena.rows,
-            arena.count,
-            *self._peers.srtp.tables(count),
-        )
+        self._srtp.reserve(count)
+        arena.unusual += write(self.places.words, self._next, count, arena.count)
         arena.count += count
         self._next += count
 

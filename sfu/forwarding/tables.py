@@ -3,11 +3,10 @@
 import numpy as np
 
 from sfu.compiled.numbering import RENDITION_WORDS
+from sfu.compiled.outgoing import LANE_WORDS, LANES
 from sfu.compiled.relay import (
     FIRST_MOVE,
     HEADER_WORDS,
-    LANE_WORDS,
-    LANES,
     LAYER_WORDS,
     MOST_MOVES,
     MOVE_BITS,

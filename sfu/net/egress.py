@@ -6,8 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from sfu.compiled.copies import protect
+from sfu.compiled.dispatch import dispatch
 from sfu.compiled.outgoing import KEYLESS, PORT, PROTECTED, REFUSED, ROW_LENGTH, ROW_PEER, ROW_STATE
 from sfu.forwarding.arena import SendArena
+from sfu.forwarding.matrix import Lane
 from sfu.net import mmsg
 from sfu.net.arrays import Int64s
 from sfu.net.peers import PeerTable
@@ -64,12 +66,36 @@ class Egress:
             arena.unusual += protect(
                 arena.rows, count, arena.memory, False, *self._peers.srtp.tables(arena.plain)
             )
-        left = count
+        gone = 0
+        if count > arena.unusual and self._ports:
+            gone = self._over_udp(self._ports[self._latest], arena)
+        self._finish(arena, gone)
+
+    def write(self, lane: Lane) -> None:
+        """Have a lane write its copies, and send its arena."""
+        if not lane.busy and not self._kept:
+            return
+        arena, sender = lane.arena, self._sender
+        if sender is None or not self._ports or self._kept or self._resume or arena.plain or not lane.fits:
+            lane.expand()
+            self.send(arena)
+            return
+        port, copies = self._ports[self._latest], lane.copies
+        sender = self._sized(sender, arena)
+        gso, octets = self._gso and port.gso and sender.gso_works, sender.octets
+        self._peers.srtp.reserve(copies)
+        unusual = dispatch(lane.places.words, arena.count, port.index, port.fileno, gso, sender.words)
+        lane.written(copies, unusual)
+        datagrams, sent, calls = sender.outcome(port.fileno, arena.count)
+        self._count(port, arena, sender.octets - octets, datagrams, sent, calls)
+        self._finish(arena, datagrams)
+
+    def _finish(self, arena: SendArena, gone: int) -> None:
+        """Send what did not go by the latest port, ``gone`` rows did, then empty the arena."""
+        left = arena.count - gone
         if arena.unusual:
             left -= arena.unusual
             self._count_unusual(arena)
-        if left and self._ports:
-            left -= self._over_udp(self._ports[self._latest], arena)
         if left:
             self._elsewhere(arena, left)
         arena.clear()
@@ -114,8 +140,7 @@ class Egress:
         sender = self._sender
         if sender is None:
             return self._one_by_one(port, arena)
-        if sender.size < arena.capacity:
-            sender = self._sender = mmsg.Sender(arena.capacity)
+        sender = self._sized(sender, arena)
         first = 0
         if self._resume and not (arena.urgent or arena.piecewise):
             first = self._resumed(port, arena)
@@ -130,13 +155,24 @@ class Egress:
             port.index,
             gso=self._gso and port.gso,
         )
+        self._count(port, arena, sender.octets - octets, datagrams, sent, calls)
+        return datagrams
+
+    def _sized(self, sender: mmsg.Sender, arena: SendArena) -> mmsg.Sender:
+        """The sender, or a new one that is large enough for an arena."""
+        if sender.size < arena.capacity:
+            sender = self._sender = mmsg.Sender(arena.capacity)
+        return sender
+
+    def _count(
+        self, port: UdpPort, arena: SendArena, octets: int, datagrams: int, sent: int, calls: int
+    ) -> None:
         counters = self.counters
         counters.calls += calls
         counters.packets += sent
-        counters.octets += sender.octets - octets
-        if sent < datagrams:
-            self._not_sent(port, arena, sender.unsent, datagrams - sent)
-        return datagrams
+        counters.octets += octets
+        if sent < datagrams and self._sender is not None:
+            self._not_sent(port, arena, self._sender.unsent, datagrams - sent)
 
     def _resumed(self, port: UdpPort, arena: SendArena) -> int:
         """The row to begin with, so that it isn't always the last ones that get nothing; each peer's order stays."""

@@ -11,6 +11,7 @@ import errno
 import socket
 import struct
 import sys
+from typing import Any
 
 import numpy as np
 from cffi import FFI
@@ -29,18 +30,23 @@ from sfu.compiled.intake import (
 from sfu.compiled.messages import (
     CONTROL,
     CONTROL_LENGTH,
+    DATAGRAMS,
     FLAGS,
     HEADER_NAME,
     HEADER_WORDS,
     HEADERS_AT,
     IOV,
     IOV_LENGTH,
+    MESSAGES,
+    OCTETS,
+    SENDMMSG,
     SENT,
+    TAKEN,
     TARGET_COLUMNS,
     TARGET_ROW,
     VECTOR_WORDS,
-    collect,
     group,
+    transmit,
     words_size,
 )
 from sfu.net.arrays import Int32s, Int64s, UInt8s, UInt64s
@@ -74,6 +80,9 @@ def supported() -> bool:
 def _function(name: str) -> int:
     """Where in memory a function is, for compiled loops; 0 where there is none."""
     return int(_ffi.cast("intptr_t", _ffi.addressof(_lib, name))) if supported() else 0
+
+
+_RECVMMSG, _SENDMMSG = _function("recvmmsg"), _function("sendmmsg")
 
 
 def gso_supported(sock: socket.socket) -> bool:
@@ -130,7 +139,7 @@ class Receiver:
         self.state: Int64s = np.zeros(RECEIVER_WORDS, np.int64)
         """As :mod:`sfu.compiled.intake` says."""
         self.state[FILLED] = size
-        self.state[RECVMMSG] = _function("recvmmsg")
+        self.state[RECVMMSG] = _RECVMMSG
 
     def receive(self, fd: int, most: int | None = None) -> int:
         """Fill rows, ``most`` of them, with what waits in the socket's buffer; returns how many, 0 for nothing."""
@@ -173,24 +182,24 @@ class Sender:
     """
 
     __slots__ = (
-        "_gso_works",
         "_headers_address",
-        "_headers_pointer",
-        "_sums",
-        "_words",
+        "_word",
         "gso_refused",
+        "gso_works",
         "octets",
         "size",
         "unsent",
+        "words",
     )
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self._words: Int64s = np.zeros(words_size(size), np.int64)
-        self._headers_address = self._words.ctypes.data + HEADERS_AT * 8
-        self._headers_pointer = _ffi.cast("void *", self._headers_address)
-        self._sums = self._words.data
-        self._gso_works = True
+        self.words: Int64s = np.zeros(words_size(size), np.int64)
+        """For :func:`sfu.compiled.messages.transmit`."""
+        self.words[SENDMMSG] = _SENDMMSG
+        self._word: Any = self.words.data
+        self._headers_address = self.words.ctypes.data + HEADERS_AT * 8
+        self.gso_works = True
         self.gso_refused = 0
         """GSO messages that were sent again as single datagrams."""
         self.octets = 0
@@ -217,69 +226,70 @@ class Sender:
         message when ``gso``. Returns how many datagrams that were, how many of them were sent, and how many system
         calls it took; the rest was refused.
         """
-        self.unsent = _NO_ROWS
-        gso = gso and self._gso_works
-        messages = collect(rows, first, count, memory, peers, port, gso, self._words)
-        if not messages:
-            return 0, 0, 0
-        datagrams = self._sums[0]
-        assert _lib is not None
-        taken: int = _lib.sendmmsg(fd, self._headers_pointer, messages, socket.MSG_DONTWAIT)
-        if taken == messages:
-            self.octets += self._sums[1]
-            return datagrams, datagrams, 1
-        return datagrams, *self._go_on(fd, count, messages, taken)
+        gso = gso and self.gso_works
+        transmit(rows, first, count, memory, peers, port, fd, gso, self.words)
+        return self.outcome(fd, count)
 
-    def _go_on(self, fd: int, size: int, messages: int, taken: int) -> tuple[int, int]:
+    def outcome(self, fd: int, size: int) -> tuple[int, int, int]:
+        """Go on after a call of :func:`transmit` for so many rows; returns the same as :meth:`send`."""
+        self.unsent = _NO_ROWS
+        word = self._word
+        datagrams = word[DATAGRAMS]
+        if word[TAKEN] == word[MESSAGES]:
+            self.octets += word[OCTETS]
+            return datagrams, datagrams, min(1, datagrams)
+        return datagrams, *self._go_on(fd, size)
+
+    def _go_on(self, fd: int, size: int) -> tuple[int, int]:
         """After a first call that took fewer messages; those of several datagrams that are refused are sent again one
         by one. ``size``: of the tables. Returns how many datagrams were sent, and system calls."""
-        tables = _Tables(self._words, size)
-        sent, calls, refused = self._flush(fd, tables, int(self._words[0]), messages, taken)
+        tables = _Tables(self.words, size)
+        word = self._word
+        sent, calls, refused = self._flush(fd, tables, word[DATAGRAMS], word[MESSAGES], word[TAKEN])
         if refused:
             chosen = np.concatenate([tables.datagrams(message) for message in refused])
             count = len(chosen)
             for table in (tables.vectors, tables.targets):
                 table[:count] = table[chosen]
-            messages = group(self._words, size, count, False)
-            assert _lib is not None
-            taken = _lib.sendmmsg(fd, self._headers_pointer, messages, socket.MSG_DONTWAIT)
-            more_sent, more_calls, _ = self._flush(fd, tables, count, messages, taken)
+            messages = group(self.words, size, count, False)
+            more_sent, more_calls, _ = self._flush(fd, tables, count, messages)
             sent, calls = sent + more_sent, calls + more_calls
         return sent, calls
 
     def _flush(
-        self, fd: int, tables: "_Tables", datagrams: int, messages: int, result: int
+        self, fd: int, tables: "_Tables", datagrams: int, messages: int, taken: int = 0
     ) -> tuple[int, int, list[int]]:
-        """Go on after a first call that returned ``result``.
+        """Send messages behind those that were ``taken`` by a first call, if there was one; -1: none were.
 
         Returns datagrams sent, system calls, and the messages of several datagrams that were refused.
         """
         assert _lib is not None
         done = sent = 0
-        calls = 1
+        calls = int(taken > 0)
         refused = []
         headers = tables.headers
         while True:
-            if result > 0:
-                taken = headers[done : done + result]
-                sent += int(taken[:, IOV_LENGTH].sum())
-                self.octets += int((taken[:, SENT] & 0xFFFFFFFF).sum())
-                done += result
-            elif _ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
+            if taken > 0:
+                behind = headers[done : done + taken]
+                sent += int(behind[:, IOV_LENGTH].sum())
+                self.octets += int((behind[:, SENT] & 0xFFFFFFFF).sum())
+                done += taken
+            elif calls and _ffi.errno in (errno.EAGAIN, errno.ENOBUFS):
                 # The socket's buffer is full: later packets are worth more than these.
                 rows = tables.targets[int(tables.datagrams(done)[0]) : datagrams, TARGET_ROW]
                 self.unsent = np.concatenate([rows, self.unsent])
                 break
-            elif _ffi.errno != errno.EINTR:
+            elif calls and _ffi.errno != errno.EINTR:
                 if headers[done, IOV_LENGTH] > 1:
                     refused.append(done)
                     self.gso_refused += 1
-                    self._gso_works = self._gso_works and _ffi.errno != errno.EIO
+                    self.gso_works = self.gso_works and _ffi.errno != errno.EIO
                 done += 1  # alone, this destination can't be reached
             if done == messages:
                 break
+            # Also after a first call that failed: compiled code does not tell why.
             pointer = _ffi.cast("void *", self._headers_address + done * 8 * HEADER_WORDS)
-            result = _lib.sendmmsg(fd, pointer, messages - done, socket.MSG_DONTWAIT)
+            taken = _lib.sendmmsg(fd, pointer, messages - done, socket.MSG_DONTWAIT)
             calls += 1
         return sent, calls, refused
 

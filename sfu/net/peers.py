@@ -9,6 +9,7 @@ import numpy as np
 from sfu.compiled.intake import ADDRESS_BYTES
 from sfu.compiled.outgoing import NAME, NAME_LENGTH, PEER_COLUMNS, PORT, TWCC
 from sfu.net.arrays import Int64s, UInt8s, grown
+from sfu.net.places import Place
 from sfu.net.srtp_table import SrtpTable
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class PeerTable:
         self.addresses: UInt8s = np.zeros((capacity, ADDRESS_BYTES), np.uint8)
         self.matrix: Int64s = np.zeros((capacity, PEER_COLUMNS), np.int64)
         """What compiled loops need of each row; the columns have names too."""
+        self.place = Place(self.matrix)
         self.port[:] = -1
         self._point()
         self.srtp = SrtpTable(capacity)
@@ -106,6 +108,7 @@ class PeerTable:
         old = len(self.matrix)
         self.addresses = grown(self.addresses)
         self.matrix = grown(self.matrix)
+        self.place.move(self.matrix)
         self.matrix[old:, PORT] = -1
         self._point()
         self.srtp.grow()

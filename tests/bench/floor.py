@@ -20,6 +20,7 @@ from pylibsrtp import Policy, Session
 
 from sfu.compiled.arrays import Words
 from sfu.compiled.jit import call, compiled
+from sfu.compiled.messages import HEADERS_AT, TAKEN
 from sfu.net import mmsg, srtp
 
 MAX_BYTES = 12 * 1024 * 1024
@@ -73,9 +74,22 @@ class Recorder:
 
     def __init__(self) -> None:
         self._lib: Any = mmsg._lib
+        self._outcome = mmsg.Sender.outcome
         self._batches: list[Batch] = []
         self._bytes = 0
         mmsg._lib = _Tap(self._lib, self._note)
+        mmsg.Sender.outcome = self._listening()  # type: ignore[method-assign, assignment]
+
+    def _listening(self) -> Callable[[mmsg.Sender, int, int], tuple[int, int, int]]:
+        """Notes what the first call for a batch has sent, which compiled loops make; the tap sees further ones."""
+        note, go_on = self._note, self._outcome
+
+        def outcome(sender: mmsg.Sender, fd: int, size: int) -> tuple[int, int, int]:
+            if sender.words[TAKEN] > 0:
+                note(int(sender.words[HEADERS_AT:].ctypes.data), int(sender.words[TAKEN]))
+            return go_on(sender, fd, size)
+
+        return outcome
 
     def _note(self, pointer: Any, count: int) -> None:
         if self._bytes < MAX_BYTES:
@@ -87,6 +101,7 @@ class Recorder:
 
     def stop(self) -> list[Batch]:
         mmsg._lib = self._lib
+        mmsg.Sender.outcome = self._outcome  # type: ignore[method-assign]
         return _repeatable(self._batches)
 
 

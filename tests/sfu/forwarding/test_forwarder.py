@@ -239,7 +239,9 @@ def test_few_copies_of_all_sizes_go_together_in_the_order_of_their_streams(bench
     bench.forward(cameras[0].layers[0], 2, media(payload=small))
     bench.forward(cameras[0].layers[0], 3, media(payload=large))
     bench.forward(cameras[1].layers[0], 2, media(payload=small))
-    bench.forwarder.expand(together=together)
+    if together:
+        bench.forwarder.gather()
+    bench.forwarder.expand()
     assert [lane.arena.count for lane in bench.lanes] == ([0, 3] if together else [2, 1])
     found = [(peer, header.sequence, payload) for peer, header, payload in bench.flush()]
     assert sorted(found) == [(0, 1002, small), (0, 1003, large), (1, 1002, small)]
@@ -256,5 +258,6 @@ def test_many_copies_go_by_size(bench: Bench):
     bench.flush()
     bench.forward(camera.layers[0], 2, media(payload=bytes(1000)))
     bench.forward(sound.layers[0], 2, media(payload=bytes(100)))
-    bench.forwarder.expand(together=True)
+    bench.forwarder.gather()
+    bench.forwarder.expand()
     assert [lane.arena.count for lane in bench.lanes] == [TOGETHER, 1]

@@ -4,9 +4,13 @@ import socket
 from collections.abc import Iterator
 from typing import cast
 
+import numpy as np
 import pytest
 
 from sfu.forwarding.arena import SendArena
+from sfu.forwarding.downtracks import DownTrackTable
+from sfu.forwarding.fan import Fan, fan_of
+from sfu.forwarding.matrix import Lane
 from sfu.net import egress as egress_module
 from sfu.net import mmsg
 from sfu.net.egress import Egress
@@ -14,6 +18,7 @@ from sfu.net.peers import PeerTable
 from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpKeys, SrtpPair, SrtpProfile
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import UdpPort
+from tests.harness.forwarding import media
 
 
 class Peer:
@@ -323,6 +328,20 @@ class TestAFullBuffer:
         assert jammed.resume_at(piece) == served
         assert jammed.resume_at(piece) == -1
 
+    def test_a_lane_begins_with_those_who_got_nothing(self, jammed: Egress, narrow: Narrow) -> None:
+        lane, fan = _lane(jammed._peers, jammed)
+
+        def send(number: int) -> list[int]:
+            lane.add(_rtp(0)[:12], 0, number, media(payload=bytes(1000)), fan, 1)
+            jammed.write(lane)
+            return _ssrcs(narrow.drain())
+
+        served = send(1)
+        assert served == list(range(70, 70 + len(served)))
+        missing = fan.size - len(served)
+        assert (jammed.counters.refused, jammed.counters.dropped) == (missing, missing)
+        assert send(2)[0] == served[-1] + 1
+
 
 class Tap:
     def __init__(self) -> None:
@@ -349,3 +368,58 @@ def test_peers_of_our_own_process_get_theirs_in_the_clear(
     table.release(row)
     egress.send(_arena((row, packets[0])))
     assert len(tap.packets) == 4
+
+
+# --- what lanes are given ---
+
+
+def _lane(table: PeerTable, egress: Egress, stride: int = 1536) -> tuple[Lane, Fan]:
+    """A lane, and a fan-out to all rows of the table that are in use."""
+    downs = DownTrackTable(capacity=1)
+    lane = Lane(SendArena(64, stride), downs, table, egress.send)
+    rows = []
+    for peer in range(len(table)):
+        rows.append(downs.allocate(peer, 70 + peer))
+        downs.set_payload_types(rows[-1], (96, 97))
+    return lane, fan_of(np.array(rows, np.int32))
+
+
+def test_a_lane_writes_and_sends_to_everybody(table: PeerTable, ports: list[UdpPort], egress: Egress) -> None:
+    four, six, refused, tcp = (Peer(table, ports[port]) for port in (0, 1, 0, 0))
+    table.addresses[refused.row, 2:4] = 0
+    connection, tap, nobody = Connection(takes=9), Tap(), table.allocate()
+    table.use_tcp(tcp.row, cast(TcpPeer, connection))
+    table.taps[nobody] = tap
+    lane, fan = _lane(table, egress)
+    for turn in range(1, 4):
+        sent = [_rtp(10 * turn + number, 100)[12:] for number in range(turn)]
+        for number, payload in enumerate(sent):
+            lane.add(_rtp(0)[:12], 0, 10 * turn + number, media(payload=payload), fan, 1)
+        sent_again = [_rtp(99, 50)] if turn == 2 else []
+        for packet in sent_again:
+            lane.arena.append(four.row, packet)
+        egress.write(lane)
+        assert not lane.busy
+        assert [packet[12:] for packet in four.received()] == [*(one[12:] for one in sent_again), *sent]
+        assert [packet[12:] for packet in six.received()] == sent
+        assert [packet[12:] for packet in tap.packets] == sent
+        frames = [tcp._pair.unprotect(frame) for frame in connection.frames]
+        assert [frame[12:] for frame in frames if frame] == sent
+        connection.frames.clear()
+        tap.packets.clear()
+    egress.write(lane)
+    # Three to each of four, and one sent again; six were for the one whom the kernel refuses.
+    assert (egress.counters.packets, egress.counters.dropped) == (6 * 3 + 1, 6)
+
+
+def test_a_lane_with_more_copies_than_there_is_room_for(
+    table: PeerTable, ports: list[UdpPort], egress: Egress
+) -> None:
+    peers = [Peer(table, ports[0]) for _ in range(3)]
+    lane, fan = _lane(table, egress)
+    payloads = [_rtp(number, 60)[12:] for number in range(40)]
+    for number, payload in enumerate(payloads):
+        lane.add(_rtp(0)[:12], 0, number, media(payload=payload), fan, 1)
+    egress.write(lane)
+    for peer in peers:
+        assert [packet[12:] for packet in peer.received()] == payloads
