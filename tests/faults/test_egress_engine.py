@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from sfu.compiled.messages import SENDMMSG
 from sfu.net import mmsg
 from tests.faults.engine_peer import EnginePeer, Hall, hall
 from tests.harness.eventually import eventually
@@ -101,7 +102,16 @@ async def test_98_partial_results_of_the_kernel(monkeypatch: pytest.MonkeyPatch)
             listener.heard()
         counters = here.engine.egress.counters
         before = counters.packets
-        monkeypatch.setattr(mmsg, "_lib", Kernel())
+        kernel = Kernel()
+
+        @mmsg._ffi.callback("int(int, void *, unsigned int, int)")
+        def from_compiled_loops(fd: int, messages: Any, count: int, flags: int) -> int:
+            return kernel.sendmmsg(fd, messages, count, flags)
+
+        sender = here.engine.egress._sender
+        assert sender is not None
+        sender.words[SENDMMSG] = int(mmsg._ffi.cast("intptr_t", from_compiled_loops))
+        monkeypatch.setattr(mmsg, "_lib", kernel)
         speaker.speak(PACKET)
         await asyncio.sleep(0.05)
         assert (counters.packets - before, counters.dropped) == (3, 3)
