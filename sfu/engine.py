@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from sfu import control, gc_policy
 from sfu.announce import announced_addresses
+from sfu.compiled.outgoing import LANES
 from sfu.config import MediaConfig
 from sfu.control import Command, Event, RouterId, TrackId, TransportId
 from sfu.errors import MediaStartError
@@ -65,11 +66,14 @@ class Engine:
         streams = StreamTable(config.history_bytes)
         lanes = self._lanes = [
             self._lane(SendArena(_ROWS, stride), self._drain, words=words)
-            for stride, words in zip(_ROW_BYTES, streams.forwarding.lanes, strict=True)
+            for stride, words in zip(_ROW_BYTES, streams.forwarding.lanes[:LANES], strict=True)
         ]
         pieces = [SendArena(PIECE, stride, piecewise=True) for stride in _ROW_BYTES]
         lanes[0].arena.urgent = pieces[0].urgent = True
-        waiting = [self._lane(arena, self.egress.send) for arena in pieces]
+        waiting = [
+            self._lane(arena, self.egress.send, words=words)
+            for arena, words in zip(pieces, streams.forwarding.lanes[LANES:], strict=True)
+        ]
         asides = [self._lane(arena, self.egress.send, ASIDE) for arena in pieces]
         self.backlog = Backlog(waiting, asides, self.egress.send, self.egress.resume_at, self._on_backlog)
         self._going_on = False

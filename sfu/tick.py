@@ -151,6 +151,7 @@ class Tick:
         else:
             self._send()
         self._packets = counters.packets
+        self._backlog.look()
 
     def _send(self) -> None:
         refused = self._egress.counters.refused

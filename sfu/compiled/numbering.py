@@ -4,8 +4,8 @@ A rendition is a row. The first words are its numbering: highest source number s
 newer, pictures left out so far, and where in memory its changes of offset are kept for packets that come late, and
 how many there have been. Then what it is and counts: the highest temporal layer that passes, packets and octets so
 far, numbers of the newest packet, the lane it needs, where in memory its history is (0: none) and how many packets
-that has; and its fan-outs, a few words each: profile, where in memory the down tracks' rows are, how many, and what
-its packets must not change places with.
+that has, and whether its copies wait (LANES, else 0). Last its fan-outs, a few words each: profile, where in memory the
+down tracks' rows are, how many, and what its packets must not change places with.
 """
 
 from numba import carray, int64
@@ -16,8 +16,7 @@ from sfu.compiled.memory import pointer
 
 HIGHEST, OFFSET, PICTURE_OFFSET, RANGES_AT, RANGE_COUNT = range(5)
 TEMPORAL, PACKETS, OCTETS, TIMESTAMP, PICTURE, TL0, KEY_INDEX, LANE, HISTORY_AT, HISTORY_SIZE = range(5, 15)
-FANS = 15
-FAN = 16
+WAITS, FANS, FAN = range(15, 18)
 PROFILE, DOWNS, COUNT, STREAM = range(4)
 FAN_WORDS = 4
 MOST_FANS = 2

@@ -24,7 +24,7 @@ TEMPLATES, PACKETS, STRIDE, LARGEST, MOST, PAD, ADDED, COPIES, LANE_WORDS = rang
 """A lane: where in memory its templates and records are, bytes between templates, size of the largest, how many there
 may be, whether to make packets of a frame equally long; how many there are, and how many copies those have."""
 LANES = 2
-"""Of copies that don't wait."""
+"""By size, of copies that don't wait; behind them as many of those that do."""
 
 ROW_LENGTH, ROW_PEER, ROW_STATE, ROW_COLUMNS = range(4)
 """A copy: its size, to whom, and one of these:"""

@@ -32,12 +32,11 @@ from sfu.compiled.intake import (
 )
 from sfu.compiled.jit import part
 from sfu.compiled.memory import address, copy, pointer
-from sfu.compiled.numbering import COUNT, DOWNS, FAN, FAN_WORDS, FANS, LANE, MAX_GAP, OFFSET, PROFILE
+from sfu.compiled.numbering import COUNT, DOWNS, FAN, FAN_WORDS, FANS, LANE, MAX_GAP, OFFSET, PROFILE, WAITS
 from sfu.compiled.outgoing import (
     ADDED,
     COPIES,
     LANE_WORDS,
-    LANES,
     LARGEST,
     MOST,
     PACKETS,
@@ -104,19 +103,23 @@ def _plan(rendition: Words, fan: int, layout: int, plans: Words2) -> int:
 
 
 @part
+def _lane(rendition: Words, lanes: Words2) -> Words:
+    return lanes[rendition[LANE] + rendition[WAITS]]
+
+
+@part
 def _passes(rendition: Words, record: Words, tables: _Tables) -> bool:
     """Whether nothing is missing for a packet to go on in a rendition, or to be left out of it."""
     if not _follows(rendition, record):
         return False
     if tables.found[vp8.TEMPORAL] > rendition[numbering.TEMPORAL]:
         return True
-    payload = record[END] - record[START]
+    payload, lane = record[END] - record[START], _lane(rendition, tables.lanes)
+    if lane[ADDED] + _ROOM > lane[MOST]:
+        return False
     for fan in range(rendition[FANS]):
         plan = _plan(rendition, fan, record[LAYOUT], tables.plans)
-        if (
-            plan == MISSING
-            or tables.headers[plan, PLAN_SIZE] + payload > tables.lanes[rendition[LANE], LARGEST]
-        ):
+        if plan == MISSING or tables.headers[plan, PLAN_SIZE] + payload > lane[LARGEST]:
             return False
     return True
 
@@ -262,9 +265,6 @@ def _may(record: Words, layer: Words, stream: Words, tables: _Tables) -> bool:
     """Whether a packet is plain, and all that it needs is there."""
     if not _read(tables.memory, record, layer[MEDIUM], stream, tables.found):
         return False
-    for lane in range(LANES):
-        if tables.lanes[lane, ADDED] + _ROOM > tables.lanes[lane, MOST]:
-            return False
     for number in range(layer[RENDITIONS]):
         if not _passes(tables.renditions[layer[FIRST_RENDITION + number]], record, tables):
             return False
@@ -318,7 +318,7 @@ def _go_on(record: Words, layer: Words, stream: Words, tables: _Tables, sent: in
             history.store(rendition[numbering.HISTORY_AT], rendition[numbering.HISTORY_SIZE], numbers)
         for fan in range(rendition[FANS]):
             plan = tables.headers[_plan(rendition, fan, record[LAYOUT], tables.plans)]
-            lane = tables.lanes[rendition[LANE]]
+            lane = _lane(rendition, tables.lanes)
             _template(lane, where, record, rendition, fan, plan, found, numbers, sent)
     return True
 

@@ -9,16 +9,13 @@ track is read when it is written, so :class:`DownTrackTable` has copies for a ro
 forgotten when their receiver leaves. Sessions, addresses and transport-wide numbers are looked up with each piece.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
-
-import numpy as np
+from collections.abc import Callable, Sequence
 
 from sfu.forwarding.arena import SendArena
-from sfu.forwarding.fan import Fan, fan_of
+from sfu.forwarding.fan import Fan
 from sfu.forwarding.matrix import TEMPLATES, Lane
 from sfu.forwarding.pace import MOST
-from sfu.forwarding.packet import MediaPacket, packet_of
+from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.rendition import Rendition
 
 WIDE = 64
@@ -27,24 +24,13 @@ PIECE = MOST
 """Copies sent at once at most, however little they take."""
 MOST_COPIES = 32_768
 """Copies that may wait: a tenth of a second. Further packets wait in the socket, where overload shows."""
-MOST_PACKETS = 1_024
-"""Packets whose copies may wait; one more batch of 256 comes on top."""
+MOST_PACKETS = TEMPLATES // 2
+"""Packets of a size whose copies may wait for those before them; one more batch comes on top."""
 
 ASIDE = 64
 """Packets for one down track that are sent before the others at once."""
 FEW_ROWS = 8
 """Down tracks that may change between two pieces, before all that waits is sent instead of only what is for them."""
-
-
-class Waiting(NamedTuple):
-    """What :meth:`Lane.add` takes."""
-
-    header: bytes
-    twcc_at: int
-    number: int
-    packet: MediaPacket
-    fan: Fan
-    stream: int
 
 
 class Backlog:
@@ -69,109 +55,88 @@ class Backlog:
         self._send = send
         self._first_peer = first_peer
         self._wake = wake
-        self._waiting: list[list[Waiting]] = [[] for _ in lanes]
-        self._renditions: set[Rendition] = set()
         self._hurried = 0
         """Rows of the down track table that something was sent for since the last piece."""
-        self.copies = 0
+
+    @property
+    def copies(self) -> int:
         """Copies that wait."""
+        copies = 0
+        for lane in self._lanes:
+            copies += lane.copies + lane.left
+        return copies
 
     @property
     def full(self) -> bool:
         """Whether to let packets wait in the socket."""
-        copies = self.copies
-        return copies > 0 and (copies >= MOST_COPIES or sum(map(len, self._waiting)) >= MOST_PACKETS)
+        copies = packets = 0
+        for lane in self._lanes:
+            copies += lane.copies + lane.left
+            packets = max(packets, lane.packets)
+        return copies >= MOST_COPIES or packets >= MOST_PACKETS
+
+    @property
+    def gathers(self) -> bool:
+        """Whether there are packets whose copies are yet to be put in order: their fan-outs are needed."""
+        return any(lane.packets for lane in self._lanes)
 
     def takes(self, rendition: Rendition) -> bool:
         """Whether copies of a rendition's next packet have to wait."""
-        return len(rendition.members) > WIDE or rendition in self._renditions
+        rendition.waits = len(rendition.members) > WIDE or (rendition.waits and self.copies > 0)
+        return rendition.waits
 
-    def add(self, rendition: Rendition, added: Waiting) -> None:
+    def add(
+        self,
+        rendition: Rendition,
+        header: bytes,
+        twcc_at: int,
+        number: int,
+        packet: MediaPacket,
+        fan: Fan,
+        stream: int,
+    ) -> None:
         """Take a packet of a rendition, as :meth:`Lane.add` does, for the lane that the rendition has now."""
         if not self.copies:
             self._wake()
-        packet, fan = added.packet, added.fan
-        self.copies += fan.size
-        self._renditions.add(rendition)
-        if type(packet.payload) is not bytes:  # a view of what is gone when copies are written
-            packet = packet_of((bytes(packet.payload), *packet[1:]))
-            added = added._replace(packet=packet)
-        self._waiting[rendition.lane].append(added)
+        lane = self._lanes[rendition.lane]
+        while lane.packets == TEMPLATES:
+            self.step()
+        lane.add(header, twcc_at, number, packet, fan, stream)
+
+    def look(self) -> None:
+        """See whether compiled loops have added anything."""
+        if self.gathers:
+            self._wake()
 
     def step(self, most: int | None = None) -> int:
         """Write and send one piece of ``most`` copies, PIECE by default and at most; returns how many it had."""
         self._hurried = 0
-        for lane, waiting in zip(self._lanes, self._waiting, strict=True):
-            if not lane.left:
-                if not waiting:
-                    continue
-                self._fill(lane, waiting)
-            count = lane.write(min(most or PIECE, PIECE))
-            self.copies -= count
-            if not self.copies:
-                self._renditions.clear()
-            self._send(lane.arena)
-            return count
+        for lane in self._lanes:
+            if not lane.left and lane.packets:
+                lane.begin(self._first_peer(lane.arena))
+            if lane.left:
+                count = lane.write(min(most or PIECE, PIECE))
+                self._send(lane.arena)
+                return count
         return 0
 
     def settle(self, row: int) -> None:
         """Write and send the copies for a row of the down track table, if there are any."""
-        if not self.copies or not self._holds(row):
+        if not self.copies or not any(lane.holds(row) for lane in self._lanes):
             return
         self._hurried += 1
         if self._hurried > FEW_ROWS:
             while self.copies:
                 self.step()
             return
-        only = fan_of(np.array([row], np.int32))
-        for lane, aside, waiting in zip(self._lanes, self._asides, self._waiting, strict=True):
+        for lane, aside in zip(self._lanes, self._asides, strict=True):
             lane.write_to(row)
-            for header, twcc_at, number, packet, fan, stream in waiting:
-                if row in fan.rows:
-                    aside.add(header, twcc_at, number, packet, only, stream)
-            aside.expand()
+            aside.borrow(lane.records_for(row), row)
             self._send(lane.arena)
-        self._drop(row)
+            lane.forget(row)
 
     def forget(self, row: int) -> None:
         """Leave out the copies for a row of the down track table: who had it wants nothing more."""
-        if self.copies and self._holds(row):
-            self._drop(row)
-
-    def _drop(self, row: int) -> None:
-        for lane in self._lanes:
-            lane.forget(row)
-        for waiting in self._waiting:
-            waiting[:] = _without(waiting, row)
-        self.copies = sum(lane.left for lane in self._lanes)
-        self.copies += sum(one.fan.size for waiting in self._waiting for one in waiting)
-        if not self.copies:
-            self._renditions.clear()
-
-    def _holds(self, row: int) -> bool:
-        if any(lane.holds(row) for lane in self._lanes):
-            return True
-        fans = {one.fan.address: one.fan for waiting in self._waiting for one in waiting}
-        return any(bool((fan.rows == row).any()) for fan in fans.values())
-
-    def _fill(self, lane: Lane, waiting: list[Waiting]) -> None:
-        """Give a lane what waits. Who receives a stream may change from one packet to the next; its order stays."""
-        for added in waiting[:TEMPLATES]:
-            lane.add(*added)
-        lane.seal(self._first_peer(lane.arena))
-        del waiting[:TEMPLATES]
-
-
-def _without(waiting: Iterable[Waiting], row: int) -> list[Waiting]:
-    """Packets without the copies for a row, and without those packets that are for nobody else."""
-    kept: dict[int, Fan] = {}
-    """By where the fan-out is that they were for, which packets of a stream share."""
-    found = []
-    for added in waiting:
-        fan = added.fan
-        left = kept.get(fan.address)
-        if left is None:
-            left = kept[fan.address] = fan_of(fan.rows[fan.rows != row])
-        if left.size:
-            found.append(added._replace(fan=left))
-    return found
+        if self.copies:
+            for lane in self._lanes:
+                lane.forget(row)

@@ -1,6 +1,9 @@
 """A fan-out: the rows of the down track table that one packet is copied for."""
 
+from ctypes import c_int32
 from typing import NamedTuple
+
+import numpy as np
 
 from sfu.net.arrays import Int32s
 
@@ -18,3 +21,8 @@ class Fan(NamedTuple):
 def fan_of(rows: Int32s) -> Fan:
     """A fan-out of contiguous rows."""
     return Fan(rows, rows.ctypes.data, len(rows))
+
+
+def rows_at(address: int, size: int) -> Int32s:
+    """The rows of a fan-out that somebody keeps alive."""
+    return np.frombuffer(memoryview((c_int32 * size).from_address(address)), np.int32)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-from sfu.forwarding.backlog import Backlog, Waiting
+from sfu.forwarding.backlog import Backlog
 from sfu.forwarding.downtrack import DownTrack, Span
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.fan import Fan, fan_of
@@ -69,7 +69,7 @@ class Forwarder:
                     lane = larger
                 stream = id(rendition) ^ id(profile)
                 if waits:
-                    backlog.add(rendition, Waiting(header, twcc_at, number, numbered, fan, stream))
+                    backlog.add(rendition, header, twcc_at, number, numbered, fan, stream)
                 else:
                     lane.add(header, twcc_at, number, numbered, fan, stream)
         self._publish(layer, packet.layout)
@@ -90,13 +90,11 @@ class Forwarder:
 
     def expanded(self) -> None:
         """All copies that don't wait have been written."""
-        self._tables.retired.clear()
+        if not self._backlog.gathers:
+            self._tables.retired.clear()
 
     def _publish(self, layer: Layer, layout: Layout) -> None:
-        """Let compiled loops take further packets of a layer, if nobody waits and no copies have to."""
-        if any(self._backlog.takes(rendition) for rendition in layer.renditions):
-            layer.unready()
-            return
+        """Let compiled loops take further packets of a layer, if nobody waits."""
         if not layer.ready:
             layer.publish()
         if layer.ready:

@@ -20,13 +20,18 @@ from sfu.compiled.outgoing import (
     COPY_COLUMNS,
     COPY_DOWN,
     COPY_PEER,
+    COUNT,
+    DOWNS,
     LANE_WORDS,
     PACKET_COLUMNS,
+    PACKETS,
+    STRIDE,
 )
+from sfu.compiled.outgoing import TEMPLATES as TEMPLATES_AT
 from sfu.compiled.packing import MOST_PACKETS, scratch_size
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.downtracks import DownTrackTable
-from sfu.forwarding.fan import Fan
+from sfu.forwarding.fan import Fan, fan_of, rows_at
 from sfu.forwarding.packet import MediaPacket
 from sfu.net.arrays import Int32s, Int64s, UInt8s, grown
 from sfu.net.peers import PeerTable
@@ -40,6 +45,18 @@ TOGETHER = 64
 _PAIRS = 1024
 """Copies that there is room for at first; not fewer than templates."""
 _RECORD = struct.Struct(f"={PACKET_COLUMNS}q")
+
+
+class _Store:
+    """Memory for templates, and their records."""
+
+    __slots__ = ("address", "memory", "record_bytes", "records")
+
+    def __init__(self, templates: int, stride: int) -> None:
+        memory: UInt8s = np.zeros(templates * stride, np.uint8)
+        self.memory, self.address = memory.data, memory.ctypes.data
+        self.records: Int64s = np.zeros((templates, PACKET_COLUMNS), np.int64)
+        self.record_bytes = self.records.data.cast("B")
 
 
 class Lane:
@@ -68,13 +85,12 @@ class Lane:
         self._drain = drain
         self._stride = stride
         self._most = templates
-        memory: UInt8s = np.zeros(templates * stride, np.uint8)
-        self._memory, self._address = memory.data, memory.ctypes.data
-        self._records: Int64s = np.zeros((templates, PACKET_COLUMNS), np.int64)
-        self._record_bytes = self._records.data.cast("B")
+        self._store = self._spare = _Store(templates, stride)
+        """Of packets that are added, and of those whose copies are yet to be written."""
         words = np.zeros(LANE_WORDS, np.int64) if words is None else words
-        words[:ADDED] = memory.ctypes.data, self._records.ctypes.data, stride, self.largest, templates, pad
+        words[STRIDE:ADDED] = stride, self.largest, templates, pad
         self._word: Any = words.data
+        self._point()
         self._fans: list[Fan] = []
         """Of packets added, to keep them alive."""
         self._pairs: Int32s = np.zeros((_PAIRS, COPY_COLUMNS), np.int32)
@@ -82,11 +98,12 @@ class Lane:
         self._next = self._end = 0
         """Those of them that are yet to be written."""
         self._scratch: Int32s = np.zeros(scratch_size(templates, _PAIRS), np.int32)
+        self._records_place = Place(self._store.records)
         self._pairs_place, self._scratch_place = Place(self._pairs), Place(self._scratch)
         self.places = Places(
             {
                 **peers.srtp.places,
-                places.PACKETS: self._records,
+                places.PACKETS: self._records_place,
                 places.COPIES: self._pairs_place,
                 places.SCRATCH: self._scratch_place,
                 places.DOWNS: downtracks.place,
@@ -117,15 +134,16 @@ class Lane:
         word[COPIES] += count
         (payload, timestamp, marker, slot, _, _, _, _, _, _,
          picture, picture_at, tl0, tl0_at, key_index, key_index_at) = packet  # fmt: skip
+        store = self._store
         at, size = index * self._stride, len(header)
         payload_at = at + size
         length = size + len(payload)
-        self._memory[at:payload_at] = header
-        self._memory[payload_at : at + length] = payload
+        store.memory[at:payload_at] = header
+        store.memory[payload_at : at + length] = payload
         _RECORD.pack_into(
-            self._record_bytes,
+            store.record_bytes,
             index * _RECORD.size,
-            self._address + at,
+            store.address + at,
             length,
             length,
             size,
@@ -148,7 +166,7 @@ class Lane:
     def give(self, larger: "Lane") -> None:
         """Leave what it has been given to a lane of larger packets, if both have few copies to write."""
         word = self._word
-        if word[ADDED] and larger.adopt(self._fans, word[ADDED], word[COPIES], self._record_bytes):
+        if word[ADDED] and larger.adopt(self._fans, word[ADDED], word[COPIES], self._store.record_bytes):
             self._forget_added()
 
     def adopt(self, fans: list[Fan], count: int, copies: int, records: memoryview) -> bool:
@@ -161,8 +179,9 @@ class Lane:
         if not ours or word[COPIES] + copies > TOGETHER or count + ours > self._most:
             return False
         front, size = count * _RECORD.size, ours * _RECORD.size
-        self._record_bytes[front : front + size] = self._record_bytes[:size]
-        self._record_bytes[:front] = records[:front]
+        ours_bytes = self._store.record_bytes
+        ours_bytes[front : front + size] = ours_bytes[:size]
+        ours_bytes[:front] = records[:front]
         self._fans += fans
         word[ADDED] = count + ours
         word[COPIES] += copies
@@ -209,16 +228,18 @@ class Lane:
         return bool(self._word[ADDED] or self.arena.count)
 
     @property
+    def packets(self) -> int:
+        """How many packets have been added."""
+        packets: int = self._word[ADDED]
+        return packets
+
+    @property
     def left(self) -> int:
         """Copies sealed that are yet to be written."""
         return self._end - self._next
 
-    def seal(self, first_peer: int = -1) -> None:
-        """Put the copies of all packets added in order, for :meth:`write`.
-
-        ``first_peer``: the row of the peer table to begin with, -1 for the first there is. The fan-outs are not needed
-        any more.
-        """
+    def seal(self) -> None:
+        """Put the copies of all packets added in order, for :meth:`write`. The fan-outs are not needed any more."""
         added = self.copies
         while len(self._pairs) < added:
             self._pairs = grown(self._pairs)
@@ -228,10 +249,25 @@ class Lane:
         seal(self.places.words)
         self._next, self._end = 0, added
         self._forget_added()
+
+    def begin(self, first_peer: int = -1) -> None:
+        """Seal, and have room for further packets before the copies have been written.
+
+        ``first_peer``: the row of the peer table to begin with, -1 for the first there is.
+        """
+        if self._spare is self._store:
+            self._spare = _Store(self._most, self._stride)
+        self._records_place.move(self._store.records)
+        self.seal()
+        self._store, self._spare = self._spare, self._store
+        self._point()
         if first_peer >= 0:
-            pairs = self._pairs[:added]
+            pairs = self._pairs[: self._end]
             at = int(np.searchsorted(pairs[:, COPY_PEER], first_peer))
             pairs[:] = np.roll(pairs, -at, axis=0)
+
+    def _point(self) -> None:
+        self._word[TEMPLATES_AT], self._word[PACKETS] = self._store.address, self._store.records.ctypes.data
 
     def write(self, most: int) -> int:
         """Write the next copies of what was sealed, in pieces of about equal size; returns how many.
@@ -250,7 +286,8 @@ class Lane:
 
     def holds(self, row: int) -> bool:
         """Whether a copy for a row of the down track table is yet to be written."""
-        return bool((self._pairs[self._next : self._end, COPY_DOWN] == row).any())
+        sealed = self._pairs[self._next : self._end, COPY_DOWN] == row
+        return bool(sealed.any()) or bool(self._added_for(row))
 
     def forget(self, row: int) -> None:
         """Leave out the copies for a row of the down track table that are yet to be written."""
@@ -258,6 +295,38 @@ class Lane:
         kept = pairs[pairs[:, COPY_DOWN] != row]
         self._end = self._next + len(kept)
         self._pairs[self._next : self._end] = kept
+        for packets, rows in self._added_for(row):
+            fan = fan_of(rows[rows != row])
+            self._fans.append(fan)
+            self._store.records[packets[:, None], [DOWNS, COUNT]] = fan.address, fan.size
+            self._word[COPIES] -= len(packets)
+        if not self.copies:
+            self._forget_added()
+
+    def _added_for(self, row: int) -> list[tuple[Int64s, Int32s]]:
+        """Which of the packets added are for a row of the down track table; those of a fan-out together, with that."""
+        records = self._store.records[: self._word[ADDED]]
+        found = []
+        for address, count in set(map(tuple, records[:, [DOWNS, COUNT]].tolist())):
+            rows = rows_at(address, count)
+            if (rows == row).any():
+                found.append((np.flatnonzero(records[:, DOWNS] == address), rows))
+        return found
+
+    def records_for(self, row: int) -> Int64s:
+        """Records of the packets added that are for a row of the down track table, in their order."""
+        packets = [packets for packets, _ in self._added_for(row)]
+        return self._store.records[np.sort(np.concatenate(packets)) if packets else []]
+
+    def borrow(self, records: Int64s, row: int) -> None:
+        """Write copies for one row of the down track table of packets that another lane has been given."""
+        only = fan_of(np.array([row], np.int32))
+        for start in range(0, len(records), self._most):
+            part = records[start : start + self._most]
+            self._store.records[: len(part)] = part
+            self._store.records[: len(part), [DOWNS, COUNT]] = only.address, only.size
+            self._word[ADDED] = self._word[COPIES] = len(part)
+            self.expand()
 
     def write_to(self, row: int) -> None:
         """Write those copies for a row of the down track table before the others."""

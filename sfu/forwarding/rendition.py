@@ -25,7 +25,9 @@ from sfu.compiled.numbering import (
     TEMPORAL,
     TIMESTAMP,
     TL0,
+    WAITS,
 )
+from sfu.compiled.outgoing import LANES
 from sfu.forwarding.fan import Fan, fan_of
 from sfu.forwarding.history import History
 from sfu.forwarding.numbering import Numbering
@@ -117,6 +119,15 @@ class Rendition:
     @lane.setter
     def lane(self, lane: int) -> None:
         self._rows.word[self._row, LANE] = lane
+
+    @property
+    def waits(self) -> bool:
+        """Copies of its packets go to the backlog's lanes."""
+        return bool(self._rows.word[self._row, WAITS])
+
+    @waits.setter
+    def waits(self, waits: bool) -> None:
+        self._rows.word[self._row, WAITS] = LANES if waits else 0
 
     def _word(self, column: int) -> int:
         word: int = self._rows.word[self._row, column]

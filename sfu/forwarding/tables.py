@@ -94,7 +94,7 @@ class ForwardTables:
         self.renditions = RenditionRows()
         self.plans = Plans()
         self.store = Store() if store is None else store
-        self.lanes: Int64s = np.zeros((LANES, LANE_WORDS), np.int64)
-        """Of copies that don't wait, by size; each lane fills its row."""
+        self.lanes: Int64s = np.zeros((2 * LANES, LANE_WORDS), np.int64)
+        """By size, first of copies that don't wait; each lane fills its row."""
         self.retired: list[Fan] = []
         """Fan-outs that packets in lanes may still be for; kept alive until the lanes have been emptied."""

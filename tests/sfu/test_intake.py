@@ -467,17 +467,33 @@ def test_feedback_of_a_known_reporter_alone_is_left_out():
 # --- a room, encrypted ---
 
 ROUGH = Conditions(latency_s=0.02, loss=0.03, reorder=0.03, duplicate=0.02, corrupt=0.01)
+WAITING = 15
 NAMES = ("alice", "bob", "carol")
 KINDS = ("camera", "voice")
 
 
-def _run(up: Conditions, *, relayed: bool, levels: tuple[int, ...] = (0, 0)) -> tuple[list[str], int]:
+class Busy(Lab):
+    """Some copies of large fan-outs always wait for the next turn."""
+
+    def _turn(self) -> None:
+        tick = self.engine.tick
+        tick.begin(self.now, self.unix_now)
+        while self._port._waiting:
+            tick.drain(self._port)  # type: ignore[arg-type]
+            tick.finish()
+        while self.engine.backlog.copies > WAITING:
+            tick.go_on()
+
+
+def _run(
+    up: Conditions, *, relayed: bool, levels: tuple[int, ...] = (0, 0), busy: bool = False
+) -> tuple[list[str], int]:
     """What became of a room, and how many packets were forwarded one by one.
 
     Where nothing may be ``relayed``, that is all of them. ``levels`` are those of overload, one for each part of the
     time.
     """
-    lab = Lab(seed=11)
+    lab = Busy(seed=11) if busy else Lab(seed=11)
     forwarder, singly = lab.engine.forwarder, 0
     forward = forwarder.forward
 
@@ -544,3 +560,16 @@ async def test_video_is_left_out_in_the_same_way(up: Conditions) -> None:
     assert at_once == singly
     assert few < all_
     assert any(int(one) > 100 for one in at_once[2:3])
+
+
+@pytest.mark.parametrize("piece", [4, 16])
+@pytest.mark.parametrize("up", [PERFECT, ROUGH], ids=["perfect", "rough"])
+async def test_copies_that_wait_fare_the_same(
+    up: Conditions, piece: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sfu.forwarding.backlog.WIDE", 1)
+    monkeypatch.setattr("sfu.forwarding.backlog.PIECE", piece)
+    at_once, few = _run(up, relayed=True, busy=True)
+    singly, all_ = _run(up, relayed=False, busy=True)
+    assert at_once == singly
+    assert few < all_ / (4 if up is PERFECT else 1.2)

@@ -246,6 +246,7 @@ def test_nothing_waits_when_all_have_left(world: World):
     for down in downs:
         down.release()
     assert world.backlog.copies == 0
+    assert not world.backlog.gathers
     said = world.send(small)
     world.turn()
     assert world.to(20) == [said]
