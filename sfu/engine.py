@@ -34,6 +34,7 @@ from sfu.overload import STEPS
 from sfu.peer.context import PeerContext
 from sfu.peer.feedback import Feedback
 from sfu.peer.transport import Transport
+from sfu.readers import Readers
 from sfu.rounds import Rounds
 from sfu.router import Router
 from sfu.streams.acknowledgements import Acknowledgements
@@ -107,6 +108,7 @@ class Engine:
         )
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
+        self._readers = Readers(self._read, lambda: self.backlog.copies > 0, config.coalesce_s)
         self._rounds = Rounds(self._keep_house, URGENT_S)
         self._housekeeping = Housekeeping(
             self.tick, self._outbox, acknowledgements, emit, self._rounds.hasten
@@ -151,9 +153,7 @@ class Engine:
         tcp = tcp_port if config.tcp_port else None
         self._candidates = tuple(candidates(addresses, config.announced_udp_port or udp_port, tcp))
         self._tcp_candidates = tuple(candidates(addresses, None, tcp))
-        loop = asyncio.get_running_loop()
-        for port in self.ports:
-            loop.add_reader(port.fileno, self._on_readable, port)
+        self._readers.start(self.ports)
         self._rounds.begin()
 
     async def close(self) -> None:
@@ -161,9 +161,8 @@ class Engine:
         self._rounds.stop()
         for router_id in list(self.routers):
             self.execute(control.CloseRouter(router_id))
-        loop = asyncio.get_running_loop()
+        self._readers.stop()
         for port in self.ports:
-            loop.remove_reader(port.fileno)
             port.close()
         await self._tcp.close()
 
@@ -191,10 +190,11 @@ class Engine:
 
     # --- packets and time ---
 
-    def _on_readable(self, port: UdpPort) -> None:
+    def _read(self, port: UdpPort) -> int:
+        """Take what a port has, for a while, and let it go on; returns how many datagrams there were."""
         now = time.monotonic()
         until = now + _TURN_S
-        tick = self.tick
+        tick, before = self.tick, self.tick.datagrams
         while now < until and not self.backlog.full:
             tick.begin(now, time.time())
             more = tick.drain(port)
@@ -204,6 +204,7 @@ class Engine:
             now = time.monotonic()
         if now >= self._rounds.due_at:
             self._rounds.begin()
+        return tick.datagrams - before
 
     def _on_backlog(self) -> None:
         """Copies wait; sockets and everybody else get their turn before each piece of them."""

@@ -61,8 +61,10 @@ class Tick:
         """When copies last went that didn't wait."""
         self.pace = Pace()
         self._appetite = Appetite(context.config.batch_size)
+        self.datagrams = 0
+        """Datagrams from the UDP ports since the start."""
         self._taken = 0
-        """Datagrams since copies were last sent, …"""
+        """Those since copies were last sent, …"""
         self._packets = 0
         """… and how many had been sent then."""
         self.started_layers: list[Layer] = []
@@ -90,6 +92,7 @@ class Tick:
         count = intake.take(port, asked, self._now, self._unix_now, self.overload.level)
         if not count:
             return False
+        self.datagrams += count
         self._taken += count
         full = count == asked
         if self._shed:

@@ -106,6 +106,7 @@ MAY_BE_ZERO = (
         "port",
         "rtc.udp_port",
         "rtc.announced_udp_port",
+        "rtc.coalesce_s",
         "rtc.tcp_port",
         "room.empty_timeout",
         "room.departure_timeout",

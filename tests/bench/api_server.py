@@ -122,17 +122,17 @@ def _timed_engine() -> list[float]:
     """Let every engine made from now on add up its time: when datagrams come, by its timer, and between."""
     spent_s = [0.0]
 
-    def timed(work: Callable[..., None]) -> Callable[..., None]:
-        def measured(*arguments: Any) -> None:
+    def timed(work: Callable[..., Any]) -> Callable[..., Any]:
+        def measured(*arguments: Any) -> Any:
             started_at, before_s = time.perf_counter(), spent_s[0]
             try:
-                work(*arguments)
+                return work(*arguments)
             finally:  # one may call another
                 spent_s[0] = before_s + time.perf_counter() - started_at
 
         return measured
 
-    for name in ("_on_readable", "_go_on", "_keep_house"):
+    for name in ("_read", "_go_on", "_keep_house"):
         setattr(Engine, name, timed(getattr(Engine, name)))
     return spent_s
 

@@ -6,7 +6,7 @@ from tests.bench.sampler import Frame, Sampler
 from tests.bench.stages import STAGES, shares, stage_of
 
 ROOT = (
-    Frame("sfu/engine.py", "_on_readable", 150),
+    Frame("sfu/engine.py", "_read", 150),
     Frame("/lib/asyncio/runners.py", "run", 118),
     Frame("tests/bench/engine_process.py", "serve", 170),
 )

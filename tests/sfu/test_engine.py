@@ -277,8 +277,8 @@ async def test_nothing_is_drained_while_too_many_copies_wait(monkeypatch: pytest
     monkeypatch.setattr(engine.tick, "drain", drained.append)
     with monkeypatch.context() as patched:
         patched.setattr("sfu.forwarding.backlog.MOST_COPIES", 0)
-        engine._on_readable(engine.ports[0])
+        engine._read(engine.ports[0])
     assert not drained
-    engine._on_readable(engine.ports[0])
+    engine._read(engine.ports[0])
     assert drained
     await engine.close()
