@@ -1,4 +1,4 @@
-"""Which addresses clients are told to send media to."""
+"""Which addresses the media ports are opened on, and which clients are told to send media to."""
 
 import ipaddress
 
@@ -6,6 +6,13 @@ from sfu.config import DEFAULT_STUN_SERVERS, MediaConfig
 from sfu.errors import MediaStartError
 from sfu.net.addresses import AddressFilter, external_address, local_addresses
 from sfu.net.errors import AddressError
+from sfu.net.udp import has_ipv6
+
+
+def hosts(config: MediaConfig) -> list[str]:
+    """Addresses to open the ports on: all IPv6 ones only where there is IPv6."""
+    found = [host for host in config.bind_addresses if host != "::" or has_ipv6()]
+    return found or list(config.bind_addresses)
 
 
 async def announced_addresses(config: MediaConfig) -> list[str]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from sfu import control, gc_policy
-from sfu.announce import announced_addresses
+from sfu.announce import announced_addresses, hosts
 from sfu.compiled.outgoing import LANES
 from sfu.config import MediaConfig
 from sfu.control import Command, Event, RouterId, TrackId, TransportId
@@ -20,6 +20,7 @@ from sfu.forwarding.matrix import TEMPLATES, Lane
 from sfu.forwarding.profile import ProfileRegistry
 from sfu.forwarding.stream_table import StreamTable
 from sfu.housekeeping import URGENT_S, Housekeeping
+from sfu.late_reports import LateReports
 from sfu.mux import Mux
 from sfu.net.addresses import candidates
 from sfu.net.arrays import Int64s
@@ -29,7 +30,7 @@ from sfu.net.outbox import Outbox
 from sfu.net.peers import PeerTable
 from sfu.net.private_names import check_private_names
 from sfu.net.tcp import TcpPeer, TcpPort
-from sfu.net.udp import UdpPort, has_ipv6
+from sfu.net.udp import UdpPort
 from sfu.overload import STEPS
 from sfu.peer.context import PeerContext
 from sfu.peer.feedback import Feedback
@@ -93,7 +94,7 @@ class Engine:
             acknowledgements,
             ProfileRegistry(),
             self._new_ssrc,
-            _speech(config),
+            SpeechSettings.of(config),
             self._end_subscription,
             streams,
         )
@@ -110,6 +111,7 @@ class Engine:
         self.transports: dict[TransportId, Transport] = {}
         self._readers = Readers(self._read, lambda: self.backlog.copies > 0, config.coalesce_s)
         self._rounds = Rounds(self._keep_house, URGENT_S)
+        self._reports = LateReports(self.tick.read_reports)
         self._housekeeping = Housekeeping(
             self.tick, self._outbox, acknowledgements, emit, self._rounds.hasten
         )
@@ -145,7 +147,7 @@ class Engine:
         check_private_names()
         self._certificate = Certificate.generate()
         udp_port, tcp_port = config.udp_port, config.tcp_port
-        for host in _hosts(config):
+        for host in hosts(config):
             udp_port = self._open_udp(host, udp_port)
             if config.tcp_port:
                 tcp_port = await self._open_tcp(host, tcp_port)
@@ -154,11 +156,13 @@ class Engine:
         self._candidates = tuple(candidates(addresses, config.announced_udp_port or udp_port, tcp))
         self._tcp_candidates = tuple(candidates(addresses, None, tcp))
         self._readers.start(self.ports)
+        self._reports.start()
         self._rounds.begin()
 
     async def close(self) -> None:
         """Close every transport and port."""
         self._rounds.stop()
+        self._reports.stop()
         for router_id in list(self.routers):
             self.execute(control.CloseRouter(router_id))
         self._readers.stop()
@@ -180,6 +184,9 @@ class Engine:
             raise MediaStartError(f"can't open UDP port {number} on {host}: {error.strerror}") from error
         self.ports.append(port)
         self.mux.add_port(port)
+        reports = port.divide(self.config.socket_buffer_bytes)
+        if reports is not None:
+            self._reports.ports.append(reports)
         return port.port
 
     async def _open_tcp(self, host: str, number: int) -> int:
@@ -202,6 +209,8 @@ class Engine:
             if not more:
                 break
             now = time.monotonic()
+        if now >= self._reports.due_at:
+            self._reports.begin()
         if now >= self._rounds.due_at:
             self._rounds.begin()
         return tick.datagrams - before
@@ -383,18 +392,3 @@ class Engine:
             transport = self.transports.get(transport_id)
             if transport is not None:
                 transport.subscribing.retarget(down)
-
-
-def _hosts(config: MediaConfig) -> list[str]:
-    """Addresses to open the ports on: all IPv6 ones only where there is IPv6."""
-    hosts = [host for host in config.bind_addresses if host != "::" or has_ipv6()]
-    return hosts or list(config.bind_addresses)
-
-
-def _speech(config: MediaConfig) -> SpeechSettings:
-    return SpeechSettings(
-        config.audio_active_level,
-        config.audio_min_percentile / 100,
-        config.audio_update_interval_ms / 1000,
-        config.audio_smooth_intervals,
-    )

@@ -14,7 +14,7 @@ class Rounds:
 
     def __init__(self, keep: Callable[[], float | None], interval_s: float) -> None:
         """``keep`` does some of a round; None if there is more to do in it, else it returns when another is due, which
-        begins ``interval_s`` after this one at the earliest.
+        begins ``interval_s`` after this one at the earliest; infinity for when :meth:`begin` is called next.
         """
         self._keep = keep
         self._interval_s = interval_s
@@ -57,6 +57,8 @@ class Rounds:
     def _wait(self, due_at: float) -> None:
         self.stop()
         self.due_at = due_at
+        if due_at == inf:
+            return
         delay_s = max(0.0, due_at - time.monotonic()) + SILENCE_S
         self._handle = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 

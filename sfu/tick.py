@@ -27,6 +27,9 @@ from sfu.peer.transport import Transport
 from sfu.rtp.extensions import abs_send_time
 from sfu.rtp.header import FIXED_HEAD
 
+MAX_WAIT_S = 0.1
+"""How long RTCP may have waited to be read; more is a clock that was set."""
+
 
 class Tick:
     """Moves packets; implements MediaSink for the transports' ingress."""
@@ -80,6 +83,11 @@ class Tick:
         """Packets that failed authentication or came before the keys."""
         return self._rejected + self._intake.rejected
 
+    @property
+    def unread(self) -> int:
+        """Datagrams that the sockets have had no room for."""
+        return self._intake.dropped
+
     def begin(self, now: float, unix_now: float) -> None:
         """Set the time of this tick: monotonic and Unix, in seconds."""
         self._now = now
@@ -100,6 +108,18 @@ class Tick:
             self.overload.received(waited_s, self._now, full=full, dropped=intake.dropped)
         return full
 
+    def read_reports(self, port: UdpPort, now: float, unix_now: float) -> bool | None:
+        """A tick with one batch from a port to which RTCP comes that can wait.
+
+        Returns whether there may be more, None if there was nothing.
+        """
+        self.begin(now, unix_now)
+        count = self._intake.take(port, port.batch_size, now, unix_now, self.overload.level)
+        if not count:
+            return None
+        self.finish()
+        return count == port.batch_size
+
     def _other(self, port: UdpPort, other: Other) -> None:
         """Take what is no plain media."""
         kind, row, owner, length, arrival_us = other
@@ -114,7 +134,7 @@ class Tick:
             head = FIXED_HEAD.unpack_from(port.memory, at)
             transport.ingress.receive(port.memory, at, length, head, arrival_us, self._now)
         elif kind == RTCP:
-            self._rtcp(transport, bytes(port.data(row, length)))
+            self._rtcp(transport, bytes(port.data(row, length)), self._unix_now - arrival_us / 1e6)
         else:
             transport.dtls_record(bytes(port.data(row, length)))
 
@@ -208,10 +228,11 @@ class Tick:
         if self._shed and (refused or self.overload.level):
             self.overload.sent(refused, self._now)
 
-    def _rtcp(self, transport: Transport, data: bytes) -> None:
-        """Take one decrypted RTCP packet."""
+    def _rtcp(self, transport: Transport, data: bytes, waited_s: float = 0.0) -> None:
+        """Take one decrypted RTCP packet, which came so long ago: round trips are measured by it."""
+        waited_s = min(max(waited_s, 0.0), MAX_WAIT_S)
         transport.ingress.reported(int.from_bytes(data[4:8], "big"))
-        self.feedback[transport].receive(data, self._now, self._unix_now, self.resend)
+        self.feedback[transport].receive(data, self._now - waited_s, self._unix_now - waited_s, self.resend)
 
     def _tcp_media(self, transport: Transport, data: bytes) -> None:
         """Take RTP or RTCP that came over TCP."""

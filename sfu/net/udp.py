@@ -3,9 +3,10 @@
 import contextlib
 import socket
 import time
+from copy import copy
 
 from sfu.compiled.intake import ROW_BYTES
-from sfu.net import mmsg
+from sfu.net import mmsg, steering
 from sfu.net.peers import address_of
 
 _IPV4_BYTES = 16
@@ -60,8 +61,24 @@ class UdpPort:
         """All rows."""
         self.batch_size = batch_size
         if self.batched:
-            mmsg.enable_timestamps(self._socket)
-            mmsg.enable_drop_counts(self._socket)
+            _tell_more(self._socket)
+
+    def divide(self, buffer_bytes: int) -> "UdpPort | None":
+        """Have RTCP that can wait come to a port of its own, which has the same number and rows.
+
+        None where the system can't do that. What is sent goes by this port as ever.
+        """
+        if not self.batched:
+            return None
+        try:
+            sock = steering.divide(self._socket)
+        except OSError:
+            return None
+        _grow_buffers(sock, buffer_bytes)
+        _tell_more(sock)
+        port = copy(self)
+        port._socket, port.fileno = sock, sock.fileno()  # noqa: SLF001
+        return port
 
     def close(self) -> None:
         self._socket.close()
@@ -112,6 +129,12 @@ class UdpPort:
             now_us = time.time_ns() // 1000
             self.receiver.put(row, raw_address, length if length < ROW_BYTES else 0, now_us)
         return most
+
+
+def _tell_more(sock: socket.socket) -> None:
+    """Have the kernel say with each datagram what it knows besides."""
+    mmsg.enable_timestamps(sock)
+    mmsg.enable_drop_counts(sock)
 
 
 def _key_of(address: tuple[object, ...]) -> AddressKey:

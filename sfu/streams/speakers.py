@@ -11,6 +11,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 
 from sfu.compiled.streams import ACTIVE_MS, LOUDEST, OBSERVED_MS, SEEN_AT, SILENCE, SMOOTHED, observe
+from sfu.config import MediaConfig
 from sfu.net.arrays import Float64s
 from sfu.streams.columns import MeterRows
 
@@ -31,6 +32,16 @@ class SpeechSettings(NamedTuple):
     window_s: float = 0.4
     smooth_windows: int = 2
     """Windows that the exponential mean goes over."""
+
+    @classmethod
+    def of(cls, config: MediaConfig) -> "SpeechSettings":
+        """As an engine is configured."""
+        return cls(
+            config.audio_active_level,
+            config.audio_min_percentile / 100,
+            config.audio_update_interval_ms / 1000,
+            config.audio_smooth_intervals,
+        )
 
     @property
     def smoothing(self) -> float:

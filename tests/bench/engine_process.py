@@ -53,6 +53,8 @@ class Stats:
     strangers: int
     drops: dict[str, int]
     """What was not sent: counters of the egress, and incoming video packets that were left out on purpose."""
+    unread: int
+    """Datagrams that its sockets have had no room for, as far as it has been told."""
     rss_bytes: int
     others_s: float
     """CPU time that others have had on the engine's core: processes, interrupts, and the hypervisor."""
@@ -123,6 +125,7 @@ class EngineProcess:
             engine.tick.rejected,
             engine.mux.strangers,
             _drops(counters) | {"left_out": engine.tick.left_out},
+            engine.tick.unread,
             _rss_bytes(),
             _core_s(min(os.sched_getaffinity(0))) - usage.ru_utime - usage.ru_stime,
             time.monotonic(),

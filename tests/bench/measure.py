@@ -125,7 +125,7 @@ class Saturation:
         stats, sink = scene.engine.stats(), scene.sink
         result.checked, result.forged, result.holes = sink.checked, sink.forged, sink.holes
         result.rejected, result.dropped = stats.rejected + stats.strangers, stats.dropped
-        result.kernel_drops = scene.engine.waiting.drops
+        result.kernel_drops = max(scene.engine.waiting.drops, stats.unread)
         return result
 
     def calibrate(self, *, one_burst: bool = False) -> None:

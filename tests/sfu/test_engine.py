@@ -205,7 +205,7 @@ def _local(udp_port: int = 0) -> MediaConfig:
 async def test_a_machine_without_ipv6_starts_all_the_same(
     monkeypatch: pytest.MonkeyPatch, ipv6: bool
 ) -> None:
-    monkeypatch.setattr("sfu.engine.has_ipv6", lambda: ipv6)
+    monkeypatch.setattr("sfu.announce.has_ipv6", lambda: ipv6)
     config = MediaConfig(udp_port=0, tcp_port=0, bind_addresses=("127.0.0.1", "::"), node_ip="127.0.0.1")
     engine = Engine(config, lambda event: None)
     await engine.start()
@@ -214,7 +214,7 @@ async def test_a_machine_without_ipv6_starts_all_the_same(
 
 
 async def test_where_only_ipv6_was_asked_for_it_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sfu.engine.has_ipv6", lambda: False)
+    monkeypatch.setattr("sfu.announce.has_ipv6", lambda: False)
     engine = Engine(MediaConfig(udp_port=0, tcp_port=0, bind_addresses=("::",)), lambda event: None)
     await engine.start()
     assert [port.host for port in engine.ports] == ["::"]

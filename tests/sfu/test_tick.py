@@ -11,6 +11,7 @@ from sfu.forwarding.binding import MAX_SSRCS
 from sfu.net.tcp import TcpPeer
 from sfu.rtp import rtcp
 from sfu.rtp.header import PacketClass, demux
+from sfu.tick import MAX_WAIT_S
 from tests.harness.lab import Lab
 from tests.harness.lab_client import LabClient
 from tests.harness.offers import OPUS, Line
@@ -149,6 +150,24 @@ async def test_rtcp_goes_to_feedback(lab: Lab, speaker: LabClient) -> None:
     assert feedback.malformed == 0
     _put(lab, speaker, speaker.peer.srtp.protect_rtcp(b"\x80\xc9\x00\xff" + bytes(4)))
     assert feedback.malformed == 1
+
+
+@pytest.mark.parametrize(
+    ("early_us", "waited_s"),
+    [(0, 0.0), (30_000, 0.03), (3_600_000_000, MAX_WAIT_S), (-3_600_000_000, 0.0)],
+    ids=["at once", "late", "the clock was set", "or set back"],
+)
+async def test_rtcp_counts_from_when_it_came(
+    lab: Lab, speaker: LabClient, early_us: int, waited_s: float
+) -> None:
+    feedback = lab.engine.tick.feedback[lab.engine.transports[speaker.peer.id]]
+    came: list[tuple[float, float]] = []
+    feedback.receive = lambda data, now, unix_now, resend: came.append((now, unix_now))  # type: ignore[method-assign]
+    lab._port.put(speaker.host, speaker.peer.srtp.protect_rtcp(_report(5)), lab._arrival_us() - early_us)
+    lab._turn()
+    assert came == [
+        (pytest.approx(lab.now - waited_s, abs=1e-4), pytest.approx(lab.unix_now - waited_s, abs=1e-4))
+    ]
 
 
 async def test_dtls_reaches_its_transport_only_from_a_valid_address(lab: Lab, speaker: LabClient) -> None:

@@ -142,3 +142,25 @@ def test_a_taken_port_is_an_os_error() -> None:
 def test_ipv6_does_not_take_the_ipv4_port() -> None:
     with _port("0.0.0.0") as port, _port("::", number=port.port) as other:
         assert other.port == port.port
+
+
+@hosts
+def test_reports_come_to_a_port_beside_it_into_the_same_rows(host: str) -> None:
+    with _port(host) as port, _client(host) as client:
+        reports = port.divide(1 << 20)
+        assert reports is not None
+        assert (reports.port, reports.index) == (port.port, port.index)
+        client.sendto(b"\x80\xc9 report", (host, port.port))
+        client.sendto(b"\x80\x60 media", (host, port.port))
+        ((sender, data),) = _taken(reports)
+        assert data == b"\x80\xc9 report"
+        assert reports.receiver.columns(1, 0)[2].tolist() != [0]  # with the kernel's time
+        assert _taken(port) == [(sender, b"\x80\x60 media")]
+        reports.close()
+        client.sendto(b"\x80\xc9 later", (host, port.port))
+        assert _taken(port) == [(sender, b"\x80\xc9 later")]
+
+
+def test_without_batches_one_port_gets_all() -> None:
+    with _port(batch=False) as port:
+        assert port.divide(1 << 20) is None

@@ -1,0 +1,138 @@
+"""What can wait is read with something else or a little later, and wakes nobody but for the first."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from math import inf
+
+import pytest
+
+from sfu.late_reports import INTERVAL_S, LateReports
+from sfu.net.udp import UdpPort
+from tests.harness.eventually import PATIENCE_S
+
+BATCH = 4
+
+
+class Reading:
+    """A port, whoever sends to it, and how many datagrams each look found."""
+
+    def __init__(self) -> None:
+        self.port = UdpPort(0, "127.0.0.1", 0, batch_size=BATCH, buffer_bytes=1 << 20, batch=True)
+        self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.client.connect(("127.0.0.1", self.port.port))
+        self.fault: Exception | None = None
+        self.found: list[int] = []
+        self.reports = LateReports(self._read)
+        self.reports.ports.append(self.port)
+        self._looked = asyncio.Event()
+
+    def send(self, count: int = 1) -> None:
+        for _ in range(count):
+            self.client.send(b"datagram")
+
+    async def until(self, *found: int) -> None:
+        """Wait until so many have been found, look by look, but for looks that found nothing."""
+        while sum(self.found) < sum(found):
+            await self._look()
+        assert [count for count in self.found if count] == list(found)
+
+    async def until_none(self) -> None:
+        """Wait until a look finds nothing."""
+        while self.found[-1]:
+            await self._look()
+
+    async def _look(self) -> None:
+        self._looked.clear()
+        await asyncio.wait_for(self._looked.wait(), PATIENCE_S)
+
+    def _read(self, port: UdpPort, now: float, unix_now: float) -> bool | None:
+        assert abs(now - time.monotonic()) < PATIENCE_S
+        assert abs(unix_now - time.time()) < PATIENCE_S
+        count = port.fill()
+        self.found.append(count)
+        self._looked.set()
+        fault, self.fault = self.fault, None
+        if fault is not None:
+            raise fault
+        return count == BATCH if count else None
+
+    @property
+    def listening(self) -> bool:
+        """Whether the port wakes us."""
+        loop = asyncio.get_running_loop()
+        was = loop.remove_reader(self.port.fileno)
+        if was:
+            loop.add_reader(self.port.fileno, self.reports._on_readable)
+        return was
+
+
+@pytest.fixture
+async def reading() -> AsyncIterator[Reading]:
+    reading = Reading()
+    reading.reports.start()
+    yield reading
+    reading.reports.stop()
+    reading.client.close()
+
+
+async def test_the_first_wakes_us_and_the_next_does_not(reading: Reading) -> None:
+    assert reading.listening
+    reading.send()
+    await reading.until(1)
+    assert not reading.listening
+    assert reading.reports.due_at <= time.monotonic() + INTERVAL_S
+
+
+async def test_whoever_is_awake_reads_what_is_due(reading: Reading) -> None:
+    reading.send()
+    await reading.until(1)
+    reading.send(2)
+    reading.reports.begin()
+    assert reading.found[-1] == 2
+
+
+async def test_without_that_a_timer_does(reading: Reading) -> None:
+    reading.send()
+    await reading.until(1)
+    reading.send(3)
+    await reading.until(1, 3)
+
+
+async def test_when_no_more_comes_the_next_wakes_us_again(reading: Reading) -> None:
+    reading.send()
+    await reading.until(1)
+    await reading.until_none()
+    assert reading.listening
+    assert reading.reports.due_at == inf
+    reading.send()
+    await reading.until(1, 1)
+
+
+async def test_many_are_read_batch_by_batch(reading: Reading) -> None:
+    reading.send(2 * BATCH + 1)
+    await reading.until(BATCH, BATCH, 1)
+
+
+async def test_a_fault_is_not_the_end(reading: Reading) -> None:
+    faults: list[object] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: faults.append(context["exception"]))
+    reading.fault = ValueError("of one batch")
+    reading.send()
+    await reading.until(1)
+    reading.send()
+    await reading.until(1, 1)
+    assert [str(fault) for fault in faults] == ["of one batch"]
+
+
+async def test_the_end_closes_the_ports() -> None:
+    reading = Reading()
+    reading.reports.start()
+    reading.send()
+    await reading.until(1)
+    reading.reports.stop()
+    with pytest.raises(OSError, match="Bad file"):
+        socket.socket(fileno=reading.port.fileno)
+    reading.client.close()
