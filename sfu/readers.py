@@ -43,10 +43,12 @@ class Readers:
         asyncio.get_running_loop().add_reader(port.fileno, self._on_readable, port)
 
     def _on_readable(self, port: UdpPort) -> None:
+        for other in self._waiting:  # what has come there comes first, so that checks of ICE keep their order
+            self._take(other)
         self._take(port)
         if self._waits():
             asyncio.get_running_loop().remove_reader(port.fileno)
-            self._waiting.append(port)
+            self._waiting = sorted([*self._waiting, port], key=lambda one: one.index)
             if len(self._waiting) == 1:
                 self._wait()
 
@@ -57,20 +59,24 @@ class Readers:
         self._timer = asyncio.get_running_loop().call_later(self._delay_s, self._on_time)
 
     def _on_time(self) -> None:
-        """Read what has come meanwhile, and go on like that as long as it pays."""
+        """Read what has come meanwhile, and go on like that with ports that had something, as long as it pays."""
+        late, self._waiting = self._waiting, []
         try:
-            for port in self._waiting:
-                self._take(port)
+            for port in late:
+                if self._take(port):
+                    self._waiting.append(port)
         finally:  # a fault in one batch is not the end of all
-            if self._waits():
-                self._wait()
-            else:
-                waiting, self._waiting = self._waiting, []
-                for port in waiting:
+            if not self._waits():
+                self._waiting = []
+            for port in late:
+                if port not in self._waiting:
                     self._listen(port)
+            if self._waiting:
+                self._wait()
 
-    def _take(self, port: UdpPort) -> None:
+    def _take(self, port: UdpPort) -> int:
         began_at = time.monotonic()
         datagrams = self._read(port)
         now = time.monotonic()
         self._coalescing.took(datagrams, now - began_at, now)
+        return datagrams
