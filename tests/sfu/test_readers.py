@@ -24,7 +24,18 @@ class Reading:
         self.fault: Exception | None = None
         self.read_at: list[float] = []
         self.counts: list[int] = []
+        self.readers: Readers | None = None
         self._came = asyncio.Event()
+
+    def begin(self, delay_s: float = DELAY_S, *, hurried: bool = False) -> None:
+        """Have the port read."""
+        self.readers = Readers(self.read, lambda: hurried, delay_s)
+        self.readers.start([self.port])
+
+    def end(self) -> None:
+        """Have it read no more."""
+        if self.readers is not None:
+            self.readers.stop()
 
     def read(self, port: UdpPort) -> int:
         count = port.fill()
@@ -42,11 +53,17 @@ class Reading:
         self.client.send(b"datagram")
         await asyncio.wait_for(self._came.wait(), PATIENCE_S)
 
+    async def send_some(self) -> None:
+        """So many that it is known how often they come."""
+        for _ in range(3):
+            await self.send()
+
 
 @pytest.fixture
 async def reading() -> AsyncIterator[Reading]:
     reading = Reading()
     yield reading
+    reading.end()
     reading.client.close()
     reading.port.close()
 
@@ -60,62 +77,49 @@ def much(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_what_comes_is_read_at_once(reading: Reading) -> None:
-    readers = Readers(reading.read, lambda: False, DELAY_S)
-    readers.start([reading.port])
+    reading.begin()
     for count in range(1, 4):
         await reading.send()
         assert len(reading.read_at) == count
-    readers.stop()
 
 
 @pytest.mark.usefixtures("much")
 async def test_where_much_comes_looks_are_apart(reading: Reading) -> None:
-    readers = Readers(reading.read, lambda: False, 10 * DELAY_S)
-    readers.start([reading.port])
+    reading.begin(10 * DELAY_S)
     for _ in range(6):
         await reading.send()
     assert reading.read_at[-1] - reading.read_at[1] >= 4 * 0.9 * 10 * DELAY_S
-    readers.stop()
 
 
 @pytest.mark.usefixtures("much")
 @pytest.mark.parametrize(("delay_s", "hurried"), [(0.0, False), (DELAY_S, True)], ids=["never", "hurried"])
 async def test_or_not(reading: Reading, delay_s: float, hurried: bool) -> None:
-    readers = Readers(reading.read, lambda: hurried, delay_s)
-    readers.start([reading.port])
-    for _ in range(3):
-        await reading.send()
+    reading.begin(delay_s, hurried=hurried)
+    await reading.send_some()
     assert asyncio.get_running_loop().remove_reader(reading.port.fileno)  # it was listened to
-    readers.stop()
 
 
 async def test_when_less_comes_it_is_listened_to_again(reading: Reading) -> None:
-    readers = Readers(reading.read, lambda: False, DELAY_S)
-    readers.start([reading.port])
+    reading.begin()
     loop = asyncio.get_running_loop()
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr("sfu.coalescing.WINDOW_S", 0.0)
         patched.setattr("sfu.coalescing.OFTEN_PER_S", 0)
         patched.setattr("sfu.coalescing.BUSY", 2.0)
-        for _ in range(3):
-            await reading.send()
+        await reading.send_some()
         reading.client.send(b"before the next look")
         patched.setattr("sfu.coalescing.OFTEN_PER_S", 1_000_000_000)
         await reading.send()
     assert loop.remove_reader(reading.port.fileno)
-    readers.stop()
 
 
 @pytest.mark.usefixtures("much")
 async def test_a_port_to_which_nothing_comes_is_listened_to(reading: Reading) -> None:
-    readers = Readers(reading.read, lambda: False, DELAY_S)
-    readers.start([reading.port])
-    for _ in range(3):
-        await reading.send()
+    reading.begin()
+    await reading.send_some()
     while reading.counts[-1]:
         await asyncio.sleep(0)
     assert asyncio.get_running_loop().remove_reader(reading.port.fileno)
-    readers.stop()
 
 
 @pytest.mark.usefixtures("much")
@@ -147,8 +151,7 @@ async def test_what_came_to_a_port_that_is_read_late_goes_before_what_comes_to_a
 
 @pytest.mark.usefixtures("much")
 async def test_a_fault_is_not_the_end(reading: Reading) -> None:
-    readers = Readers(reading.read, lambda: False, DELAY_S)
-    readers.start([reading.port])
+    reading.begin()
     faults: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context["exception"]))
     for _ in range(3):
@@ -156,16 +159,13 @@ async def test_a_fault_is_not_the_end(reading: Reading) -> None:
         await reading.send()
         await reading.send()
     assert [str(fault) for fault in faults] == ["of one batch"] * 3
-    readers.stop()
 
 
 @pytest.mark.usefixtures("much")
 async def test_nothing_is_read_after_the_end(reading: Reading) -> None:
-    readers = Readers(reading.read, lambda: False, DELAY_S)
-    readers.start([reading.port])
-    for _ in range(3):
-        await reading.send()
-    readers.stop()
+    reading.begin()
+    await reading.send_some()
+    reading.end()
     read = len(reading.read_at)
     reading.client.send(b"late")
     later = asyncio.get_running_loop().create_future()
