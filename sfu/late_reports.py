@@ -22,7 +22,6 @@ class LateReports:
         """
         self._read = read
         self._rounds = Rounds(self._look, INTERVAL_S)
-        self._listening = False
         self.ports: list[UdpPort] = []
 
     @property
@@ -57,15 +56,12 @@ class LateReports:
         return inf
 
     def _listen(self) -> None:
-        self._listening = True
         for port in self.ports:
             asyncio.get_running_loop().add_reader(port.fileno, self._on_readable)
 
     def _ignore(self) -> None:
-        if self._listening:
-            self._listening = False
-            for port in self.ports:
-                asyncio.get_running_loop().remove_reader(port.fileno)
+        for port in self.ports:
+            asyncio.get_running_loop().remove_reader(port.fileno)
 
     def _on_readable(self) -> None:
         """The first for a while. There will be more, which need not wake us."""
