@@ -64,7 +64,7 @@ class Engine:
         self.down_tracks = DownTrackTable()
         self.ports: list[UdpPort] = []
         self._tcp = TcpPort(self._on_tcp, self._on_tcp_closed, config.max_transports)
-        self.egress = Egress(self.peers, self.ports, batch=config.use_sendmmsg, gso=config.use_gso)
+        self.egress = Egress(self.peers, batch=config.use_sendmmsg, gso=config.use_gso)
         streams = StreamTable(config.history_bytes)
         lanes = self._lanes = [
             self._lane(SendArena(_ROWS, stride), self._drain, words=words)
@@ -182,8 +182,7 @@ class Engine:
             )
         except OSError as error:
             raise MediaStartError(f"can't open UDP port {number} on {host}: {error.strerror}") from error
-        self.ports.append(port)
-        self.mux.add_port(port)
+        self.add_port(port)
         reports = port.divide(self.config.socket_buffer_bytes)
         if reports is not None:
             self._reports.ports.append(reports)
@@ -195,6 +194,12 @@ class Engine:
         except OSError as error:
             raise MediaStartError(f"can't open TCP port {number} on {host}: {error.strerror}") from error
 
+    def add_port(self, port: UdpPort) -> None:
+        """Serve clients at a port; :meth:`start` sees to it that it is read."""
+        self.ports.append(port)
+        self.mux.add_port(port)
+        self.egress.add_port(port)
+
     # --- packets and time ---
 
     def _read(self, port: UdpPort) -> int:
@@ -203,10 +208,7 @@ class Engine:
         until = now + _TURN_S
         tick, before = self.tick, self.tick.datagrams
         while now < until and not self.backlog.full:
-            tick.begin(now, time.time())
-            more = tick.drain(port)
-            tick.finish()
-            if not more:
+            if not tick.turn(port, now, time.time()):
                 break
             now = time.monotonic()
         if now >= self._reports.due_at:

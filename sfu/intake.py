@@ -4,15 +4,16 @@ What is left of the media goes on from here, the rest is handed to the tick.
 """
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from sfu.compiled import history, places
-from sfu.compiled.batch import batch
+from sfu.compiled.batch import STAY, batch
 from sfu.compiled.intake import (
     DATAGRAMS,
+    DEPARTED,
     DROPPED,
     DTLS,
     LEFT_OUT,
@@ -55,11 +56,20 @@ class Intake:
     """Takes what comes to the ports."""
 
     def __init__(
-        self, mux: Mux, context: PeerContext, sink: MediaSink, others: Callable[[UdpPort, Other], None]
+        self,
+        mux: Mux,
+        context: PeerContext,
+        sink: MediaSink,
+        others: Callable[[UdpPort, Other], None],
+        ways_out: Mapping[int, Place | AnyArray],
+        departed: Callable[[], None],
     ) -> None:
-        """``others`` takes what is no plain media."""
+        """``others`` takes what is no plain media. ``ways_out`` are places for compiled loops that send copies;
+        ``departed`` is called when they have.
+        """
         self._mux = mux
         self._others = others
+        self._departed = departed
         self._srtp = context.peers.srtp
         self._streams, self._known = context.streams.streams, context.streams.layouts.known
         self._delivery = Delivery(sink)
@@ -71,7 +81,7 @@ class Intake:
         """Datagrams that the sockets have had no room for."""
         self._drops: dict[UdpPort, int] = {}
         """Each socket counts its own."""
-        self._common = self._places_of(context)
+        self._common = {**self._places_of(context), **ways_out}
         self._places: dict[UdpPort, Places] = {}
 
     def _places_of(self, context: PeerContext) -> dict[int, Place | AnyArray]:
@@ -133,11 +143,20 @@ class Intake:
         at_us: int = self._total[NEWEST_US]
         return at_us
 
-    def take(self, port: UdpPort, most: int, now: float, unix_now: float, level: int = 0) -> int:
+    def take(
+        self,
+        port: UdpPort,
+        most: int,
+        now: float,
+        unix_now: float,
+        level: int = 0,
+        onward: int = STAY,
+    ) -> int:
         """Take a batch of ``most`` datagrams; returns how many there were.
 
         Media goes on at once, and everything else is handed on: what may change what the rest of the batch means before
-        that is taken, RTCP and DTLS at the end. ``level`` is that of overload.
+        that is taken, RTCP and DTLS at the end. ``level`` is that of overload; ``onward`` says what may happen to
+        copies (:func:`sfu.compiled.batch.batch`).
         """
         found = self._places.get(port) or self._begin(port)
         total = self._total
@@ -150,7 +169,9 @@ class Intake:
         last: list[Other] = []
         while True:
             self._srtp.reserve(most)
-            row = batch(found.words, fd, row, most, level, now, unix_now)
+            row = batch(found.words, fd, row, most, level, onward, now, unix_now)
+            if total[DEPARTED]:
+                self._departed()
             if total[RECORDS]:
                 self._deliver(port, total[RECORDS], last, now)
             if row >= total[DATAGRAMS]:

@@ -56,7 +56,7 @@ class Tick:
         self.shedder = Shedder(self.overload)
         self.feedback: dict[Transport, Feedback] = {}
         self._context = context
-        self._intake = Intake(mux, context, self, self._other)
+        self._intake = Intake(mux, context, self, self._other, egress.serve(lanes), self._departed)
         self._now = 0.0
         self._unix_now = 0.0
         self._rejected = 0
@@ -66,10 +66,6 @@ class Tick:
         self._appetite = Appetite(context.config.batch_size)
         self.datagrams = 0
         """Datagrams from the UDP ports since the start."""
-        self._taken = 0
-        """Those since copies were last sent, …"""
-        self._packets = 0
-        """… and how many had been sent then."""
         self.started_layers: list[Layer] = []
         """Layers whose first packet came since housekeeping last looked."""
 
@@ -93,19 +89,24 @@ class Tick:
         self._now = now
         self._unix_now = unix_now
 
-    def drain(self, port: UdpPort) -> bool:
-        """Take one batch from a UDP port; False when the socket was empty before the batch was full."""
-        asked = min(self._appetite.datagrams, port.batch_size)
-        intake = self._intake
-        count = intake.take(port, asked, self._now, self._unix_now, self.overload.level)
+    def turn(self, port: UdpPort, now: float, unix_now: float) -> bool:
+        """A tick with one batch from a UDP port; False when the socket was empty before the batch was full."""
+        self._now, self._unix_now = now, unix_now
+        overload, intake, appetite = self.overload, self._intake, self._appetite
+        asked = min(appetite.datagrams, port.batch_size)
+        counters = self._egress.counters
+        before = counters.packets
+        onward = self._egress.onward(gather=not overload.congested(now))
+        count = intake.take(port, asked, now, unix_now, overload.level, onward)
         if not count:
             return False
         self.datagrams += count
-        self._taken += count
         full = count == asked
         if self._shed:
-            waited_s = self._unix_now - intake.newest_us / 1e6 if port.timed else None
-            self.overload.received(waited_s, self._now, full=full, dropped=intake.dropped)
+            waited_s = unix_now - intake.newest_us / 1e6 if port.timed else None
+            overload.received(waited_s, now, full=full, dropped=intake.dropped)
+        self.finish()
+        appetite.had(count, counters.packets - before)
         return full
 
     def read_reports(self, port: UdpPort, now: float, unix_now: float) -> bool | None:
@@ -164,27 +165,31 @@ class Tick:
         self.feedback[transport].receive(packet, self._now, self._unix_now, self.resend)
 
     def finish(self) -> None:
-        """Write all copies that don't wait, and send them. Most datagrams mean none."""
-        counters = self._egress.counters
-        if self._taken:
-            if self._egress.waiting or any(lane.busy for lane in self._lanes):
+        """Write all copies that don't wait, and send them. Most datagrams mean none, or theirs have been sent."""
+        lanes, egress = self._lanes, self._egress
+        for lane in lanes:
+            if lane.busy or egress.waiting:
                 self._send()
-            self._appetite.had(self._taken, counters.packets - self._packets)
-            self._taken = 0
-        else:
-            self._send()
-        self._packets = counters.packets
+                break
+        self._forwarder.expanded()
         self._backlog.look()
+
+    def _departed(self) -> None:
+        """Compiled loops have sent copies."""
+        self._at_once_at = self._now
+        refused = self._egress.counters.refused
+        self._egress.departed()
+        self._sent(refused)
 
     def _send(self) -> None:
         refused = self._egress.counters.refused
-        if any(lane.added for lane in self._lanes):
-            self._at_once_at = self._now
+        for lane in self._lanes:
+            if lane.added:
+                self._at_once_at = self._now
         if not self.overload.congested(self._now):
             self._forwarder.gather()
         for lane in self._lanes:
             self._egress.write(lane)
-        self._forwarder.expanded()
         self._sent(refused)
 
     def go_on(self) -> int:
@@ -192,7 +197,6 @@ class Tick:
         refused = self._egress.counters.refused
         count = self._backlog.step(self.pace.piece(self._now - self._at_once_at))
         self._sent(refused)
-        self._packets = self._egress.counters.packets
         return count
 
     def resend(self, peer: int, packet: bytes) -> None:

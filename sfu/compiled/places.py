@@ -29,6 +29,8 @@ INDEX, STREAMS, METERS, LAYOUTS, SPEECH, LOGS, NOTED, RECORDS, TOTALS = range(9,
 # Layers, their frames and their renditions, the table of plans by profile and layout and what they are, lanes, kept
 # packets and where the newest of them ends, and room to work in.
 LAYERS, FRAMES, RENDITIONS, PLAN_INDEX, PLANS, LANES, RING, HEAD, FOUND, NUMBERS = range(18, 28)
+# Of the way out: where the lanes' lists are, ports, room for messages, and what became of them.
+LISTS, WAYS, SENDER, OUTCOME = range(28, 32)
 
 
 @part

@@ -90,7 +90,7 @@ class Forwarder:
 
     def expanded(self) -> None:
         """All copies that don't wait have been written."""
-        if not self._backlog.gathers:
+        if self._tables.retired and not self._backlog.gathers:
             self._tables.retired.clear()
 
     def _publish(self, layer: Layer, layout: Layout) -> None:

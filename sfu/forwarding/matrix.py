@@ -14,6 +14,7 @@ import numpy as np
 
 from sfu.compiled import places
 from sfu.compiled.copies import expand, seal, write
+from sfu.compiled.dispatch import give
 from sfu.compiled.outgoing import (
     ADDED,
     COPIES,
@@ -40,8 +41,6 @@ from sfu.net.places import Place, Places
 SRTP_TAG_BYTES = 16
 """The longest authentication tag that protection appends (RFC 7714)."""
 TEMPLATES = MOST_PACKETS
-TOGETHER = 64
-"""Copies that small and large packets may be in one arena with: more would make sound wait."""
 _PAIRS = 1024
 """Copies that there is room for at first; not fewer than templates."""
 _RECORD = struct.Struct(f"={PACKET_COLUMNS}q")
@@ -89,6 +88,8 @@ class Lane:
         """Of packets that are added, and of those whose copies are yet to be written."""
         words = np.zeros(LANE_WORDS, np.int64) if words is None else words
         words[STRIDE:ADDED] = stride, self.largest, templates, pad
+        self.words = words
+        """As :mod:`sfu.compiled.outgoing` says."""
         self._word: Any = words.data
         self._point()
         self._fans: list[Fan] = []
@@ -165,27 +166,13 @@ class Lane:
 
     def give(self, larger: "Lane") -> None:
         """Leave what it has been given to a lane of larger packets, if both have few copies to write."""
-        word = self._word
-        if word[ADDED] and larger.adopt(self._fans, word[ADDED], word[COPIES], self._store.record_bytes):
-            self._forget_added()
+        if give(self.words, larger.words):
+            larger.keep(self._fans)
+            self._fans = []
 
-    def adopt(self, fans: list[Fan], count: int, copies: int, records: memoryview) -> bool:
-        """Take packets of so many copies in front of what it has been given; False for too many, or if it has none.
-
-        The packets' bytes stay where they are until these are written.
-        """
-        word = self._word
-        ours = word[ADDED]
-        if not ours or word[COPIES] + copies > TOGETHER or count + ours > self._most:
-            return False
-        front, size = count * _RECORD.size, ours * _RECORD.size
-        ours_bytes = self._store.record_bytes
-        ours_bytes[front : front + size] = ours_bytes[:size]
-        ours_bytes[:front] = records[:front]
+    def keep(self, fans: list[Fan]) -> None:
+        """Keep fan-outs alive until all copies have been put in order."""
         self._fans += fans
-        word[ADDED] = count + ours
-        word[COPIES] += copies
-        return True
 
     def expand(self) -> None:
         """Write a row of the arena for each pair collected since the last call."""

@@ -2,17 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from sfu.compiled import places
+from sfu.compiled.batch import CUT, DEPART, GATHER, STAY
 from sfu.compiled.copies import protect
-from sfu.compiled.dispatch import dispatch
+from sfu.compiled.dispatch import (
+    FIRST,
+    GONE,
+    GONE_CALLS,
+    GONE_OCTETS,
+    LEFT,
+    OUTCOME_WORDS,
+    ROWS,
+    STOPPED,
+    UNFINISHED,
+    UNUSUAL,
+    WAY_COLUMNS,
+    dispatch,
+)
 from sfu.compiled.outgoing import KEYLESS, PORT, PROTECTED, REFUSED, ROW_LENGTH, ROW_PEER, ROW_STATE
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.matrix import Lane
 from sfu.net import mmsg
-from sfu.net.arrays import Int64s
+from sfu.net.arrays import AnyArray, Int64s
 from sfu.net.peers import PeerTable
+from sfu.net.places import Place
 from sfu.net.udp import UdpPort
 
 
@@ -40,20 +57,60 @@ KEPT = 1024
 class Egress:
     """Sends arenas over the engine's UDP ports and TCP peers."""
 
-    def __init__(self, peers: PeerTable, ports: Sequence[UdpPort], *, batch: bool, gso: bool) -> None:
+    def __init__(self, peers: PeerTable, *, batch: bool, gso: bool) -> None:
         self._peers = peers
-        self._ports = ports
-        self._batch = batch and mmsg.supported()
+        self._ports: list[UdpPort] = []
         self._gso = gso
-        self._latest = 0
-        """Index of the port that was sent from last: the only one, mostly."""
-        self._sender = mmsg.Sender(0) if self._batch else None
+        self._sender = mmsg.Sender(0) if batch and mmsg.supported() else None
+        self._ways: Int64s = np.zeros((0, WAY_COLUMNS), np.int64)
+        self._outcome: Int64s = np.zeros(OUTCOME_WORDS, np.int64)
+        self._word: Any = self._outcome.data
+        self._ways_place, self._sender_place = Place(self._ways), Place(self._outcome)
+        self._lanes: Sequence[Lane] = ()
         self._kept: list[tuple[UdpPort, SendArena]] = []
         self._resume: dict[int, int] = {}
         """Where sending of large packets was broken off last, by port: the first peer that got nothing."""
         self._resume_pieces: dict[SendArena, int] = {}
         """The same for what is sent piece by piece, by arena."""
         self.counters = EgressCounters()
+
+    def add_port(self, port: UdpPort) -> None:
+        """Send by a port, too."""
+        self._ports.append(port)
+        self._ways = np.array([(one.index, one.fileno, one.gso) for one in self._ports], np.int64)
+        self._ways_place.move(self._ways)
+
+    def serve(self, lanes: Sequence[Lane]) -> dict[int, Place | AnyArray]:
+        """Have compiled loops empty lanes, whose arenas nobody else has; returns the places that these need."""
+        self._lanes = lanes
+        if self._sender is not None:
+            self._sized(self._sender, max(lane.arena.capacity for lane in lanes))
+        return {
+            places.LISTS: np.array([lane.places.words.ctypes.data for lane in lanes], np.int64),
+            places.WAYS: self._ways_place,
+            places.SENDER: self._sender_place,
+            places.OUTCOME: self._outcome,
+        }
+
+    def onward(self, *, gather: bool) -> int:
+        """What compiled loops may do with copies, as :func:`sfu.compiled.batch.batch` takes it.
+
+        ``gather``: send few small ones with large ones.
+        """
+        sender = self._sender
+        if sender is None or self._kept or self._resume:
+            return STAY
+        return DEPART | (CUT if self._gso and sender.gso_works else 0) | (GATHER if gather else 0)
+
+    def departed(self) -> None:
+        """Compiled loops have emptied lanes as far as that was plain."""
+        number = self._word[UNFINISHED]
+        if number >= 0:
+            arena = self._lanes[number].arena
+            arena.count, arena.unusual = self._word[ROWS], self._word[UNUSUAL]
+            self._dispatched(arena)
+        else:
+            self._count_gone()
 
     def send(self, arena: SendArena) -> None:
         """Send all rows, encrypted before if need be, then empty the arena."""
@@ -66,38 +123,57 @@ class Egress:
             arena.unusual += protect(
                 arena.rows, count, arena.memory, False, *self._peers.srtp.tables(arena.plain)
             )
-        gone = 0
-        if count > arena.unusual and self._ports:
-            gone = self._over_udp(self._ports[self._latest], arena)
-        self._finish(arena, gone)
+        left, first = count - arena.unusual, self._word[FIRST]
+        if left and self._ports:
+            left -= self._over_udp(self._ports[first], arena)
+        self._finish(arena, left, first)
 
     def write(self, lane: Lane) -> None:
         """Have a lane write its copies, and send its arena."""
         if not lane.busy and not self._kept:
             return
-        arena, sender = lane.arena, self._sender
+        arena, sender, word = lane.arena, self._sender, self._word
         if sender is None or not self._ports or self._kept or self._resume or arena.plain or not lane.fits:
             lane.expand()
             self.send(arena)
             return
-        port, copies = self._ports[self._latest], lane.copies
-        sender = self._sized(sender, arena)
-        gso, octets = self._gso and port.gso and sender.gso_works, sender.octets
+        copies = lane.copies
+        sender = self._sized(sender, arena.capacity)
         self._peers.srtp.reserve(copies)
-        unusual = dispatch(lane.places.words, arena.count, port.index, port.fileno, gso, sender.words)
-        lane.written(copies, unusual)
-        datagrams, sent, calls = sender.outcome(port.fileno, arena.count)
-        self._count(port, arena, sender.octets - octets, datagrams, sent, calls)
-        self._finish(arena, datagrams)
+        word[ROWS], word[UNUSUAL] = arena.count, arena.unusual
+        gso = self._gso and sender.gso_works
+        dispatch(lane.places.words, gso, self._ways, sender.words, self._outcome)
+        lane.written(copies, word[UNUSUAL] - arena.unusual)
+        self._dispatched(arena)
 
-    def _finish(self, arena: SendArena, gone: int) -> None:
-        """Send what did not go by the latest port, ``gone`` rows did, then empty the arena."""
-        left = arena.count - gone
+    def _dispatched(self, arena: SendArena) -> None:
+        """Go on after compiled loops have sent an arena as far as the kernel took it."""
+        word, sender = self._word, self._sender
+        self._count_gone()
+        left, stopped = word[LEFT], word[STOPPED]
+        if stopped >= 0 and sender is not None:
+            port, octets = self._ports[stopped], sender.octets
+            datagrams, sent, calls = sender.outcome(port.fileno, arena.count)
+            self._count(port, arena, sender.octets - octets, datagrams, sent, calls)
+            left -= datagrams
+        self._finish(arena, left, stopped)
+
+    def _count_gone(self) -> None:
+        word, counters = self._word, self.counters
+        counters.packets += word[GONE]
+        counters.octets += word[GONE_OCTETS]
+        counters.calls += word[GONE_CALLS]
+        word[GONE] = word[GONE_OCTETS] = word[GONE_CALLS] = 0
+
+    def _finish(self, arena: SendArena, left: int, tried: int) -> None:
+        """Send the rows that are left after a port was tried, by those behind it (-1: all have been) and by TCP; then
+        empty the arena."""
         if arena.unusual:
-            left -= arena.unusual
             self._count_unusual(arena)
+        if left and tried >= 0:
+            left -= self._elsewhere(arena, left, tried)
         if left:
-            self._elsewhere(arena, left)
+            self._over_tcp(arena)
         arena.clear()
 
     @property
@@ -123,24 +199,26 @@ class Egress:
             else:
                 tap.rtp(bytes(arena.packet(row)))
 
-    def _elsewhere(self, arena: SendArena, left: int) -> None:
-        """Send ``left`` encrypted rows that didn't go by the latest port."""
-        latest = self._latest
-        for port in self._ports:
-            if port.index != latest and left:
-                found = self._over_udp(port, arena)
-                if found:
-                    left -= found
-                    self._latest = port.index
-        if left:
-            self._over_tcp(arena)
+    def _elsewhere(self, arena: SendArena, left: int, tried: int) -> int:
+        """Send encrypted rows by the ports behind the one that was tried last; returns how many that were."""
+        first, ports = self._word[FIRST], self._ports
+        gone = 0
+        for number in range(tried + 1, tried + len(ports)):
+            index = number % len(ports)
+            if index == first or gone == left:
+                break
+            found = self._over_udp(ports[index], arena)
+            if found:
+                gone += found
+                self._word[FIRST] = index
+        return gone
 
     def _over_udp(self, port: UdpPort, arena: SendArena) -> int:
         """Send what goes out by a port; returns how many rows that were."""
         sender = self._sender
         if sender is None:
             return self._one_by_one(port, arena)
-        sender = self._sized(sender, arena)
+        sender = self._sized(sender, arena.capacity)
         first = 0
         if self._resume and not (arena.urgent or arena.piecewise):
             first = self._resumed(port, arena)
@@ -158,10 +236,11 @@ class Egress:
         self._count(port, arena, sender.octets - octets, datagrams, sent, calls)
         return datagrams
 
-    def _sized(self, sender: mmsg.Sender, arena: SendArena) -> mmsg.Sender:
+    def _sized(self, sender: mmsg.Sender, capacity: int) -> mmsg.Sender:
         """The sender, or a new one that is large enough for an arena."""
-        if sender.size < arena.capacity:
-            sender = self._sender = mmsg.Sender(arena.capacity)
+        if sender.size < capacity:
+            sender = self._sender = mmsg.Sender(capacity)
+            self._sender_place.move(sender.words)
         return sender
 
     def _count(

@@ -1,6 +1,7 @@
 """Row numbers by keys of a few words, for compiled loops to find."""
 
 import secrets
+from typing import Any
 
 import numpy as np
 
@@ -18,16 +19,18 @@ Key = tuple[int, int, int, int]
 class Lookup:
     """A hash table that keeps itself half empty."""
 
-    __slots__ = ("place", "table")
+    __slots__ = ("_cell", "place", "table")
 
     def __init__(self, words: int = WORDS) -> None:
         """``words`` in each row; those behind the number are for whoever has the table."""
         self.table = _empty(_FIRST_SLOTS, words)
         """For :func:`sfu.compiled.table.find`; another one after it has grown."""
+        self._cell: Any = self.table.data
         self.place = Place(self.table)
 
     def __len__(self) -> int:
-        return int(self.table[-1, COUNT])
+        count: int = self._cell[-1, COUNT]
+        return count
 
     def put(self, key: Key, value: int) -> None:
         """Remember a number, not negative; what the key meant before is forgotten."""
@@ -45,9 +48,8 @@ class Lookup:
     def reserve(self, count: int) -> None:
         """Have room for so many more keys."""
         before = self.table
-        slots = len(before) - 1
-        needed = 2 * (int(before[-1, COUNT]) + count)
-        if needed > slots:
+        needed = 2 * (len(self) + count)
+        if needed > len(before) - 1:
             self._use(_empty(1 << (needed - 1).bit_length(), before.shape[1]))
             table.move(before, self.table)
 
@@ -56,7 +58,7 @@ class Lookup:
         self._use(_empty(_FIRST_SLOTS, self.table.shape[1]))
 
     def _use(self, table: Int64s) -> None:
-        self.table = table
+        self.table, self._cell = table, table.data
         self.place.move(table)
 
 

@@ -86,7 +86,6 @@ ELSEWHERE = {
     "rooms/updates.py": "tests/rooms/test_metadata.py",
     "rooms/welcome.py": "tests/rooms/test_join.py",
     "sfu/compiled/batch.py": "tests/sfu/test_intake.py",
-    "sfu/compiled/dispatch.py": "tests/sfu/net/test_egress.py",
     "sfu/compiled/frames.py": "tests/sfu/streams/test_timeline.py",
     "sfu/compiled/history.py": "tests/sfu/forwarding/test_history.py",
     "sfu/compiled/intake.py": "tests/sfu/test_intake.py",

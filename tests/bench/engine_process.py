@@ -132,7 +132,9 @@ class EngineProcess:
         )
 
     async def _record(self) -> None:
-        self._recorder = Recorder()
+        engine = self._pool.engine
+        senders = engine.egress._sender, engine._outbox._sender
+        self._recorder = Recorder(sender for sender in senders if sender is not None)
 
     async def _prepare_floor(self) -> tuple[float, float]:
         """End the recording; returns datagrams per system call and per message in it, zeros if none was batched."""

@@ -10,7 +10,7 @@ import socket
 import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +20,7 @@ from pylibsrtp import Policy, Session
 
 from sfu.compiled.arrays import Words
 from sfu.compiled.jit import call, compiled
-from sfu.compiled.messages import HEADERS_AT, TAKEN
+from sfu.compiled.messages import SENDMMSG
 from sfu.net import mmsg, srtp
 
 MAX_BYTES = 12 * 1024 * 1024
@@ -72,24 +72,18 @@ Batch = list[Message]
 class Recorder:
     """Listens between the engine and the kernel."""
 
-    def __init__(self) -> None:
+    def __init__(self, senders: Iterable[mmsg.Sender]) -> None:
         self._lib: Any = mmsg._lib
-        self._outcome = mmsg.Sender.outcome
         self._batches: list[Batch] = []
         self._bytes = 0
-        mmsg._lib = _Tap(self._lib, self._note)
-        mmsg.Sender.outcome = self._listening()  # type: ignore[method-assign, assignment]
-
-    def _listening(self) -> Callable[[mmsg.Sender, int, int], tuple[int, int, int]]:
-        """Notes what the first call for a batch has sent, which compiled loops make; the tap sees further ones."""
-        note, go_on = self._note, self._outcome
-
-        def outcome(sender: mmsg.Sender, fd: int, size: int) -> tuple[int, int, int]:
-            if sender.words[TAKEN] > 0:
-                note(int(sender.words[HEADERS_AT:].ctypes.data), int(sender.words[TAKEN]))
-            return go_on(sender, fd, size)
-
-        return outcome
+        self._tap = _Tap(self._lib, self._note)
+        self._ear = mmsg._ffi.callback("int(int, void *, unsigned int, int)", self._tap.sendmmsg)
+        self._words = {id(sender): sender.words for sender in senders}
+        """Where compiled loops find the function."""
+        self._function = {key: int(words[SENDMMSG]) for key, words in self._words.items()}
+        for words in self._words.values():
+            words[SENDMMSG] = int(mmsg._ffi.cast("intptr_t", self._ear))
+        mmsg._lib = self._tap
 
     def _note(self, pointer: Any, count: int) -> None:
         if self._bytes < MAX_BYTES:
@@ -101,7 +95,8 @@ class Recorder:
 
     def stop(self) -> list[Batch]:
         mmsg._lib = self._lib
-        mmsg.Sender.outcome = self._outcome  # type: ignore[method-assign]
+        for key, words in self._words.items():
+            words[SENDMMSG] = self._function[key]
         return _repeatable(self._batches)
 
 

@@ -4,6 +4,7 @@ import socket
 
 import pytest
 
+from sfu.compiled.messages import SENDMMSG
 from sfu.compiled.outgoing import PROTECTED, ROW_STATE
 from sfu.forwarding.arena import SendArena
 from sfu.net import mmsg, srtp
@@ -18,11 +19,11 @@ class _Count:
     value = 0
 
 
-def _send(datagrams: list[bytes], port: int) -> None:
+def _send(sender: mmsg.Sender, datagrams: list[bytes], port: int) -> None:
     """By the engine's own sender, each in a row of its own."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-        sender.bind(("127.0.0.1", 0))
-        gso = mmsg.gso_supported(sender)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as bound:
+        bound.bind(("127.0.0.1", 0))
+        gso = mmsg.gso_supported(bound)
         peers = PeerTable(1)
         raw = b"\x02\0" + port.to_bytes(2, "big") + socket.inet_aton("127.0.0.1")
         peers.use_udp(0, 0, raw.ljust(16, b"\0"))
@@ -31,7 +32,7 @@ def _send(datagrams: list[bytes], port: int) -> None:
         for data in datagrams:
             arena.append(0, data)
         arena.rows[:, ROW_STATE] = PROTECTED
-        mmsg.Sender(count).send(sender.fileno(), arena.rows, 0, count, arena.memory, peers.matrix, 0, gso=gso)
+        sender.send(bound.fileno(), arena.rows, 0, count, arena.memory, peers.matrix, 0, gso=gso)
 
 
 @pytest.fixture
@@ -47,7 +48,8 @@ def _media(size: int, fill: int) -> bytes:
 
 
 def test_it_repeats_media_and_nothing_else(receiver: socket.socket) -> None:
-    recorder = Recorder()
+    sender = mmsg.Sender(5)
+    recorder = Recorder([sender])
     datagrams = [
         _media(600, 1),
         _media(600, 2),
@@ -56,7 +58,7 @@ def test_it_repeats_media_and_nothing_else(receiver: socket.socket) -> None:
         bytes([0x80, 200]) + bytes(60),
     ]
     try:
-        _send(datagrams, receiver.getsockname()[1])
+        _send(sender, datagrams, receiver.getsockname()[1])
     finally:
         batches = recorder.stop()
     assert [len(receiver.recv(2000)) for _ in datagrams] == [600, 600, 600, 90, 62]
@@ -73,11 +75,12 @@ def test_it_repeats_media_and_nothing_else(receiver: socket.socket) -> None:
 
 
 def test_it_can_repeat_what_was_recorded_at_length(receiver: socket.socket) -> None:
-    recorder = Recorder()
+    sender = mmsg.Sender(60)
+    recorder = Recorder([sender])
     try:
         for first in range(0, 3 * srtp.SENT_WINDOW_SIZE, 60):
             packets = [bytes([0x80, 96]) + (first + n).to_bytes(2, "big") + bytes(100) for n in range(60)]
-            _send(packets, receiver.getsockname()[1])
+            _send(sender, packets, receiver.getsockname()[1])
     finally:
         batches = recorder.stop()
     recorded = sum(message.datagrams for batch in batches for message in batch)
@@ -87,9 +90,10 @@ def test_it_can_repeat_what_was_recorded_at_length(receiver: socket.socket) -> N
 
 
 def test_the_recorder_leaves_nothing_behind() -> None:
-    before = mmsg._lib
-    Recorder().stop()
-    assert mmsg._lib is before
+    sender = mmsg.Sender(1)
+    before = mmsg._lib, sender.words[SENDMMSG]
+    Recorder([sender]).stop()
+    assert (mmsg._lib, sender.words[SENDMMSG]) == before
 
 
 def test_a_message_knows_its_datagrams() -> None:

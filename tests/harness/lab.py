@@ -90,8 +90,7 @@ class Lab:
         self.engine.forwarder._seeds = lambda: self.random.getrandbits(31)
         self.engine.context.new_ssrc = lambda: self.random.randrange(1, 1 << 32)
         self._port = MemoryPort(self._deliver)
-        self.engine.ports.append(self._port)  # type: ignore[arg-type]
-        self.engine.mux.add_port(self._port)  # type: ignore[arg-type]
+        self.engine.add_port(self._port)  # type: ignore[arg-type]
         self.clients: dict[TransportId, LabClient] = {}
         self._by_host: dict[str, LabClient] = {}
         self._housekeeping_at = self.now
@@ -153,8 +152,7 @@ class Lab:
     def _turn(self) -> None:
         self.engine.tick.begin(self.now, self.unix_now)
         while self._port._waiting:
-            self.engine.tick.drain(self._port)  # type: ignore[arg-type]
-            self.engine.tick.finish()
+            self.engine.tick.turn(self._port, self.now, self.unix_now)  # type: ignore[arg-type]
         while self.engine.backlog.copies:
             self.engine.tick.go_on()
 

@@ -274,7 +274,7 @@ async def test_nothing_is_drained_while_too_many_copies_wait(monkeypatch: pytest
     engine = Engine(_local(), lambda event: None)
     await engine.start()
     drained: list[object] = []
-    monkeypatch.setattr(engine.tick, "drain", drained.append)
+    monkeypatch.setattr(engine.tick, "turn", lambda port, now, unix_now: drained.append(port))
     with monkeypatch.context() as patched:
         patched.setattr("sfu.forwarding.backlog.MOST_COPIES", 0)
         engine._read(engine.ports[0])

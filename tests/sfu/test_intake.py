@@ -27,6 +27,7 @@ from sfu.forwarding.stream_table import StreamTable
 from sfu.forwarding.uptrack import Layer
 from sfu.intake import Intake, Other
 from sfu.mux import Mux
+from sfu.net.egress import Egress
 from sfu.net.mmsg import Receiver
 from sfu.net.peers import PeerTable
 from sfu.net.udp import UdpPort
@@ -132,8 +133,12 @@ class World:
             speech=speech,
             config=MediaConfig(batch_size=BATCH),
         )
-        self.intake = Intake(mux, cast(PeerContext, context), self, self.other)
+        ways_out = Egress(peers, batch=False, gso=False).serve([])
+        self.intake = Intake(mux, cast(PeerContext, context), self, self.other, ways_out, self.departed)
         self.others: list[tuple[int, bytes]] = []
+
+    def departed(self) -> None:
+        raise AssertionError("nothing was to be sent")
 
     def media(self, layer: Layer, sequence: int, packet: MediaPacket) -> None:
         block, layout = packet.block, packet.layout
@@ -479,8 +484,7 @@ class Busy(Lab):
         tick = self.engine.tick
         tick.begin(self.now, self.unix_now)
         while self._port._waiting:
-            tick.drain(self._port)  # type: ignore[arg-type]
-            tick.finish()
+            tick.turn(self._port, self.now, self.unix_now)  # type: ignore[arg-type]
         while self.engine.backlog.copies > WAITING:
             tick.go_on()
 

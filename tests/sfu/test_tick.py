@@ -246,8 +246,8 @@ async def test_draining_says_whether_more_may_wait(lab: Lab, speaker: LabClient)
     size = lab._port.batch_size
     for _ in range(size + 3):
         lab._port.put(speaker.host, b"\x46\x46", 0)
-    assert lab.engine.tick.drain(lab._port)  # type: ignore[arg-type]
-    assert not lab.engine.tick.drain(lab._port)  # type: ignore[arg-type]
+    assert lab.engine.tick.turn(lab._port, lab.now, lab.unix_now)  # type: ignore[arg-type]
+    assert not lab.engine.tick.turn(lab._port, lab.now, lab.unix_now)  # type: ignore[arg-type]
 
 
 async def test_after_a_batch_of_many_copies_a_smaller_one_is_taken(
@@ -257,11 +257,9 @@ async def test_after_a_batch_of_many_copies_a_smaller_one_is_taken(
     _put(lab, speaker, *(speaker.peer.srtp.protect(_rtp(number)) for number in range(1, 61)))
     for number in range(61, 90):
         lab._port.put(speaker.host, speaker.peer.srtp.protect(_rtp(number)), 0)
-    assert lab.engine.tick.drain(lab._port)  # type: ignore[arg-type]
+    assert lab.engine.tick.turn(lab._port, lab.now, lab.unix_now)  # type: ignore[arg-type]
     assert lab._port.filled == 20
-    lab.engine.tick.finish()
-    assert not lab.engine.tick.drain(lab._port)  # type: ignore[arg-type]
-    lab.engine.tick.finish()
+    assert not lab.engine.tick.turn(lab._port, lab.now, lab.unix_now)  # type: ignore[arg-type]
 
 
 class Connection(TcpPeer):

@@ -3,6 +3,7 @@
 import pytest
 
 from sfu.codecs import vp8
+from sfu.compiled.dispatch import TOGETHER
 from sfu.compiled.outgoing import ROW_PEER
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.backlog import PIECE, Backlog
@@ -10,7 +11,7 @@ from sfu.forwarding.downtrack import DownTrack
 from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.forwarder import Forwarder, retransmission
 from sfu.forwarding.layout import SourceExtensions
-from sfu.forwarding.matrix import SRTP_TAG_BYTES, TOGETHER, Lane
+from sfu.forwarding.matrix import SRTP_TAG_BYTES, Lane
 from sfu.forwarding.packet import MediaPacket
 from sfu.forwarding.profile import Profile
 from sfu.forwarding.reader import Vp8Reader

@@ -1,6 +1,5 @@
 """The way out, into real sockets: keys per peer, batches, the fallback, TCP, and what can't be sent."""
 
-import socket
 from collections.abc import Iterator
 from typing import cast
 
@@ -15,52 +14,11 @@ from sfu.net import egress as egress_module
 from sfu.net import mmsg
 from sfu.net.egress import Egress
 from sfu.net.peers import PeerTable
-from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpKeys, SrtpPair, SrtpProfile
+from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpKeys
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import UdpPort
 from tests.harness.forwarding import media
-
-
-class Peer:
-    """A subscriber: a socket, and the other half of the keys."""
-
-    def __init__(self, table: PeerTable, port: UdpPort, profile: SrtpProfile = AEAD_AES_128_GCM) -> None:
-        self.row = table.allocate()
-        ours, theirs = (bytes([self.row + way]) * (profile.key_size + profile.salt_size) for way in (1, 101))
-        self._pair = SrtpPair(profile, ours, theirs)
-        family = socket.AF_INET6 if ":" in port.host else socket.AF_INET
-        self.socket = socket.socket(family, socket.SOCK_DGRAM)
-        self.socket.bind((port.host, 0))
-        self.socket.setblocking(False)
-        table.srtp.use(self.row, SrtpKeys(profile, theirs, ours))
-        self.socket.sendto(b"x", (port.host, port.port))
-        assert port.fill() == 1
-        table.use_udp(self.row, port.index, port.raw_address(port.key(0)))
-
-    def received(self) -> list[bytes]:
-        """What came, decrypted."""
-        packets = []
-        while True:
-            try:
-                packet = self._pair.unprotect(self.socket.recv(2048))
-            except BlockingIOError:
-                return packets
-            assert packet is not None
-            packets.append(packet)
-
-
-class Connection:
-    """Stands where a TcpPeer would, and takes what it is given."""
-
-    def __init__(self, takes: int) -> None:
-        self.frames: list[bytes] = []
-        self._takes = takes
-
-    def send(self, data: bytes) -> bool:
-        if len(self.frames) == self._takes:
-            return False
-        self.frames.append(data)
-        return True
+from tests.harness.udp_peers import Connection, Narrow, Peer, Tap, rtp
 
 
 @pytest.fixture(params=["batches", "singly"])
@@ -84,14 +42,16 @@ def ports(batch: bool) -> Iterator[list[UdpPort]]:
         port.close()
 
 
+def _egress(table: PeerTable, ports: list[UdpPort], *, batch: bool, gso: bool) -> Egress:
+    made = Egress(table, batch=batch, gso=gso)
+    for port in ports:
+        made.add_port(port)
+    return made
+
+
 @pytest.fixture
 def egress(table: PeerTable, ports: list[UdpPort], batch: bool) -> Egress:
-    return Egress(table, ports, batch=batch, gso=True)
-
-
-def _rtp(sequence: int, size: int = 100, ssrc: int = 7) -> bytes:
-    header = b"\x80\x60" + sequence.to_bytes(2, "big") + bytes(4) + ssrc.to_bytes(4, "big")
-    return header + bytes([sequence & 0xFF]) * (size - 12)
+    return _egress(table, ports, batch=batch, gso=True)
 
 
 def _arena(*packets: tuple[int, bytes]) -> SendArena:
@@ -112,7 +72,7 @@ def test_each_peer_gets_its_packets_under_its_own_key(
         Peer(table, ports[0]),  # the table has grown meanwhile
     ]
     packets = {
-        peer.row: [_rtp(number, 60 + peer.row + number % 2) for number in range(1, 9)] for peer in peers
+        peer.row: [rtp(number, 60 + peer.row + number % 2) for number in range(1, 9)] for peer in peers
     }
     arena = _arena(*((row, packet) for row, column in packets.items() for packet in column))
     egress.send(arena)
@@ -124,19 +84,19 @@ def test_each_peer_gets_its_packets_under_its_own_key(
 
 def test_octets_are_those_on_the_wire(table: PeerTable, ports: list[UdpPort], egress: Egress) -> None:
     peer = Peer(table, ports[0])
-    egress.send(_arena((peer.row, _rtp(1, 100)), (peer.row, _rtp(2, 100))))
+    egress.send(_arena((peer.row, rtp(1, 100)), (peer.row, rtp(2, 100))))
     assert egress.counters.octets == 2 * 116
     assert len(peer.received()) == 2
 
 
 def test_an_arena_is_used_again(table: PeerTable, ports: list[UdpPort], egress: Egress) -> None:
     peer = Peer(table, ports[0])
-    arena = _arena((peer.row, _rtp(1, 1400)))
+    arena = _arena((peer.row, rtp(1, 1400)))
     egress.send(arena)
-    arena.append(peer.row, _rtp(2, 50))
+    arena.append(peer.row, rtp(2, 50))
     egress.send(arena)
     egress.send(arena)  # empty
-    assert peer.received() == [_rtp(1, 1400), _rtp(2, 50)]
+    assert peer.received() == [rtp(1, 1400), rtp(2, 50)]
 
 
 def test_peers_without_keys_or_address_cost_the_others_nothing(
@@ -147,20 +107,20 @@ def test_peers_without_keys_or_address_cost_the_others_nothing(
     before_dtls = table.allocate()
     egress.send(
         _arena(
-            (before_dtls, _rtp(1)),
-            (peer.row, _rtp(1)),
-            (unreachable.row, _rtp(1)),
-            (before_dtls, _rtp(2)),
-            (peer.row, _rtp(2)),
+            (before_dtls, rtp(1)),
+            (peer.row, rtp(1)),
+            (unreachable.row, rtp(1)),
+            (before_dtls, rtp(2)),
+            (peer.row, rtp(2)),
         )
     )
-    assert peer.received() == [_rtp(1), _rtp(2)]
+    assert peer.received() == [rtp(1), rtp(2)]
     assert unreachable.received() == []
     assert (egress.counters.packets, egress.counters.dropped) == (2, 3)
 
 
 def test_nobody_has_keys(table: PeerTable, ports: list[UdpPort], egress: Egress) -> None:
-    egress.send(_arena((table.allocate(), _rtp(1))))
+    egress.send(_arena((table.allocate(), rtp(1))))
     assert (egress.counters.packets, egress.counters.dropped) == (0, 1)
 
 
@@ -169,8 +129,8 @@ def test_a_repeated_number_is_refused_by_srtp_and_counted(
 ) -> None:
     """It would reuse a nonce."""
     peer = Peer(table, ports[0])
-    egress.send(_arena((peer.row, _rtp(1)), (peer.row, _rtp(1, 200)), (peer.row, _rtp(2))))
-    assert peer.received() == [_rtp(1), _rtp(2)]
+    egress.send(_arena((peer.row, rtp(1)), (peer.row, rtp(1, 200)), (peer.row, rtp(2))))
+    assert peer.received() == [rtp(1), rtp(2)]
     assert (egress.counters.packets, egress.counters.unprotected) == (2, 1)
 
 
@@ -181,10 +141,10 @@ def test_tcp_peers_get_theirs_over_their_connection(
     connection = Connection(takes=2)
     table.use_tcp(tcp.row, cast(TcpPeer, connection))
     rows = [tcp.row, udp.row, tcp.row, udp.row, tcp.row]
-    egress.send(_arena(*((row, _rtp(number)) for number, row in enumerate(rows, 1))))
-    assert udp.received() == [_rtp(2), _rtp(4)]
+    egress.send(_arena(*((row, rtp(number)) for number, row in enumerate(rows, 1))))
+    assert udp.received() == [rtp(2), rtp(4)]
     assert tcp.received() == []
-    assert [tcp._pair.unprotect(frame) for frame in connection.frames] == [_rtp(1), _rtp(3)]
+    assert [tcp._pair.unprotect(frame) for frame in connection.frames] == [rtp(1), rtp(3)]
     assert (egress.counters.packets, egress.counters.octets, egress.counters.dropped) == (4, 4 * 116, 1)
 
 
@@ -192,7 +152,7 @@ def test_only_tcp_peers(table: PeerTable, ports: list[UdpPort], egress: Egress) 
     tcp = Peer(table, ports[0])
     connection = Connection(takes=9)
     table.use_tcp(tcp.row, cast(TcpPeer, connection))
-    egress.send(_arena((tcp.row, _rtp(1))))
+    egress.send(_arena((tcp.row, rtp(1))))
     assert len(connection.frames) == 1
 
 
@@ -201,31 +161,9 @@ def test_what_the_kernel_refuses_counts_as_dropped_only(
 ) -> None:
     refused, peer = Peer(table, ports[0]), Peer(table, ports[0])
     table.addresses[refused.row, 2:4] = 0  # port 0
-    egress.send(_arena((refused.row, _rtp(1, 500)), (peer.row, _rtp(1, 100))))
-    assert peer.received() == [_rtp(1, 100)]
+    egress.send(_arena((refused.row, rtp(1, 500)), (peer.row, rtp(1, 100))))
+    assert peer.received() == [rtp(1, 100)]
     assert (egress.counters.packets, egress.counters.octets, egress.counters.dropped) == (1, 116, 1)
-
-
-class Narrow:
-    """A port whose buffer is soon full: a pair of local sockets, because the loopback's UDP never refuses."""
-
-    def __init__(self) -> None:
-        self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
-        self._theirs.setblocking(False)
-        self.index, self.gso, self.fileno = 0, False, self._ours.fileno()
-
-    def drain(self) -> list[bytes]:
-        received = []
-        while True:
-            try:
-                received.append(self._theirs.recv(2048))
-            except BlockingIOError:
-                return received
-
-    def close(self) -> None:
-        self._ours.close()
-        self._theirs.close()
 
 
 @pytest.fixture
@@ -242,13 +180,13 @@ def jammed(table: PeerTable, narrow: Narrow) -> Egress:
         row = table.allocate()
         table.srtp.use(row, SrtpKeys(AEAD_AES_128_GCM, bytes(28), bytes(28)))
         table.port[row] = 0
-    return Egress(table, [cast(UdpPort, narrow)], batch=True, gso=False)
+    return _egress(table, [cast(UdpPort, narrow)], batch=True, gso=False)
 
 
 def _fill(egress: Egress) -> None:
     """Send until not even a small packet has room."""
     for size in (1000, 60):
-        egress.send(_arena(*((0, _rtp(n, size, ssrc=size)) for n in range(1, 41))))
+        egress.send(_arena(*((0, rtp(n, size, ssrc=size)) for n in range(1, 41))))
 
 
 def _ssrcs(packets: list[bytes]) -> list[int]:
@@ -258,20 +196,20 @@ def _ssrcs(packets: list[bytes]) -> list[int]:
 @pytest.mark.skipif(not mmsg.supported(), reason="the system has no sendmmsg")
 class TestAFullBuffer:
     def test_what_has_no_room_is_dropped_and_counted(self, jammed: Egress, narrow: Narrow) -> None:
-        jammed.send(_arena(*((0, _rtp(n, 1000)) for n in range(1, 21))))
+        jammed.send(_arena(*((0, rtp(n, 1000)) for n in range(1, 21))))
         sent = len(narrow.drain())
         assert 0 < sent < 20
         counters = jammed.counters
         assert (counters.packets, counters.refused, counters.dropped) == (sent, 20 - sent, 20 - sent)
 
     def test_small_packets_are_kept_and_go_first_next_time(self, jammed: Egress, narrow: Narrow) -> None:
-        small = _arena(*((0, _rtp(n, 60, ssrc=1)) for n in range(1, 4)))
+        small = _arena(*((0, rtp(n, 60, ssrc=1)) for n in range(1, 4)))
         small.urgent = True
         _fill(jammed)
         jammed.send(small)
         assert jammed.counters.kept == 3
         assert 1 not in _ssrcs(narrow.drain())
-        jammed.send(_arena((1, _rtp(1, 1000, ssrc=3))))
+        jammed.send(_arena((1, rtp(1, 1000, ssrc=3))))
         assert _ssrcs(narrow.drain()) == [1, 1, 1, 3]
         assert jammed.counters.dropped == jammed.counters.refused - 3
 
@@ -282,7 +220,7 @@ class TestAFullBuffer:
         _fill(jammed)
         dropped = jammed.counters.dropped
         for number in range(1, 7):
-            arena = _arena((1, _rtp(number, 60, ssrc=number)))
+            arena = _arena((1, rtp(number, 60, ssrc=number)))
             arena.urgent = True
             jammed.send(arena)
         narrow.drain()
@@ -294,7 +232,7 @@ class TestAFullBuffer:
         self, table: PeerTable, jammed: Egress, narrow: Narrow
     ) -> None:
         _fill(jammed)
-        arena = _arena((1, _rtp(1, 60)), (0, _rtp(21, 60, ssrc=2)))
+        arena = _arena((1, rtp(1, 60)), (0, rtp(21, 60, ssrc=2)))
         arena.urgent = True
         jammed.send(arena)
         narrow.drain()
@@ -304,7 +242,7 @@ class TestAFullBuffer:
 
     def test_next_time_those_come_first_who_got_nothing(self, jammed: Egress, narrow: Narrow) -> None:
         def frame(number: int) -> SendArena:
-            return _arena(*((peer, _rtp(number, 1000, ssrc=peer)) for peer in range(12)))
+            return _arena(*((peer, rtp(number, 1000, ssrc=peer)) for peer in range(12)))
 
         jammed.send(frame(1))
         served = _ssrcs(narrow.drain())
@@ -316,7 +254,7 @@ class TestAFullBuffer:
         self, jammed: Egress, narrow: Narrow
     ) -> None:
         def frame(number: int) -> SendArena:
-            arena = _arena(*((peer, _rtp(number, 1000, ssrc=peer)) for peer in range(12)))
+            arena = _arena(*((peer, rtp(number, 1000, ssrc=peer)) for peer in range(12)))
             arena.piecewise = True
             return arena
 
@@ -332,7 +270,7 @@ class TestAFullBuffer:
         lane, fan = _lane(jammed._peers, jammed)
 
         def send(number: int) -> list[int]:
-            lane.add(_rtp(0)[:12], 0, number, media(payload=bytes(1000)), fan, 1)
+            lane.add(rtp(0)[:12], 0, number, media(payload=bytes(1000)), fan, 1)
             jammed.write(lane)
             return _ssrcs(narrow.drain())
 
@@ -343,24 +281,13 @@ class TestAFullBuffer:
         assert send(2)[0] == served[-1] + 1
 
 
-class Tap:
-    def __init__(self) -> None:
-        self.packets: list[bytes] = []
-
-    def rtp(self, packet: bytes) -> None:
-        self.packets.append(packet)
-
-    def rtcp(self, packet: bytes) -> None:
-        raise AssertionError
-
-
 def test_peers_of_our_own_process_get_theirs_in_the_clear(
     table: PeerTable, ports: list[UdpPort], egress: Egress
 ) -> None:
     peer, tap, nobody = Peer(table, ports[0]), Tap(), table.allocate()
     row = table.allocate()
     table.taps[row] = tap
-    packets = [_rtp(number, 60 + number) for number in range(4)]
+    packets = [rtp(number, 60 + number) for number in range(4)]
     egress.send(_arena(*((to, packet) for packet in packets for to in (row, peer.row, nobody))))
     assert tap.packets == packets
     assert peer.received() == packets
@@ -392,10 +319,10 @@ def test_a_lane_writes_and_sends_to_everybody(table: PeerTable, ports: list[UdpP
     table.taps[nobody] = tap
     lane, fan = _lane(table, egress)
     for turn in range(1, 4):
-        sent = [_rtp(10 * turn + number, 100)[12:] for number in range(turn)]
+        sent = [rtp(10 * turn + number, 100)[12:] for number in range(turn)]
         for number, payload in enumerate(sent):
-            lane.add(_rtp(0)[:12], 0, 10 * turn + number, media(payload=payload), fan, 1)
-        sent_again = [_rtp(99, 50)] if turn == 2 else []
+            lane.add(rtp(0)[:12], 0, 10 * turn + number, media(payload=payload), fan, 1)
+        sent_again = [rtp(99, 50)] if turn == 2 else []
         for packet in sent_again:
             lane.arena.append(four.row, packet)
         egress.write(lane)
@@ -417,9 +344,9 @@ def test_a_lane_with_more_copies_than_there_is_room_for(
 ) -> None:
     peers = [Peer(table, ports[0]) for _ in range(3)]
     lane, fan = _lane(table, egress)
-    payloads = [_rtp(number, 60)[12:] for number in range(40)]
+    payloads = [rtp(number, 60)[12:] for number in range(40)]
     for number, payload in enumerate(payloads):
-        lane.add(_rtp(0)[:12], 0, number, media(payload=payload), fan, 1)
+        lane.add(rtp(0)[:12], 0, number, media(payload=payload), fan, 1)
     egress.write(lane)
     for peer in peers:
         assert [packet[12:] for packet in peer.received()] == payloads
