@@ -77,7 +77,7 @@ class Engine:
             for arena, words in zip(pieces, streams.forwarding.lanes[LANES:], strict=True)
         ]
         asides = [self._lane(arena, self.egress.send, ASIDE) for arena in pieces]
-        self.backlog = Backlog(waiting, asides, self.egress.send, self.egress.resume_at, self._on_backlog)
+        self.backlog = Backlog(waiting, asides, self.egress, self._on_backlog)
         self._going_on = False
         self.down_tracks.settle, self.down_tracks.forget = self.backlog.settle, self.backlog.forget
         self.forwarder = Forwarder(
@@ -202,9 +202,8 @@ class Engine:
 
     # --- packets and time ---
 
-    def _read(self, port: UdpPort) -> int:
+    def _read(self, port: UdpPort, now: float) -> int:
         """Take what a port has, for a while, and let it go on; returns how many datagrams there were."""
-        now = time.monotonic()
         until = now + _TURN_S
         tick, before = self.tick, self.tick.datagrams
         while now < until and not self.backlog.full:

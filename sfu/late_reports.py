@@ -10,6 +10,8 @@ from sfu.rounds import Rounds
 
 INTERVAL_S = 0.010
 """Between looks, at least."""
+PATIENCE = 3
+"""Looks that find nothing before the next that comes wakes us: to be woken costs more than a look does."""
 
 
 class LateReports:
@@ -23,6 +25,8 @@ class LateReports:
         self._read = read
         self._rounds = Rounds(self._look, INTERVAL_S)
         self.ports: list[UdpPort] = []
+        self._in_vain = 0
+        """Looks since something was found."""
 
     @property
     def due_at(self) -> float:
@@ -49,8 +53,10 @@ class LateReports:
         now, unix_now = time.monotonic(), time.time()
         found = [self._read(port, now, unix_now) for port in self.ports]
         if True in found:
+            self._in_vain = 0
             return None
-        if False in found:
+        self._in_vain = 0 if False in found else self._in_vain + 1
+        if self._in_vain < PATIENCE:
             return now
         self._listen()
         return inf

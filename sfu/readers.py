@@ -11,8 +11,10 @@ from sfu.net.udp import UdpPort
 class Readers:
     """The ports of an engine, and how they are listened to."""
 
-    def __init__(self, read: Callable[[UdpPort], int], hurried: Callable[[], bool], delay_s: float) -> None:
-        """``read`` reads a port and returns how many datagrams there were.
+    def __init__(
+        self, read: Callable[[UdpPort, float], int], hurried: Callable[[], bool], delay_s: float
+    ) -> None:
+        """``read`` reads a port, given the monotonic time, and returns how many datagrams there were.
 
         Where it pays to be late (:mod:`sfu.coalescing`) it is called every ``delay_s``, unless there is so much to do
         that somebody is ``hurried``. 0 means never.
@@ -76,7 +78,7 @@ class Readers:
 
     def _take(self, port: UdpPort) -> int:
         began_at = time.monotonic()
-        datagrams = self._read(port)
+        datagrams = self._read(port, began_at)
         now = time.monotonic()
         self._coalescing.took(datagrams, now - began_at, now)
         return datagrams

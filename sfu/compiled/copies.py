@@ -182,6 +182,26 @@ def write(where: Words, first: int, count: int, row: int) -> int:
 
 
 @compiled
+def piece(where: Words, first: int, end: int, most: int) -> int:
+    """How many of the copies from ``first`` to ``end`` to write next, of pieces of about equal size, ``most`` at most.
+
+    ``where`` is the lane's list of places. A piece ends with a destination, as GSO messages do, unless one destination
+    alone has more.
+    """
+    copies = places.halves2(where, places.COPIES, COPY_COLUMNS)
+    left = end - first
+    pieces = (left + most - 1) // most
+    count = (left + pieces - 1) // pieces
+    if count < left:
+        last = first + count
+        while last > first and copies[last - 1, COPY_PEER] == copies[last, COPY_PEER]:
+            last -= 1
+        if last > first:
+            return last - first
+    return count
+
+
+@compiled
 def expand(where: Words, row: int) -> int:
     """Write all copies of the packets of a lane, beginning with ``row``; there must be room for them.
 

@@ -4,7 +4,7 @@ from numba import carray, int64
 
 from sfu.compiled import places
 from sfu.compiled.arrays import Words, Words2
-from sfu.compiled.copies import expand
+from sfu.compiled.copies import expand, piece, write
 from sfu.compiled.jit import compiled, part
 from sfu.compiled.memory import copy, pointer
 from sfu.compiled.messages import DATAGRAMS, MESSAGES, OCTETS, TAKEN, transmit
@@ -77,6 +77,21 @@ def dispatch(where: Words, gso: bool, ways: Words2, words: Words, outcome: Words
     outcome[ROWS] += places.words(where, places.LANE)[COPIES]
     outcome[UNUSUAL] += expand(where, row)
     _send(where, gso, ways, words, outcome)
+
+
+@compiled
+def dispatch_piece(
+    where: Words, first: int, end: int, most: int, gso: bool, ways: Words2, words: Words, outcome: Words
+) -> int:
+    """Write some of the copies of a sealed lane, as :func:`piece` says, and send them; returns how many.
+
+    Parameters as of :func:`dispatch`. The arena must be empty.
+    """
+    count = piece(where, first, end, most)
+    outcome[ROWS] = count
+    outcome[UNUSUAL] = write(where, first, count, 0)
+    _send(where, gso, ways, words, outcome)
+    return count
 
 
 @compiled

@@ -10,6 +10,7 @@ forgotten when their receiver leaves. Sessions, addresses and transport-wide num
 """
 
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from sfu.forwarding.arena import SendArena
 from sfu.forwarding.fan import Fan
@@ -33,6 +34,19 @@ FEW_ROWS = 8
 """Down tracks that may change between two pieces, before all that waits is sent instead of only what is for them."""
 
 
+class Outlet(Protocol):
+    """Where copies go."""
+
+    def send(self, arena: SendArena) -> None:
+        """Send what is in an arena, and empty it."""
+
+    def write_piece(self, lane: Lane, most: int) -> int:
+        """Write and send some of the copies that were sealed in a lane; returns how many."""
+
+    def resume_at(self, arena: SendArena) -> int:
+        """The peer to begin with; -1 for the first there is."""
+
+
 class Backlog:
     """Packets wait by size class. Smaller ones, sound among them, go before larger ones."""
 
@@ -40,21 +54,19 @@ class Backlog:
         self,
         lanes: Sequence[Lane],
         asides: Sequence[Lane],
-        send: Callable[[SendArena], None],
-        first_peer: Callable[[SendArena], int],
+        outlet: Outlet,
         wake: Callable[[], None],
     ) -> None:
         """``lanes`` are ordered by size; ``asides``, with the same arenas, are for what may not wait.
-
-        ``send`` empties an arena, ``first_peer`` tells with which peer to begin.
 
         ``wake`` is called when there is something to do again: :meth:`step`, until no copies are left.
         """
         self._lanes = lanes
         self._asides = asides
-        self._send = send
-        self._first_peer = first_peer
+        self._outlet = outlet
         self._wake = wake
+        self._waits = False
+        """Whether anything did when somebody last looked."""
         self._hurried = 0
         """Rows of the down track table that something was sent for since the last piece."""
 
@@ -69,6 +81,8 @@ class Backlog:
     @property
     def full(self) -> bool:
         """Whether to let packets wait in the socket."""
+        if not self._waits:
+            return False
         copies = packets = 0
         for lane in self._lanes:
             copies += lane.copies + lane.left
@@ -100,7 +114,7 @@ class Backlog:
     ) -> None:
         """Take a packet of a rendition, as :meth:`Lane.add` does, for the lane that the rendition has now."""
         if not self.copies:
-            self._wake()
+            self._rouse()
         lane = self._lanes[rendition.lane]
         while lane.packets == TEMPLATES:
             self.step()
@@ -109,17 +123,21 @@ class Backlog:
     def look(self) -> None:
         """See whether compiled loops have added anything."""
         if self.gathers:
-            self._wake()
+            self._rouse()
+
+    def _rouse(self) -> None:
+        self._waits = True
+        self._wake()
 
     def step(self, most: int | None = None) -> int:
         """Write and send one piece of ``most`` copies, PIECE by default and at most; returns how many it had."""
         self._hurried = 0
         for lane in self._lanes:
             if not lane.left and lane.packets:
-                lane.begin(self._first_peer(lane.arena))
+                lane.begin(self._outlet.resume_at(lane.arena))
             if lane.left:
-                count = lane.write(min(most or PIECE, PIECE))
-                self._send(lane.arena)
+                count = self._outlet.write_piece(lane, min(most or PIECE, PIECE))
+                self._waits = self.copies > 0
                 return count
         return 0
 
@@ -135,7 +153,7 @@ class Backlog:
         for lane, aside in zip(self._lanes, self._asides, strict=True):
             lane.write_to(row)
             aside.borrow(lane.records_for(row), row)
-            self._send(lane.arena)
+            self._outlet.send(lane.arena)
             lane.forget(row)
 
     def forget(self, row: int) -> None:

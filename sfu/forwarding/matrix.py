@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from sfu.compiled import places
-from sfu.compiled.copies import expand, seal, write
+from sfu.compiled.copies import expand, piece, seal, write
 from sfu.compiled.dispatch import give
 from sfu.compiled.outgoing import (
     ADDED,
@@ -49,12 +49,13 @@ _RECORD = struct.Struct(f"={PACKET_COLUMNS}q")
 class _Store:
     """Memory for templates, and their records."""
 
-    __slots__ = ("address", "memory", "record_bytes", "records")
+    __slots__ = ("address", "memory", "record_bytes", "records", "records_address")
 
     def __init__(self, templates: int, stride: int) -> None:
         memory: UInt8s = np.zeros(templates * stride, np.uint8)
         self.memory, self.address = memory.data, memory.ctypes.data
         self.records: Int64s = np.zeros((templates, PACKET_COLUMNS), np.int64)
+        self.records_address: int = self.records.ctypes.data
         self.record_bytes = self.records.data.cast("B")
 
 
@@ -96,7 +97,7 @@ class Lane:
         """Of packets added, to keep them alive."""
         self._pairs: Int32s = np.zeros((_PAIRS, COPY_COLUMNS), np.int32)
         """Destination, down track and template of each copy."""
-        self._next = self._end = 0
+        self.next = self.end = 0
         """Those of them that are yet to be written."""
         self._scratch: Int32s = np.zeros(scratch_size(templates, _PAIRS), np.int32)
         self._records_place = Place(self._store.records)
@@ -223,7 +224,7 @@ class Lane:
     @property
     def left(self) -> int:
         """Copies sealed that are yet to be written."""
-        return self._end - self._next
+        return self.end - self.next
 
     def seal(self) -> None:
         """Put the copies of all packets added in order, for :meth:`write`. The fan-outs are not needed any more."""
@@ -234,7 +235,7 @@ class Lane:
             self._pairs_place.move(self._pairs)
             self._scratch_place.move(self._scratch)
         seal(self.places.words)
-        self._next, self._end = 0, added
+        self.next, self.end = 0, added
         self._forget_added()
 
     def begin(self, first_peer: int = -1) -> None:
@@ -249,39 +250,34 @@ class Lane:
         self._store, self._spare = self._spare, self._store
         self._point()
         if first_peer >= 0:
-            pairs = self._pairs[: self._end]
+            pairs = self._pairs[: self.end]
             at = int(np.searchsorted(pairs[:, COPY_PEER], first_peer))
             pairs[:] = np.roll(pairs, -at, axis=0)
 
     def _point(self) -> None:
-        self._word[TEMPLATES_AT], self._word[PACKETS] = self._store.address, self._store.records.ctypes.data
+        self._word[TEMPLATES_AT], self._word[PACKETS] = self._store.address, self._store.records_address
 
     def write(self, most: int) -> int:
-        """Write the next copies of what was sealed, in pieces of about equal size; returns how many.
-
-        A piece ends with a destination, as GSO messages do, unless one destination alone has more.
-        """
-        count = -(-self.left // -(-self.left // most))
-        if count < self.left:
-            after = self._next + count
-            peers = self._pairs[self._next : after + 1, COPY_PEER]
-            others = np.flatnonzero(peers[:-1] != peers[-1])
-            if len(others):
-                count = int(others[-1]) + 1
+        """Write a :func:`piece` of what was sealed; returns how many copies."""
+        count = piece(self.places.words, self.next, self.end, most)
         self._write_next(count)
         return count
 
+    def gone(self, count: int) -> None:
+        """Compiled loops have written and sent the next copies of what was sealed."""
+        self.next += count
+
     def holds(self, row: int) -> bool:
         """Whether a copy for a row of the down track table is yet to be written."""
-        sealed = self._pairs[self._next : self._end, COPY_DOWN] == row
+        sealed = self._pairs[self.next : self.end, COPY_DOWN] == row
         return bool(sealed.any()) or bool(self._added_for(row))
 
     def forget(self, row: int) -> None:
         """Leave out the copies for a row of the down track table that are yet to be written."""
-        pairs = self._pairs[self._next : self._end]
+        pairs = self._pairs[self.next : self.end]
         kept = pairs[pairs[:, COPY_DOWN] != row]
-        self._end = self._next + len(kept)
-        self._pairs[self._next : self._end] = kept
+        self.end = self.next + len(kept)
+        self._pairs[self.next : self.end] = kept
         for packets, rows in self._added_for(row):
             fan = fan_of(rows[rows != row])
             self._fans.append(fan)
@@ -317,7 +313,7 @@ class Lane:
 
     def write_to(self, row: int) -> None:
         """Write those copies for a row of the down track table before the others."""
-        pairs = self._pairs[self._next : self._end]
+        pairs = self._pairs[self.next : self.end]
         theirs = pairs[:, COPY_DOWN] == row
         first = int(theirs.sum())
         pairs[:] = np.concatenate([pairs[theirs], pairs[~theirs]])
@@ -334,9 +330,9 @@ class Lane:
     def _write_next(self, count: int) -> None:
         arena = self.arena
         self._srtp.reserve(count)
-        arena.unusual += write(self.places.words, self._next, count, arena.count)
+        arena.unusual += write(self.places.words, self.next, count, arena.count)
         arena.count += count
-        self._next += count
+        self.next += count
 
     def _forget_added(self) -> None:
         self._fans.clear()

@@ -22,6 +22,7 @@ from sfu.compiled.dispatch import (
     UNUSUAL,
     WAY_COLUMNS,
     dispatch,
+    dispatch_piece,
 )
 from sfu.compiled.outgoing import KEYLESS, PORT, PROTECTED, REFUSED, ROW_LENGTH, ROW_PEER, ROW_STATE
 from sfu.forwarding.arena import SendArena
@@ -145,6 +146,23 @@ class Egress:
         dispatch(lane.places.words, gso, self._ways, sender.words, self._outcome)
         lane.written(copies, word[UNUSUAL] - arena.unusual)
         self._dispatched(arena)
+
+    def write_piece(self, lane: Lane, most: int) -> int:
+        """Have a lane write some of the copies that were sealed, and send them; returns how many."""
+        arena, sender, word = lane.arena, self._sender, self._word
+        if sender is None or not self._ports or self._kept or arena.count:
+            count = lane.write(most)
+            self.send(arena)
+            return count
+        sender = self._sized(sender, arena.capacity)
+        self._peers.srtp.reserve(most)
+        gso = self._gso and sender.gso_works
+        where, ways = lane.places.words, self._ways
+        count = dispatch_piece(where, lane.next, lane.end, most, gso, ways, sender.words, self._outcome)
+        lane.gone(count)
+        arena.count, arena.unusual = count, word[UNUSUAL]
+        self._dispatched(arena)
+        return count
 
     def _dispatched(self, arena: SendArena) -> None:
         """Go on after compiled loops have sent an arena as far as the kernel took it."""

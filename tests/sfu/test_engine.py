@@ -1,6 +1,7 @@
 """The engine's commands, in the order they come and out of it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 
 import pytest
@@ -276,9 +277,9 @@ async def test_nothing_is_drained_while_too_many_copies_wait(monkeypatch: pytest
     drained: list[object] = []
     monkeypatch.setattr(engine.tick, "turn", lambda port, now, unix_now: drained.append(port))
     with monkeypatch.context() as patched:
-        patched.setattr("sfu.forwarding.backlog.MOST_COPIES", 0)
-        engine._read(engine.ports[0])
+        patched.setattr("sfu.forwarding.backlog.Backlog.full", True)
+        engine._read(engine.ports[0], time.monotonic())
     assert not drained
-    engine._read(engine.ports[0])
+    engine._read(engine.ports[0], time.monotonic())
     assert drained
     await engine.close()

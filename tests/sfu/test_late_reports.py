@@ -8,7 +8,7 @@ from math import inf
 
 import pytest
 
-from sfu.late_reports import INTERVAL_S, LateReports
+from sfu.late_reports import INTERVAL_S, PATIENCE, LateReports
 from sfu.net.udp import UdpPort
 from tests.harness.eventually import PATIENCE_S
 
@@ -39,8 +39,8 @@ class Reading:
         assert [count for count in self.found if count] == list(found)
 
     async def until_none(self) -> None:
-        """Wait until a look finds nothing."""
-        while self.found[-1]:
+        """Wait until enough looks have found nothing."""
+        while any(self.found[-PATIENCE:]):
             await self._look()
 
     async def _look(self) -> None:
@@ -103,11 +103,14 @@ async def test_without_that_a_timer_does(reading: Reading) -> None:
 async def test_when_no_more_comes_the_next_wakes_us_again(reading: Reading) -> None:
     reading.send()
     await reading.until(1)
+    reading.send()
+    await reading.until(1, 1)
     await reading.until_none()
+    assert reading.found[-PATIENCE - 1 :] == [1, *[0] * PATIENCE]
     assert reading.listening
     assert reading.reports.due_at == inf
     reading.send()
-    await reading.until(1, 1)
+    await reading.until(1, 1, 1)
 
 
 async def test_many_are_read_batch_by_batch(reading: Reading) -> None:

@@ -37,7 +37,7 @@ class Reading:
         if self.readers is not None:
             self.readers.stop()
 
-    def read(self, port: UdpPort) -> int:
+    def read(self, port: UdpPort, now: float) -> int:
         count = port.fill()
         self.read_at.append(time.monotonic())
         self.counts.append(count)
@@ -129,8 +129,8 @@ async def test_what_came_to_a_port_that_is_read_late_goes_before_what_comes_to_a
     other = UdpPort(1, "127.0.0.1", 0, batch_size=64, buffer_bytes=1 << 20, batch=True)
     order: list[UdpPort] = []
 
-    def read(port: UdpPort) -> int:
-        count = reading.read(port)
+    def read(port: UdpPort, now: float) -> int:
+        count = reading.read(port, now)
         order.extend([port] * count)
         return count
 

@@ -207,3 +207,47 @@ def test_what_a_full_buffer_has_no_room_for_is_kept_if_it_is_small(narrow: Narro
     ways.egress.write(ways.lanes[0])
     assert len(narrow.drain()) == min(kept, counters.packets - sent)
     assert counters.dropped == 0
+
+
+def test_pieces_end_with_a_destination(ways: Ways, ports: list[UdpPort]) -> None:
+    peers = [Peer(ways.table, ports[number % 2]) for number in range(5)]
+    payloads = [ways.add(700, [peer.row for peer in peers]) for _ in range(3)]
+    lane = ways.lanes[1]
+    lane.begin()
+    counts = []
+    while lane.left:
+        counts.append(ways.egress.write_piece(lane, 8))
+        assert not lane.arena.count
+    assert counts == [6, 3, 6]
+    assert all(sorted(_payloads(peer)) == sorted(payloads) for peer in peers)
+
+
+def test_a_piece_for_one_destination_ends_anywhere(ways: Ways, ports: list[UdpPort]) -> None:
+    peer = Peer(ways.table, ports[0])
+    for _ in range(10):
+        ways.add(60, [peer.row])
+    lane = ways.lanes[0]
+    lane.begin()
+    assert [ways.egress.write_piece(lane, 4) for _ in range(3)] == [4, 3, 3]
+    assert len(peer.received()) == 10
+
+
+def test_pieces_begin_with_those_who_got_nothing(narrow: Narrow) -> None:
+    ways = Ways([cast(UdpPort, narrow)], gso=False)
+    ways.table.srtp.reserve(10_000)
+    for _ in range(40):
+        row = ways.table.allocate()
+        ways.table.srtp.use(row, SrtpKeys(AEAD_AES_128_GCM, bytes(28), bytes(28)))
+        ways.table.port[row] = 0
+    lane = ways.lanes[1]
+    lane.arena.piecewise = True
+    firsts = []
+    for _ in range(2):
+        ways.add(1000, list(range(40)))
+        lane.begin(ways.egress.resume_at(lane.arena))
+        firsts.append(int(lane._pairs[0, 0]))
+        while lane.left:
+            ways.egress.write_piece(lane, 20)
+        served = len(narrow.drain())
+    assert 0 < served < 20, "the port is narrow"
+    assert firsts == [0, served]

@@ -34,18 +34,26 @@ class World:
         self.lanes = [self._lane(SendArena(64, stride)) for stride in (320, 1536)]
         pieces = [SendArena(PIECE, stride, piecewise=True) for stride in (320, 1536)]
         waiting, asides = ([self._lane(arena) for arena in pieces] for _ in range(2))
-        self.backlog = Backlog(waiting, asides, self._send, lambda arena: self.first_peer, self._wake)
+        self.backlog = Backlog(waiting, asides, self, self._wake)
         self.table.settle, self.table.forget = self.backlog.settle, self.backlog.forget
         self.forwarder = Forwarder(self.table, self.lanes, self.backlog, lambda: 1000)
         self.sequence = 100
 
     def _lane(self, arena: SendArena) -> Lane:
-        return Lane(arena, self.table, self.peers, self._send)
+        return Lane(arena, self.table, self.peers, self.send)
 
     def _wake(self) -> None:
         self.woken += 1
 
-    def _send(self, arena: SendArena) -> None:
+    def resume_at(self, arena: SendArena) -> int:
+        return self.first_peer
+
+    def write_piece(self, lane: Lane, most: int) -> int:
+        count = lane.write(most)
+        self.send(lane.arena)
+        return count
+
+    def send(self, arena: SendArena) -> None:
         for row in range(arena.count):
             self.sent.append((int(arena.rows[row, ROW_PEER]), bytes(arena.packet(row))))
         if arena.count and arena.piecewise:
@@ -56,7 +64,7 @@ class World:
         """A camera, and who watches it from its next packet on."""
         track = video_track()
         downs = [self.watch(track, peer) for peer in peers]
-        self.send(track, keyframe=True)
+        self.film(track, keyframe=True)
         self.turn()
         self.settle()
         self.sent.clear()
@@ -68,7 +76,7 @@ class World:
         down.aim(track.layers[0].rendition(temporal=7, plain=False))
         return down
 
-    def send(self, track: UpTrack, payload: bytes = b"", *, size: int = 400, keyframe: bool = False) -> bytes:
+    def film(self, track: UpTrack, payload: bytes = b"", *, size: int = 400, keyframe: bool = False) -> bytes:
         """The camera sends a packet; returns its payload."""
         self.sequence += 1
         payload = payload or self.sequence.to_bytes(4, "big")
@@ -83,7 +91,7 @@ class World:
         """The end of a tick."""
         self.forwarder.expand()
         for lane in self.lanes:
-            self._send(lane.arena)
+            self.send(lane.arena)
 
     def settle(self) -> None:
         while self.backlog.copies:
@@ -112,12 +120,12 @@ def world() -> World:
 def test_a_small_rooms_packet_goes_before_the_rest_of_a_large_fan_out(world: World):
     large, _ = world.room(range(MANY))
     small, _ = world.room(range(20, 22))
-    world.send(large)
+    world.film(large)
     world.turn()
     assert (world.sent, world.woken) == ([], 2), "the key frame, and this"
     world.backlog.step()
     assert 0 < len(world.sent) <= PIECE
-    said = world.send(small)
+    said = world.film(small)
     world.turn()
     assert world.to(20) == world.to(21) == [said]
     assert 0 < sum(to < MANY for to, _ in world.sent) < MANY
@@ -129,7 +137,7 @@ def test_packets_of_a_stream_stay_in_order(world: World):
     large, downs = world.room(range(MANY))
     payloads = []
     for _ in range(7):
-        payloads += [world.send(large) for _ in range(3)]
+        payloads += [world.film(large) for _ in range(3)]
         world.turn()
         world.backlog.step()
     world.settle()
@@ -141,28 +149,28 @@ def test_packets_of_a_stream_stay_in_order(world: World):
 
 def test_a_stream_of_which_some_wait_waits_when_it_is_no_longer_wide(world: World):
     large, downs = world.room(range(WIDE + 1))
-    before = world.send(large)
+    before = world.film(large)
     world.turn()
     rendition = large.layers[0].renditions[0]
     downs[-1].stop()
     assert len(rendition.members) == WIDE
-    after = world.send(large)
+    after = world.film(large)
     world.turn()
     assert world.sent == []
     world.settle()
     assert world.to(0) == [before, after]
     world.sent.clear()
-    last = world.send(large)
+    last = world.film(large)
     world.turn()
     assert world.to(0) == [last], "nothing waits any more: at once"
 
 
 def test_a_switch_waits_for_what_goes_out_under_the_old_offsets(world: World):
     large, downs = world.room(range(MANY))
-    before = world.send(large)
+    before = world.film(large)
     world.turn()
     downs[3].aim(large.layers[0].rendition(temporal=0, plain=False))
-    after = world.send(large, keyframe=True)
+    after = world.film(large, keyframe=True)
     assert world.to(3) == [before], "sent before its offsets changed"
     world.turn()
     assert world.to(3) == [before, after]
@@ -174,15 +182,15 @@ def test_a_switch_waits_for_what_goes_out_under_the_old_offsets(world: World):
 def test_who_switches_is_sent_what_waits_and_nobody_else(world: World, begun: bool):
     """A piece may have gone already, some copies be in the middle of it, and others come behind it."""
     large, downs = world.room(range(MANY))
-    payloads = [world.send(large) for _ in range(2)]
+    payloads = [world.film(large) for _ in range(2)]
     if begun:
         world.backlog.step()
-    payloads += [world.send(large, size=size) for size in (200, 800)]
+    payloads += [world.film(large, size=size) for size in (200, 800)]
     world.turn()
     last = downs[-1]
     before = {peer: len(world.to(peer)) for peer in range(MANY)}
     last.aim(large.layers[0].rendition(temporal=0, plain=False))
-    payloads.append(world.send(large, keyframe=True))
+    payloads.append(world.film(large, keyframe=True))
     assert world.to(last.peer) == payloads[:-1], "sent before its offsets changed"
     assert all(len(world.to(peer)) == before[peer] for peer in range(MANY - 1)), "the others wait"
     world.turn()
@@ -195,35 +203,35 @@ def test_who_switches_is_sent_what_waits_and_nobody_else(world: World, begun: bo
 
 def test_more_waits_for_one_than_a_piece_holds(world: World):
     large, downs = world.room(range(MANY))
-    payloads = [world.send(large) for _ in range(3 * PIECE + 1)]
+    payloads = [world.film(large) for _ in range(3 * PIECE + 1)]
     downs[2].aim(large.layers[0].rendition(temporal=0, plain=False))
-    world.send(large, keyframe=True)
+    world.film(large, keyframe=True)
     assert world.to(2) == payloads
 
 
 def test_when_many_switch_at_once_all_that_waits_is_sent(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "FEW_ROWS", 3)
     large, downs = world.room(range(MANY))
-    payloads = [world.send(large)]
+    payloads = [world.film(large)]
     for down in downs[:4]:
         down.aim(large.layers[0].rendition(temporal=0, plain=False))
-    payloads.append(world.send(large, keyframe=True))
+    payloads.append(world.film(large, keyframe=True))
     assert len(world.sent) == MANY
     world.turn()
     world.settle()
     assert all(world.to(peer) == payloads for peer in range(MANY))
     for down in downs[4:]:
         down.aim(large.layers[0].rendition(temporal=0, plain=False))
-        world.send(large)
+        world.film(large)
         world.backlog.step()
-        world.send(large, keyframe=True)
+        world.film(large, keyframe=True)
         assert world.backlog.copies, "one at a time"
 
 
 @pytest.mark.parametrize("begun", [False, True])
 def test_a_row_is_not_used_again_under_copies_that_wait(world: World, begun: bool):
     large, downs = world.room(range(MANY))
-    world.send(large)
+    world.film(large)
     world.turn()
     if begun:
         world.backlog.step()
@@ -240,18 +248,18 @@ def test_nothing_waits_when_all_have_left(world: World):
     large, downs = world.room(range(MANY))
     small, _ = world.room(range(20, 22))
     for _ in range(3):
-        world.send(large)
+        world.film(large)
     world.backlog.step()
-    world.send(large)
+    world.film(large)
     for down in downs:
         down.release()
     assert world.backlog.copies == 0
     assert not world.backlog.gathers
-    said = world.send(small)
+    said = world.film(small)
     world.turn()
     assert world.to(20) == [said]
     others, _ = world.room(range(30, 30 + MANY))
-    world.send(others)
+    world.film(others)
     world.settle()
     assert len(world.sent) == MANY
 
@@ -259,12 +267,12 @@ def test_nothing_waits_when_all_have_left(world: World):
 def test_who_has_nothing_waiting_holds_nobody_up(world: World):
     large, _ = world.room(range(MANY))
     small, downs = world.room(range(20, 22))
-    world.send(large)
+    world.film(large)
     world.turn()
     world.watch(large, 30).release()
     downs[0].release()
     world.watch(small, 31)
-    world.send(small, keyframe=True)
+    world.film(small, keyframe=True)
     world.turn()
     assert world.backlog.copies == MANY
 
@@ -281,10 +289,10 @@ def test_small_packets_go_before_larger_ones(world: World):
     camera, _ = world.room(range(MANY))
     microphone, _ = world.room(range(50, 50 + MANY))
     microphone.layers[0].renditions[0].lane = 0
-    world.send(camera)
+    world.film(camera)
     world.turn()
     world.backlog.step()
-    world.send(microphone, b"sound", size=100)
+    world.film(microphone, b"sound", size=100)
     world.turn()
     begun = len(world.sent)
     world.settle()
@@ -295,7 +303,7 @@ def test_small_packets_go_before_larger_ones(world: World):
 def test_pieces_are_of_about_one_size_and_end_with_a_destination(world: World):
     large, _ = world.room(range(MANY))
     for _ in range(2):
-        world.send(large)
+        world.film(large)
     world.settle()
     assert world.pieces == [4, 6, 4, 6]
     assert [to for to, _ in world.sent] == [to for to in range(MANY) for _ in range(2)]
@@ -303,7 +311,7 @@ def test_pieces_are_of_about_one_size_and_end_with_a_destination(world: World):
 
 def test_a_destination_with_more_copies_than_a_piece_is_cut(world: World):
     large, _ = world.room(range(MANY))
-    payloads = [world.send(large) for _ in range(2 * PIECE + 1)]
+    payloads = [world.film(large) for _ in range(2 * PIECE + 1)]
     world.settle()
     assert max(world.pieces) <= PIECE
     assert all(world.to(peer) == payloads for peer in range(MANY))
@@ -312,7 +320,7 @@ def test_a_destination_with_more_copies_than_a_piece_is_cut(world: World):
 def test_it_begins_where_it_was_broken_off(world: World):
     large, _ = world.room(range(MANY))
     world.first_peer = 7
-    world.send(large)
+    world.film(large)
     world.settle()
     assert [to for to, _ in world.sent] == [7, 8, 9, 0, 1, 2, 3, 4, 5, 6]
 
@@ -320,32 +328,32 @@ def test_it_begins_where_it_was_broken_off(world: World):
 def test_it_is_full_when_enough_waits(world: World, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "MOST_COPIES", 2 * MANY)
     large, _ = world.room(range(MANY))
-    world.send(large)
+    world.film(large)
     assert not world.backlog.full
-    world.send(large)
+    world.film(large)
     assert world.backlog.full
     world.backlog.step()
     assert not world.backlog.full
     monkeypatch.setattr(module, "MOST_PACKETS", 1)
     assert not world.backlog.full, "what is being sent does not count"
-    world.send(large)
+    world.film(large)
     assert world.backlog.full
 
 
 def test_more_packets_than_there_are_templates_keep_their_order(world: World):
     large, _ = world.room(range(WIDE + 1))
-    payloads = [world.send(large) for _ in range(matrix.TEMPLATES + 5)]
+    payloads = [world.film(large) for _ in range(matrix.TEMPLATES + 5)]
     world.settle()
     assert world.to(0) == payloads
 
 
 def test_order_stays_when_others_come_and_go(world: World):
     large, downs = world.room(range(MANY))
-    world.send(large)
+    world.film(large)
     world.backlog.step()
-    before = world.send(large, size=400)
+    before = world.film(large, size=400)
     downs[-1].stop()
-    after = world.send(large, size=900)
+    after = world.film(large, size=900)
     world.settle()
     assert world.to(0)[1:] == [before, after], "larger packets go first only where there is no order"
     assert world.to(MANY - 1)[1:] == [before]
@@ -353,7 +361,7 @@ def test_order_stays_when_others_come_and_go(world: World):
 
 def test_a_piece_is_no_larger_than_it_may_be(world: World):
     large, _ = world.room(range(MANY))
-    world.send(large)
+    world.film(large)
     assert world.backlog.step(2) == 2
     assert world.backlog.step(100 * PIECE) <= PIECE
     world.settle()

@@ -36,14 +36,22 @@ class Bench:
         self.lanes = [self._lane(SendArena(64, stride)) for stride in (SMALL, LARGE)]
         pieces = [SendArena(PIECE, stride) for stride in (SMALL, LARGE)]
         waiting, asides = ([self._lane(arena) for arena in pieces] for _ in range(2))
-        self.backlog = Backlog(waiting, asides, self._drain, lambda arena: -1, lambda: None)
+        self.backlog = Backlog(waiting, asides, self, lambda: None)
         self.forwarder = Forwarder(self.table, self.lanes, self.backlog, lambda: 1000)
         self.now = 10.0
 
     def _lane(self, arena: SendArena) -> Lane:
-        return Lane(arena, self.table, self.peers, self._drain)
+        return Lane(arena, self.table, self.peers, self.send)
 
-    def _drain(self, arena: SendArena) -> None:
+    def resume_at(self, arena: SendArena) -> int:
+        return -1
+
+    def write_piece(self, lane: Lane, most: int) -> int:
+        count = lane.write(most)
+        self.send(lane.arena)
+        return count
+
+    def send(self, arena: SendArena) -> None:
         for row in range(arena.count):
             self.sent.append((int(arena.rows[row, ROW_PEER]), bytes(arena.packet(row))))
         arena.clear()
@@ -56,7 +64,7 @@ class Bench:
         """Peer, header and payload of each copy since the last time."""
         self.forwarder.expand()
         for lane in self.lanes:
-            self._drain(lane.arena)
+            self.send(lane.arena)
         sent, self.sent = self.sent, []
         found = []
         for peer, data in sent:
