@@ -42,7 +42,6 @@ class Participant:
         self.name = claims.name
         self.metadata = claims.metadata
         self.attributes = dict(claims.attributes)
-        self.permission = permission_of(grant)
         self.client = client
         self.joined_at = joined_at
         self.region = region
@@ -56,7 +55,7 @@ class Participant:
         details = (name.lower() for name in claims.kind_details)
         self.kind_details = [_KIND_DETAILS[name] for name in details if name in _KIND_DETAILS]
         self._claims = claims
-        self.grant = grant
+        self.allow(grant)
 
     @property
     def api_key(self) -> str:
@@ -69,16 +68,6 @@ class Participant:
         return int(self.client.protocol)
 
     @property
-    def hidden(self) -> bool:
-        """Whether the others must not learn of this participant."""
-        return bool(self.permission.hidden)
-
-    @property
-    def dependent(self) -> bool:
-        """Whether it is there for the others' sake: not counted, and it keeps no room alive."""
-        return is_dependent(self)
-
-    @property
     def active(self) -> bool:
         """Whether its media is connected."""
         return bool(self.state == models.ParticipantInfo.ACTIVE)
@@ -87,6 +76,11 @@ class Participant:
         """Take a new grant in place of the token's."""
         self.grant = grant
         self.permission = permission_of(grant)
+        self.hidden = bool(self.permission.hidden)
+        """Whether the others must not learn of this participant."""
+        self.recorder = bool(self.permission.recorder)
+        self.dependent = is_dependent(self)
+        """Whether it is there for the others' sake: not counted, and it keeps no room alive."""
 
     def claims(self) -> Claims:
         """The token's claims as they would be now, for a fresh token."""

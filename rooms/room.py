@@ -151,11 +151,13 @@ class Room:
 
     def info(self) -> models.Room:
         """A snapshot for clients. Whoever is hidden, or there for the others' sake, isn't counted."""
-        counted = [
-            session
-            for session in self.sessions.values()
-            if not session.participant.hidden and not session.participant.dependent
-        ]
+        participants = publishers = recorders = 0
+        for session in self.sessions.values():
+            participant = session.participant
+            recorders += participant.recorder
+            if not participant.hidden and not participant.dependent:
+                participants += 1
+                publishers += bool(session.publications.published)
         return models.Room(
             sid=self.sid,
             name=self.name,
@@ -166,11 +168,9 @@ class Room:
             creation_time_ms=int(self.created_at * 1000),
             enabled_codecs=ENABLED_CODECS,
             metadata=self.metadata,
-            num_participants=len(counted),
-            num_publishers=sum(bool(session.publications.published) for session in counted),
-            active_recording=any(
-                session.participant.permission.recorder for session in self.sessions.values()
-            ),
+            num_participants=participants,
+            num_publishers=publishers,
+            active_recording=recorders > 0,
         )
 
     def session(self, identity: str) -> "Session":

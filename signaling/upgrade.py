@@ -16,6 +16,7 @@ from aiohttp import web
 
 from signaling.errors import BadRequest, NotAWebSocket
 from signaling.frames import CloseCode
+from signaling.little import LittleByLittle
 from signaling.websocket import MessageSocket
 
 log = structlog.get_logger(__name__)
@@ -63,11 +64,12 @@ class Connections:
 
     def __init__(self) -> None:
         self._open: set[MessageSocket[Any]] = set()
+        self._little = LittleByLittle()
         self._all_gone: asyncio.Event | None = None
 
     async def serve(self, request: web.Request, connection: MessageSocket[Any]) -> web.StreamResponse:
         """Upgrade; the connection lives on by itself."""
-        connection.on_end = self._gone
+        connection.on_end, connection.soon = self._gone, self._little.soon
         self._open.add(connection)
         try:
             return await _take_over(request, connection)

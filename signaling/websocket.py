@@ -1,6 +1,6 @@
 """One connection over a WebSocket: frames between it and whoever takes its messages, without tasks.
 
-Its session never waits: what it sends is queued, and written once in each turn of the event loop as long as the
+Its session never waits: what it sends is queued, and written together soon after as long as the
 client reads. A client that doesn't keep up (queue past its limits, or nothing read for ``ping_timeout_s``) is cut
 off. So is one from which nothing is heard for ``ping_timeout_s``: a control ping every ``control_ping_s`` makes any
 living client's WebSocket layer answer. What losing a connection means is its session's business.
@@ -38,6 +38,10 @@ MAX_FRAMES_PER_TURN = 64
 """Frames of one client handled before others have their turn."""
 
 
+def _soon(work: Callable[[], None]) -> None:
+    asyncio.get_running_loop().call_soon(work)
+
+
 class Codec(Protocol[M_co]):
     """Messages to frames and back."""
 
@@ -62,6 +66,8 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         self._remote = remote
         self.on_end: Callable[[MessageSocket[M]], None] = lambda _: None
         """Called at the very end."""
+        self.soon: Callable[[Callable[[], None]], object] = _soon
+        """Has something done in one of the next turns of the event loop."""
         self._framing = framing
         self._reader = FrameReader(config.max_message_bytes)
         self._arrived: Iterator[Frame] | None = None
@@ -223,7 +229,7 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
     def _flush_soon(self) -> None:
         if not self._flushing and self._transport is not None:
             self._flushing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self.soon(self._flush)
 
     def _flush(self) -> None:
         """Write the queue as far as the client reads it, then the close frame if there is one."""

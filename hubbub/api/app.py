@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from hubbub.api.cors import EVERYBODY, Cors
 from hubbub.api.errors import errors_as_http
+from hubbub.api.turns import Turnstile
 from signaling.config import SignalingConfig
 
 MAX_BODY_BYTES = 10 * 1024 * 1024
@@ -37,6 +38,7 @@ def build_app(
     cors = Cors(cors_origins)
     app = web.Application(
         middlewares=[
+            Turnstile().let_in,
             cors.answer_preflights,
             refuse_bodies_over(max_body_bytes),
             errors_as_http,

@@ -102,10 +102,10 @@ class LevelMeter:
 class SpeakerBoard(Generic[Key]):
     """What of a room's levels is news. Holds nothing of those who don't speak."""
 
-    __slots__ = ("_settings", "_speaking", "_updated_at")
+    __slots__ = ("_speaking", "_threshold", "_updated_at", "_window_s")
 
     def __init__(self, settings: SpeechSettings = _DEFAULT) -> None:
-        self._settings = settings
+        self._threshold, self._window_s = settings.threshold, settings.window_s
         self._speaking: dict[Key, float] = {}
         self._updated_at = -inf
 
@@ -115,12 +115,12 @@ class SpeakerBoard(Generic[Key]):
         return dict(self._speaking)
 
     def due(self, now: float) -> bool:
-        return now - self._updated_at >= self._settings.window_s
+        return now - self._updated_at >= self._window_s
 
     def update(self, levels: Iterable[tuple[Key, float]], now: float) -> dict[Key, float]:
         """Take all current linear levels; returns those that changed, 0 for who stopped or is gone."""
         self._updated_at = now
-        threshold = self._settings.threshold
+        threshold = self._threshold
         speaking = {key: quantise(level) for key, level in levels if level >= threshold}
         before = self._speaking
         changed = {key: level for key, level in speaking.items() if before.get(key) != level}
