@@ -60,6 +60,5 @@ def batch(
     if totals[PACKETS]:
         relay(where, int(unix_now * (1 << _SEND_TIME_SHIFT)) & 0xFFFFFF, level, now)
         if onward and not first and row == totals[DATAGRAMS] and _all_plain(where, totals[RECORDS]):
-            totals[DEPARTED] = 1
-            depart(where, onward & GATHER != 0, onward & CUT != 0)
+            totals[DEPARTED] = depart(where, onward & GATHER != 0, onward & CUT != 0)
     return row

@@ -125,8 +125,10 @@ def _fits(where: Words, copies: int) -> bool:
 
 
 @compiled
-def depart(where: Words, gather: bool, gso: bool) -> None:
+def depart(where: Words, gather: bool, gso: bool) -> bool:
     """Dispatch all lanes of copies that don't wait, whose arenas are empty, as far as that is plain.
+
+    Returns whether anything was written.
 
     ``where`` is the list of places of :func:`sfu.compiled.batch.batch`. ``gather``: try to :func:`give`. Lanes that
     have packets afterwards are left to the caller, and so is the rest of an unfinished one.
@@ -135,6 +137,7 @@ def depart(where: Words, gather: bool, gso: bool) -> None:
     ways, words = places.words2(where, places.WAYS, WAY_COLUMNS), places.words(where, places.SENDER)
     outcome = places.words(where, places.OUTCOME)
     outcome[UNFINISHED] = -1
+    written = False
     if gather:
         for number in range(LANES - 1):
             give(lanes[number], lanes[number + 1])
@@ -144,9 +147,11 @@ def depart(where: Words, gather: bool, gso: bool) -> None:
             continue
         listed = carray(pointer(lists[number]), places.LANE + 1, int64)
         if not _fits(listed, copies):
-            return
+            break
+        written = True
         outcome[ROWS] = outcome[UNUSUAL] = 0
         dispatch(listed, gso, ways, words, outcome)
         if outcome[UNUSUAL] or outcome[LEFT]:
             outcome[UNFINISHED] = number
-            return
+            break
+    return written

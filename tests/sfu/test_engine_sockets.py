@@ -129,3 +129,33 @@ async def test_pictures_reach_everybody_in_order(
             assert payload[DESCRIPTOR:] == expected
             number = following
     assert engine.egress.counters.dropped == engine.egress.counters.unprotected == 0
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_pieces_are_large_while_nobody_else_is_sent_anything(
+    engine: Engine,
+    call: tuple[SocketPeer, list[SocketPeer]],
+    monkeypatch: pytest.MonkeyPatch,
+    waits: bool,
+) -> None:
+    """Copies of large fan-outs are not what others are sent at once."""
+    if waits:
+        monkeypatch.setattr("sfu.forwarding.backlog.WIDE", 1)
+    alice, (bob, _) = call
+    source = VideoSource(StreamConfig(0x55, 96, mid="0"), bitrate_bps=500_000)
+    watching = asyncio.create_task(_watch(bob, 30))
+    for frame in range(int(50 * WAIT_S)):
+        if not frame % 10:
+            source.keyframe()
+        for packet in source.take(frame / 30):
+            alice.send(alice.peer.srtp.protect(packet.data))
+        done, _ = await asyncio.wait([watching], timeout=0.02)
+        if done:
+            break
+    await watching
+    assert (engine.tick._at_once_at < 0) is waits
+
+
+async def _watch(peer: SocketPeer, packets: int) -> None:
+    for _ in range(packets):
+        await peer.media()

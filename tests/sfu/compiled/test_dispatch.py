@@ -67,9 +67,12 @@ class Ways:
         self.downs.set_payload_types(row, (96, 97))
         return row
 
-    def depart(self, *, gather: bool = False) -> None:
-        depart(self._places.words, gather, True)
-        self.egress.departed()
+    def depart(self, *, gather: bool = False) -> bool:
+        """As after a batch; whether anything was written."""
+        written: bool = depart(self._places.words, gather, True)
+        if written:
+            self.egress.departed()
+        return written
 
 
 @pytest.fixture
@@ -107,11 +110,16 @@ def test_all_lanes_go_out_by_all_ports(ways: Ways, ports: list[UdpPort], gather:
     for _ in range(3):
         small = ways.add(60, [four.row, six.row])
         large = [ways.add(700, [four.row, six.row, only_six.row]) for _ in range(2)]
-        ways.depart(gather=gather)
+        assert ways.depart(gather=gather)
         assert sorted(_payloads(four)) == sorted(_payloads(six)) == sorted([small, *large])
         assert _payloads(only_six) == large
         assert not any(lane.busy for lane in ways.lanes)
     assert (ways.egress.counters.packets, ways.egress.counters.dropped) == (24, 0)
+
+
+def test_nothing_is_written_where_there_is_nothing(ways: Ways) -> None:
+    assert not ways.depart(gather=True)
+    assert ways.egress.counters.calls == 0
 
 
 def test_few_small_packets_go_in_the_call_of_large_ones(ways: Ways, ports: list[UdpPort]) -> None:
@@ -163,7 +171,7 @@ def test_a_lane_without_room_is_left_to_the_caller(ways: Ways, ports: list[UdpPo
     peer = Peer(ways.table, ports[0])
     for _ in range(ROWS + 1):
         ways.add(60, [peer.row])
-    ways.depart()
+    assert not ways.depart()
     assert (ways.lanes[0].packets, ways.egress.counters.packets) == (ROWS + 1, 0)
     ways.egress.write(ways.lanes[0])
     assert len(peer.received()) == ROWS + 1
