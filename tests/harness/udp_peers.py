@@ -1,10 +1,26 @@
 """Ends of the way out: subscribers with sockets and keys, and what stands where a connection or a full port would."""
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from sfu.net.peers import PeerTable
 from sfu.net.srtp import AEAD_AES_128_GCM, SrtpKeys, SrtpPair, SrtpProfile
 from sfu.net.udp import UdpPort
+
+
+@contextmanager
+def both_families(*, batch: bool = True) -> Iterator[list[UdpPort]]:
+    """A port for each family of addresses."""
+    made = [
+        UdpPort(index, host, 0, batch_size=16, buffer_bytes=1 << 20, batch=batch)
+        for index, host in enumerate(("127.0.0.1", "::1"))
+    ]
+    try:
+        yield made
+    finally:
+        for port in made:
+            port.close()
 
 
 class Peer:

@@ -22,7 +22,7 @@ from sfu.net.srtp import AEAD_AES_128_GCM, SrtpKeys
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import UdpPort
 from tests.harness.forwarding import media
-from tests.harness.udp_peers import Connection, Narrow, Peer, Tap, rtp
+from tests.harness.udp_peers import Connection, Narrow, Peer, Tap, both_families, rtp
 
 pytestmark = pytest.mark.skipif(not mmsg.supported(), reason="there is no sendmmsg")
 ROWS = 80
@@ -77,13 +77,8 @@ class Ways:
 
 @pytest.fixture
 def ports() -> Iterator[list[UdpPort]]:
-    made = [
-        UdpPort(index, host, 0, batch_size=16, buffer_bytes=1 << 20, batch=True)
-        for index, host in enumerate(("127.0.0.1", "::1"))
-    ]
-    yield made
-    for port in made:
-        port.close()
+    with both_families() as made:
+        yield made
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpKeys
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import UdpPort
 from tests.harness.forwarding import media
-from tests.harness.udp_peers import Connection, Narrow, Peer, Tap, rtp
+from tests.harness.udp_peers import Connection, Narrow, Peer, Tap, both_families, rtp
 
 
 @pytest.fixture(params=["batches", "singly"])
@@ -33,13 +33,8 @@ def table() -> PeerTable:
 
 @pytest.fixture
 def ports(batch: bool) -> Iterator[list[UdpPort]]:
-    made = [
-        UdpPort(index, host, 0, batch_size=16, buffer_bytes=1 << 20, batch=batch)
-        for index, host in enumerate(("127.0.0.1", "::1"))
-    ]
-    yield made
-    for port in made:
-        port.close()
+    with both_families(batch=batch) as made:
+        yield made
 
 
 def _egress(table: PeerTable, ports: list[UdpPort], *, batch: bool, gso: bool) -> Egress:

@@ -12,6 +12,7 @@ from sfu.net.srtp import AEAD_AES_128_GCM, AES128_CM_SHA1_80, SrtpKeys, SrtpPair
 from sfu.net.tcp import TcpPeer
 from sfu.net.udp import UdpPort, _key_of
 from sfu.rtp import rtcp
+from tests.harness.udp_peers import Connection, both_families
 
 
 class Peer:
@@ -38,20 +39,6 @@ class Peer:
                 return packets
 
 
-class Connection:
-    """Stands where a TcpPeer would."""
-
-    def __init__(self, takes: int) -> None:
-        self.frames: list[bytes] = []
-        self._takes = takes
-
-    def send(self, data: bytes) -> bool:
-        if len(self.frames) == self._takes:
-            return False
-        self.frames.append(data)
-        return True
-
-
 @pytest.fixture(params=["batches", "singly"])
 def batch(request: pytest.FixtureRequest) -> bool:
     return bool(request.param == "batches")
@@ -64,13 +51,8 @@ def table() -> PeerTable:
 
 @pytest.fixture
 def ports(batch: bool) -> Iterator[list[UdpPort]]:
-    made = [
-        UdpPort(index, host, 0, batch_size=16, buffer_bytes=1 << 20, batch=batch)
-        for index, host in enumerate(("127.0.0.1", "::1"))
-    ]
-    yield made
-    for port in made:
-        port.close()
+    with both_families(batch=batch) as made:
+        yield made
 
 
 @pytest.fixture
