@@ -52,10 +52,9 @@ class LateReports:
         """Read some; returns when to look again, None for at once."""
         now, unix_now = time.monotonic(), time.time()
         found = [self._read(port, now, unix_now) for port in self.ports]
+        self._in_vain = self._in_vain + 1 if all(more is None for more in found) else 0
         if True in found:
-            self._in_vain = 0
             return None
-        self._in_vain = 0 if False in found else self._in_vain + 1
         if self._in_vain < PATIENCE:
             return now
         self._listen()

@@ -91,7 +91,7 @@ class Tick:
 
     def turn(self, port: UdpPort, now: float, unix_now: float) -> bool:
         """A tick with one batch from a UDP port; False when the socket was empty before the batch was full."""
-        self._now, self._unix_now = now, unix_now
+        self.begin(now, unix_now)
         overload, intake, appetite = self.overload, self._intake, self._appetite
         asked = min(appetite.datagrams, port.batch_size)
         counters = self._egress.counters
@@ -166,11 +166,8 @@ class Tick:
 
     def finish(self) -> None:
         """Write all copies that don't wait, and send them. Most datagrams mean none, or theirs have been sent."""
-        lanes, egress = self._lanes, self._egress
-        for lane in lanes:
-            if lane.busy or egress.waiting:
-                self._send()
-                break
+        if self._egress.waiting or any(lane.busy for lane in self._lanes):
+            self._send()
         self._forwarder.expanded()
         self._backlog.look()
 
@@ -183,9 +180,8 @@ class Tick:
 
     def _send(self) -> None:
         refused = self._egress.counters.refused
-        for lane in self._lanes:
-            if lane.added:
-                self._at_once_at = self._now
+        if any(lane.added for lane in self._lanes):
+            self._at_once_at = self._now
         if not self.overload.congested(self._now):
             self._forwarder.gather()
         for lane in self._lanes:

@@ -1,4 +1,4 @@
-"""Work for many connections, a little in each turn of the event loop, so that media goes on meanwhile.
+"""Work for many, a little in each turn of the event loop, so that media goes on meanwhile.
 
 What is told to all people of a large room would otherwise be written to all of them at once: ten milliseconds for 200.
 """
@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 
 LITTLE_S = 0.0005
+"""Ten connections written to."""
 
 Work = Callable[[], None]
 
@@ -16,7 +17,9 @@ Work = Callable[[], None]
 class LittleByLittle:
     """Does what it is given, in the same order."""
 
-    def __init__(self) -> None:
+    def __init__(self, little_s: float = LITTLE_S) -> None:
+        """What was begun when ``little_s`` have passed is the last of a turn: 0 means one at a time."""
+        self._little_s = little_s
         self._work: deque[Work] = deque()
 
     def soon(self, work: Work) -> None:
@@ -26,7 +29,7 @@ class LittleByLittle:
             asyncio.get_running_loop().call_soon(self._go_on)
 
     def _go_on(self) -> None:
-        until = time.monotonic() + LITTLE_S
+        until = time.monotonic() + self._little_s
         work = self._work
         try:
             while work:

@@ -1,13 +1,15 @@
 """Long work in the event loop, a little at a time, so that media goes on meanwhile."""
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextvars import ContextVar
+from functools import partial
 from typing import TypeVar
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
+
+from signaling.little import LittleByLittle
 
 T = TypeVar("T")
 
@@ -22,8 +24,7 @@ class Turnstile:
     """
 
     def __init__(self) -> None:
-        self._waiting: deque[asyncio.Future[None]] = deque()
-        self._turning = False
+        self._turns = LittleByLittle(little_s=0)
 
     @web.middleware
     async def let_in(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -34,23 +35,14 @@ class Turnstile:
 
     async def turn(self) -> None:
         """Wait for those who came before, and for others in the event loop."""
-        loop = asyncio.get_running_loop()
-        waiter = loop.create_future()
-        self._waiting.append(waiter)
-        if not self._turning:
-            self._turning = True
-            loop.call_soon(self._next)
+        waiter = asyncio.get_running_loop().create_future()
+        self._turns.soon(partial(_let, waiter))
         await waiter
 
-    def _next(self) -> None:
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():  # or nobody waits any more
-                waiter.set_result(None)
-                break
-        self._turning = bool(self._waiting)
-        if self._turning:
-            asyncio.get_running_loop().call_soon(self._next)
+
+def _let(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():  # or nobody waits any more
+        waiter.set_result(None)
 
 
 _entered: ContextVar[Turnstile | None] = ContextVar("turnstile", default=None)

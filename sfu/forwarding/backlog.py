@@ -92,10 +92,7 @@ class Backlog:
     @property
     def gathers(self) -> bool:
         """Whether there are packets whose copies are yet to be put in order: their fan-outs are needed."""
-        for lane in self._lanes:  # noqa: SIM110 - asked after each batch
-            if lane.packets:
-                return True
-        return False
+        return any(lane.packets for lane in self._lanes)
 
     def takes(self, rendition: Rendition) -> bool:
         """Whether copies of a rendition's next packet have to wait."""

@@ -183,14 +183,14 @@ class Lane:
             self.seal()
             self._write_all()
             return
-        copies = self.copies
+        copies, arena = self.copies, self.arena
         self._srtp.reserve(copies)
-        self.written(copies, expand(self.places.words, self.arena.count))
+        arena.unusual += expand(self.places.words, arena.count)
+        arena.count += copies
+        self.written()
 
-    def written(self, copies: int, unusual: int) -> None:
-        """Compiled loops have written all copies; so many could not be encrypted."""
-        self.arena.count += copies
-        self.arena.unusual += unusual
+    def written(self) -> None:
+        """Compiled loops have written all copies."""
         self._fans.clear()
 
     @property

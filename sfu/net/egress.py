@@ -101,15 +101,17 @@ class Egress:
         sender = self._sender
         if sender is None or self._kept or self._resume:
             return STAY
-        return DEPART | (CUT if self._gso and sender.gso_works else 0) | (GATHER if gather else 0)
+        return DEPART | (CUT if self._cuts(sender) else 0) | (GATHER if gather else 0)
+
+    def _cuts(self, sender: mmsg.Sender) -> bool:
+        """Whether to use GSO by ports that can."""
+        return self._gso and sender.gso_works
 
     def departed(self) -> None:
         """Compiled loops have emptied lanes as far as that was plain."""
         number = self._word[UNFINISHED]
         if number >= 0:
-            arena = self._lanes[number].arena
-            arena.count, arena.unusual = self._word[ROWS], self._word[UNUSUAL]
-            self._dispatched(arena)
+            self._dispatched(self._lanes[number].arena)
         else:
             self._count_gone()
 
@@ -138,35 +140,32 @@ class Egress:
             lane.expand()
             self.send(arena)
             return
-        copies = lane.copies
         sender = self._sized(sender, arena.capacity)
-        self._peers.srtp.reserve(copies)
+        self._peers.srtp.reserve(lane.copies)
         word[ROWS], word[UNUSUAL] = arena.count, arena.unusual
-        gso = self._gso and sender.gso_works
-        dispatch(lane.places.words, gso, self._ways, sender.words, self._outcome)
-        lane.written(copies, word[UNUSUAL] - arena.unusual)
+        dispatch(lane.places.words, self._cuts(sender), self._ways, sender.words, self._outcome)
+        lane.written()
         self._dispatched(arena)
 
     def write_piece(self, lane: Lane, most: int) -> int:
         """Have a lane write some of the copies that were sealed, and send them; returns how many."""
-        arena, sender, word = lane.arena, self._sender, self._word
+        arena, sender = lane.arena, self._sender
         if sender is None or not self._ports or self._kept or arena.count:
             count = lane.write(most)
             self.send(arena)
             return count
         sender = self._sized(sender, arena.capacity)
         self._peers.srtp.reserve(most)
-        gso = self._gso and sender.gso_works
-        where, ways = lane.places.words, self._ways
-        count = dispatch_piece(where, lane.next, lane.end, most, gso, ways, sender.words, self._outcome)
+        where, gso = lane.places.words, self._cuts(sender)
+        count = dispatch_piece(where, lane.next, lane.end, most, gso, self._ways, sender.words, self._outcome)
         lane.gone(count)
-        arena.count, arena.unusual = count, word[UNUSUAL]
         self._dispatched(arena)
         return count
 
     def _dispatched(self, arena: SendArena) -> None:
         """Go on after compiled loops have sent an arena as far as the kernel took it."""
         word, sender = self._word, self._sender
+        arena.count, arena.unusual = word[ROWS], word[UNUSUAL]
         self._count_gone()
         left, stopped = word[LEFT], word[STOPPED]
         if stopped >= 0 and sender is not None:

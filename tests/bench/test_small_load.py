@@ -26,7 +26,7 @@ def test_two_people_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.ratio is not None
     assert 0 < result.ratio < 2
     assert sum(found.stages_us.values()) == pytest.approx(found.packet_us)
-    assert "| send |" in table(found)
+    assert "| ingress |" in table(found)
     assert delays.lost == 0
     assert 0 < delays.p50_ms <= delays.p99_ms <= delays.max_ms
 
