@@ -99,7 +99,7 @@ class Egress:
         ``gather``: send few small ones with large ones.
         """
         sender = self._sender
-        if sender is None or self._kept or self._resume:
+        if sender is None or self._kept or self._resume or any(lane.arena.count for lane in self._lanes):
             return STAY
         return DEPART | (CUT if self._cuts(sender) else 0) | (GATHER if gather else 0)
 
