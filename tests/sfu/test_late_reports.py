@@ -15,22 +15,30 @@ from tests.harness.eventually import PATIENCE_S
 BATCH = 4
 
 
+def _port() -> UdpPort:
+    return UdpPort(0, "127.0.0.1", 0, batch_size=BATCH, buffer_bytes=1 << 20, batch=True)
+
+
 class Reading:
-    """A port, whoever sends to it, and how many datagrams each look found."""
+    """A port and another one, whoever sends to them, and how many datagrams each look found."""
 
     def __init__(self) -> None:
-        self.port = UdpPort(0, "127.0.0.1", 0, batch_size=BATCH, buffer_bytes=1 << 20, batch=True)
+        self.port, self.other = _port(), _port()
         self.client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.client.connect(("127.0.0.1", self.port.port))
         self.fault: Exception | None = None
         self.found: list[int] = []
+        self.found_at_other: list[int] = []
         self.reports = LateReports(self._read)
-        self.reports.ports.append(self.port)
+        self.reports.ports += [self.port, self.other]
         self._looked = asyncio.Event()
 
     def send(self, count: int = 1) -> None:
         for _ in range(count):
             self.client.send(b"datagram")
+
+    def send_to_other(self) -> None:
+        self.client.sendto(b"datagram", ("127.0.0.1", self.other.port))
 
     async def until(self, *found: int) -> None:
         """Wait until so many have been found, look by look, but for looks that found nothing."""
@@ -51,7 +59,8 @@ class Reading:
         assert abs(now - time.monotonic()) < PATIENCE_S
         assert abs(unix_now - time.time()) < PATIENCE_S
         count = port.fill()
-        self.found.append(count)
+        found = self.found if port is self.port else self.found_at_other
+        found.append(count)
         self._looked.set()
         fault, self.fault = self.fault, None
         if fault is not None:
@@ -64,7 +73,7 @@ class Reading:
         loop = asyncio.get_running_loop()
         was = loop.remove_reader(self.port.fileno)
         if was:
-            loop.add_reader(self.port.fileno, self.reports._on_readable)
+            loop.add_reader(self.port.fileno, self.reports._on_readable, self.port)
         return was
 
 
@@ -111,6 +120,18 @@ async def test_when_no_more_comes_the_next_wakes_us_again(reading: Reading) -> N
     assert reading.reports.due_at == inf
     reading.send()
     await reading.until(1, 1, 1)
+
+
+async def test_a_port_to_which_nothing_comes_is_not_looked_at(reading: Reading) -> None:
+    for count in (1, 2):
+        reading.send()
+        await reading.until(*[1] * count)
+        await reading.until_none()
+    assert reading.found_at_other == []
+    reading.send_to_other()
+    while not reading.found_at_other:
+        await reading._look()
+    assert reading.found_at_other == [1]
 
 
 async def test_many_are_read_batch_by_batch(reading: Reading) -> None:
