@@ -24,6 +24,7 @@ from sfu.compiled.intake import (
     REJECTED,
     ROW_BYTES,
     RTCP,
+    SPENT,
     STRANGERS,
     TOTALS,
 )
@@ -136,6 +137,11 @@ class Intake:
         """Packets of video that were not forwarded because of overload, and that the shedder has not seen."""
         count: int = self._total[LEFT_OUT]
         return count
+
+    @property
+    def spent(self) -> bool:
+        """Whether all copies of the newest batch, and of what was in the lanes before, have been sent."""
+        return bool(self._total[SPENT])
 
     @property
     def newest_us(self) -> int:

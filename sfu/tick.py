@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from math import inf
 
 from sfu.appetite import Appetite
+from sfu.compiled.batch import STAY
 from sfu.compiled.intake import OTHER, ROW_BYTES, RTCP, STUN
 from sfu.forwarding.backlog import Backlog
 from sfu.forwarding.forwarder import Forwarder
@@ -60,6 +61,8 @@ class Tick:
         self._now = 0.0
         self._unix_now = 0.0
         self._rejected = 0
+        self._tidy = True
+        """Nothing waits for the end of a tick: false in the midst of one, and after one that a fault has ended."""
         self._at_once_at = -inf
         """When copies last went that didn't wait."""
         self.pace = Pace()
@@ -96,16 +99,21 @@ class Tick:
         asked = min(appetite.datagrams, port.batch_size)
         counters = self._egress.counters
         before = counters.packets
-        onward = self._egress.onward(gather=not overload.congested(now))
+        tidy, self._tidy = self._tidy, False
+        onward = self._egress.onward(gather=not overload.congested(now)) if tidy else STAY
         count = intake.take(port, asked, now, unix_now, overload.level, onward)
         if not count:
+            self._tidy = tidy
             return False
         self.datagrams += count
         full = count == asked
         if self._shed:
             waited_s = unix_now - intake.newest_us / 1e6 if port.timed else None
             overload.received(waited_s, now, full=full, dropped=intake.dropped)
-        self.finish()
+        if intake.spent:
+            self._tidy = True
+        else:
+            self.finish()
         appetite.had(count, counters.packets - before)
         return full
 
@@ -165,11 +173,12 @@ class Tick:
         self.feedback[transport].receive(packet, self._now, self._unix_now, self.resend)
 
     def finish(self) -> None:
-        """Write all copies that don't wait, and send them. Most datagrams mean none, or theirs have been sent."""
+        """Write all copies that don't wait, and send them."""
         if self._egress.waiting or any(lane.busy for lane in self._lanes):
             self._send()
         self._forwarder.expanded()
         self._backlog.look()
+        self._tidy = True
 
     def _departed(self) -> None:
         """Compiled loops have sent copies."""
@@ -204,6 +213,7 @@ class Tick:
             return
         for lane in self._lanes:
             if len(packet) <= lane.largest:
+                self._tidy = False
                 if lane.arena.count == lane.arena.capacity:
                     self._egress.send(lane.arena)
                 lane.arena.append(peer, packet)

@@ -2,7 +2,7 @@
 
 from sfu.compiled import places
 from sfu.compiled.arrays import Words
-from sfu.compiled.dispatch import depart
+from sfu.compiled.dispatch import UNFINISHED, depart
 from sfu.compiled.intake import (
     CALLS,
     DATAGRAMS,
@@ -12,11 +12,13 @@ from sfu.compiled.intake import (
     PACKETS,
     RECORD_WORDS,
     RECORDS,
+    SPENT,
     receive,
     take,
 )
 from sfu.compiled.jit import compiled, part
 from sfu.compiled.messages import HEADER_WORDS
+from sfu.compiled.outgoing import ADDED, LANE_WORDS
 from sfu.compiled.relay import relay
 
 _SEND_TIME_SHIFT = 18
@@ -34,6 +36,16 @@ def _all_plain(where: Words, records: int) -> bool:
         if record[index, KIND] <= OTHER:
             return False
     return True
+
+
+@part
+def _left(where: Words) -> bool:
+    """Whether a lane has been given something that has not been written."""
+    lanes = places.words2(where, places.LANES, LANE_WORDS)
+    for number in range(len(lanes)):  # noqa: SIM110 - numba compiles no generators
+        if lanes[number, ADDED]:
+            return True
+    return False
 
 
 @compiled
@@ -55,10 +67,14 @@ def batch(
             count = receive(headers, places.words(where, places.RECEIVER), fd, count)
         totals[DATAGRAMS] = count
     totals[CALLS] += 1
-    totals[DEPARTED] = 0
+    totals[DEPARTED] = totals[SPENT] = 0
     row = take(where, first, totals[DATAGRAMS], int(unix_now * 1e6), now)
     if totals[PACKETS]:
         relay(where, int(unix_now * (1 << _SEND_TIME_SHIFT)) & 0xFFFFFF, level, now)
         if onward and not first and row == totals[DATAGRAMS] and _all_plain(where, totals[RECORDS]):
             totals[DEPARTED] = depart(where, onward & GATHER != 0, onward & CUT != 0)
+            if totals[DEPARTED] and places.words(where, places.OUTCOME)[UNFINISHED] >= 0:
+                return row
+    if onward and not first and row == totals[DATAGRAMS] and not totals[RECORDS]:
+        totals[SPENT] = not _left(where)
     return row

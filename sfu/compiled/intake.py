@@ -62,9 +62,12 @@ RECORD_WORDS = 10
 # Totals: records made by this call, and those of MEDIA among them; datagrams of the batch; packets that failed
 # authentication or came before the keys, and datagrams of addresses that nobody has validated, until somebody sets them
 # to zero; when the newest datagram came; packets of video left out because of overload; datagrams that the socket has
-# had no room for, as the newest says, 0 for none; calls; whether copies have been sent, as far as that was plain.
-RECORDS, PACKETS, DATAGRAMS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT, DROPPED, CALLS, DEPARTED = range(10)
-TOTALS = 10
+# had no room for, as the newest says, 0 for none; calls; whether copies have been sent, as far as that was plain, and
+# whether nothing is left to be done.
+RECORDS, PACKETS, DATAGRAMS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT, DROPPED, CALLS, DEPARTED, SPENT = (
+    range(11)
+)
+TOTALS = 11
 
 # Layouts of extensions: mask and pattern of the first words, size of the block, places of transport-wide number and
 # audio level in the packet (0: none).

@@ -94,12 +94,12 @@ class Egress:
         }
 
     def onward(self, *, gather: bool) -> int:
-        """What compiled loops may do with copies, as :func:`sfu.compiled.batch.batch` takes it.
+        """What compiled loops may do with copies if arenas are empty, as :func:`sfu.compiled.batch.batch` takes it.
 
         ``gather``: send few small ones with large ones.
         """
         sender = self._sender
-        if sender is None or self._kept or self._resume or any(lane.arena.count for lane in self._lanes):
+        if sender is None or self._kept or self._resume:
             return STAY
         return DEPART | (CUT if self._cuts(sender) else 0) | (GATHER if gather else 0)
 

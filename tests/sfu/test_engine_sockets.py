@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -15,6 +16,7 @@ from sfu.rtp.header import PacketClass, demux, parse_header
 from tests.harness.keyed_peer import KeyedPeer
 from tests.harness.offers import Line
 from tests.harness.rtp_source import StreamConfig, VideoSource
+from tests.harness.rtp_stream import rtp_header
 
 WAIT_S = 10.0
 ROUTER = RouterId("RM_room")
@@ -159,3 +161,24 @@ async def test_pieces_are_large_while_nobody_else_is_sent_anything(
 async def _watch(peer: SocketPeer, packets: int) -> None:
     for _ in range(packets):
         await peer.media()
+
+
+async def test_what_a_fault_has_left_goes_with_the_next_batch(
+    engine: Engine, call: tuple[SocketPeer, list[SocketPeer]]
+) -> None:
+    alice, (bob, _) = call
+    source = VideoSource(StreamConfig(0x55, 96, mid="0"), bitrate_bps=500_000)
+    source.keyframe()
+    frames = (packet for frame in range(1000) for packet in source.take(frame / 30))
+    watching = asyncio.create_task(_watch(bob, 1))
+    while not watching.done():
+        alice.send(alice.peer.srtp.protect(next(frames).data))
+        await asyncio.wait([watching], timeout=0.02)
+    await watching
+    left = b"left" * 200
+    packet = rtp_header(96, 1, 90_000, 0x77, False) + left
+    engine.tick.resend(engine.transports[bob.peer.id].row, packet)  # a fault keeps it from being sent
+    alice.send(alice.peer.srtp.protect(next(frames).data))
+    engine.tick.turn(engine.ports[0], time.monotonic(), time.time())
+    while (await bob.media())[1] != left:
+        pass

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from sfu.compiled import places
-from sfu.compiled.batch import STAY
 from sfu.compiled.dispatch import TOGETHER, UNFINISHED, depart
 from sfu.compiled.outgoing import LANE_WORDS, LANES
 from sfu.forwarding.arena import SendArena
@@ -133,17 +132,6 @@ def test_few_small_packets_go_in_the_call_of_large_ones(ways: Ways, ports: list[
     before = ways.egress.counters.calls
     ways.depart(gather=True)
     assert ways.egress.counters.calls - before == 2, "more would make sound wait"
-
-
-def test_an_arena_that_is_not_empty_is_sent_otherwise(ways: Ways, ports: list[UdpPort]) -> None:
-    peer = Peer(ways.table, ports[0])
-    assert ways.egress.onward(gather=True) != STAY
-    ways.lanes[0].arena.append(peer.row, rtp(7))  # and a fault kept it from being sent
-    assert ways.egress.onward(gather=True) == STAY
-    payload = ways.add(60, [peer.row])
-    ways.egress.write(ways.lanes[0])
-    assert _payloads(peer) == [rtp(7)[12:], payload]
-    assert ways.egress.onward(gather=True) != STAY
 
 
 def test_who_is_no_udp_peer_gets_his_otherwise(ways: Ways, ports: list[UdpPort]) -> None:
