@@ -5,7 +5,7 @@ written where arrivals go on from what was told before, none late, and are not f
 """
 
 from sfu.compiled.arrays import Bytes2, Halves2, Words, Words2
-from sfu.compiled.intake import CAME_US, FEEDBACK, KEY, PADDED, PHASES, RTPFB
+from sfu.compiled.intake import BLOCK, CAME_US, FEEDBACK, KEY, PADDED, PHASES, RTPFB
 from sfu.compiled.jit import compiled, part
 from sfu.compiled.octets import write16, write32
 from sfu.compiled.outgoing import PLAIN, ROW_LENGTH, ROW_PEER, ROW_STATE
@@ -45,10 +45,17 @@ _STATUSES = 7
 
 
 @part
+def _other(row: int, phase: int) -> bool:
+    return row // BLOCK % PHASES != phase
+
+
+@part
 def _first(states: Words2, phase: int, after: int) -> int:
     """The earliest later turn in which somebody is due for whom something came; ``after`` if there is none."""
     found = after
-    for row in range(phase, len(states), PHASES):
+    for row in range(phase * BLOCK, len(states)):
+        if _other(row, phase):
+            continue
         due = states[row, DUE]
         if states[row, CAME] and due > after and (found == after or due < found):
             found = due
@@ -56,25 +63,33 @@ def _first(states: Words2, phase: int, after: int) -> int:
 
 
 @part
+def _waiting(states: Words2, phase: int, turn: int) -> int:
+    """For how many something came, of those due in a turn, or of all (-1)."""
+    count = 0
+    for row in range(phase * BLOCK, len(states)):
+        if not _other(row, phase) and (turn < 0 or states[row, DUE] == turn):
+            count += states[row, CAME] > 0
+    return count
+
+
+@part
 def _choose(states: Words2, phase: int, told: Words2) -> int:
     """List those for whom something came, if there are too many those who have waited longest; returns how many."""
     most = len(told)
-    count = 0
+    count = _waiting(states, phase, -1)
     last, spare = -1, most
     turn = -1
-    for row in range(phase, len(states), PHASES):
-        count += states[row, CAME] > 0
     while count > most:  # find the last turn of which all may be told, then who of the next is not told
         turn = _first(states, phase, last)
-        here = 0
-        for row in range(phase, len(states), PHASES):
-            here += states[row, CAME] > 0 and states[row, DUE] == turn
+        here = _waiting(states, phase, turn)
         if here > spare:
             break
         last = turn
         spare -= here
     places = total = 0
-    for row in range(phase, len(states), PHASES):
+    for row in range(phase * BLOCK, len(states)):
+        if _other(row, phase):
+            continue
         came = states[row, CAME]
         states[row, CAME] = 0
         states[row, PLACE] = -1

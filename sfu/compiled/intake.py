@@ -79,6 +79,8 @@ FIXED_LENGTH = 12
 
 PHASES = 5
 """Logs of arrivals; transports have theirs by their row."""
+BLOCK = 64
+"""Rows that share one: what is done for a phase costs more than what is done for a few transports."""
 ARRIVALS = 1 << 16
 """Arrivals noted by a phase; there are so many only after a long stall."""
 KEY, CAME_US = range(2)
@@ -208,7 +210,7 @@ def _note(
 ) -> None:
     """Note a transport-wide number and when it came; of too many the newest are not."""
     at = layouts[layout, TWCC_AT]
-    phase = owner % PHASES
+    phase = owner // BLOCK % PHASES
     if at and noted[phase] < arrivals.shape[1]:
         arrivals[phase, noted[phase], KEY] = owner << 16 | read16(memory[row], at)
         arrivals[phase, noted[phase], CAME_US] = arrival_us

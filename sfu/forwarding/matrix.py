@@ -245,7 +245,7 @@ class Lane:
         """
         if self._spare is self._store:
             self._spare = _Store(self._most, self._stride)
-        self._records_place.move(self._store.records)
+        self._records_place.move(self._store.records, self._store.records_address)
         self.seal()
         self._store, self._spare = self._spare, self._store
         self._point()

@@ -19,13 +19,14 @@ Key = tuple[int, int, int, int]
 class Lookup:
     """A hash table that keeps itself half empty."""
 
-    __slots__ = ("_cell", "place", "table")
+    __slots__ = ("_cell", "_slots", "place", "table")
 
     def __init__(self, words: int = WORDS) -> None:
         """``words`` in each row; those behind the number are for whoever has the table."""
         self.table = _empty(_FIRST_SLOTS, words)
         """For :func:`sfu.compiled.table.find`; another one after it has grown."""
         self._cell: Any = self.table.data
+        self._slots = _FIRST_SLOTS
         self.place = Place(self.table)
 
     def __len__(self) -> int:
@@ -47,9 +48,9 @@ class Lookup:
 
     def reserve(self, count: int) -> None:
         """Have room for so many more keys."""
-        before = self.table
-        needed = 2 * (len(self) + count)
-        if needed > len(before) - 1:
+        needed = 2 * (self._cell[-1, COUNT] + count)
+        if needed > self._slots:
+            before = self.table
             self._use(_empty(1 << (needed - 1).bit_length(), before.shape[1]))
             table.move(before, self.table)
 
@@ -58,7 +59,7 @@ class Lookup:
         self._use(_empty(_FIRST_SLOTS, self.table.shape[1]))
 
     def _use(self, table: Int64s) -> None:
-        self.table, self._cell = table, table.data
+        self.table, self._cell, self._slots = table, table.data, len(table) - 1
         self.place.move(table)
 
 

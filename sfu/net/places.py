@@ -19,12 +19,13 @@ class Place:
         """Where the place itself is; it stays there."""
         self.move(array)
 
-    def move(self, array: AnyArray) -> None:
-        """This is the array from now on."""
+    def move(self, array: AnyArray, address: int | None = None) -> None:
+        """This is the array from now on. To ask numpy for its ``address`` takes a microsecond or two."""
         if not array.flags.c_contiguous:
             raise ValueError("compiled loops take arrays in one piece")
         self._array = array
-        self.words[AT], self.words[LENGTH] = array.ctypes.data, len(array)
+        self.words[AT] = array.ctypes.data if address is None else address
+        self.words[LENGTH] = len(array)
 
 
 class Places:

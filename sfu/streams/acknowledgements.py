@@ -30,7 +30,7 @@ from sfu.compiled.feedback import (
     gather,
     write,
 )
-from sfu.compiled.intake import PHASES
+from sfu.compiled.intake import BLOCK, PHASES
 from sfu.net.arrays import Int64s, grown
 from sfu.net.outbox import Outbox
 from sfu.rtp import twcc
@@ -38,7 +38,7 @@ from sfu.streams.arrivals import LIMIT, ArrivalLogs, Arrivals, Told, ToldSingly
 from sfu.streams.feedback import MAX_INTERVAL_S, MIN_INTERVAL_S, ArrivalLog, Report
 
 PHASE_S = 0.010
-"""Between turns of the PHASES: each has one in MIN_INTERVAL_S, of a fifth of the transports."""
+"""Between turns of the PHASES: each has one in MIN_INTERVAL_S, of a fifth of the transports where there are many."""
 CATCH_UP = 3
 """Turns at most in one round; after a long one the rest comes later, so that it isn't followed by another."""
 FEW = 256
@@ -85,7 +85,7 @@ class Acknowledgements:
         state[HIGHEST] = -1
         state[SENDER_SSRC] = sender_ssrc
         state[VIDEO] = True
-        return self._phases[row % PHASES]
+        return self._phases[row // BLOCK % PHASES]
 
     def describe(self, row: int, media_ssrc: int, *, video: bool) -> None:
         """Note an SSRC that the client sends; it ignores feedback for others. And whether there is video among it."""
@@ -96,7 +96,7 @@ class Acknowledgements:
     def close(self, row: int) -> None:
         """Forget a transport."""
         self._count -= 1
-        self._phases[row % PHASES].forget(row)
+        self._phases[row // BLOCK % PHASES].forget(row)
 
     @property
     def _together(self) -> int:

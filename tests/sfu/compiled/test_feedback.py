@@ -22,7 +22,7 @@ from sfu.compiled.feedback import (
     gather,
     write,
 )
-from sfu.compiled.intake import PHASES
+from sfu.compiled.intake import BLOCK, PHASES
 from sfu.compiled.outgoing import PLAIN, ROW_COLUMNS, ROW_LENGTH, ROW_PEER, ROW_STATE
 from sfu.net.arrays import Int64s
 from sfu.rtp.twcc import build_feedback, parse_feedback
@@ -47,7 +47,8 @@ def one(draw: st.DrawFn) -> Report:
 
 
 def row_of(place: int) -> int:
-    return PHASE + PHASES * place
+    block, at = divmod(place, 5)
+    return BLOCK * (PHASE + PHASES * block) + at
 
 
 class Told:

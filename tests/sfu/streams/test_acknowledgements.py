@@ -13,6 +13,7 @@ from sfu.net.peers import PeerTable
 from sfu.rtp.twcc import parse_feedback
 from sfu.streams import acknowledgements
 from sfu.streams.acknowledgements import (
+    BLOCK,
     CATCH_UP,
     FEW,
     MOST,
@@ -24,6 +25,8 @@ from sfu.streams.acknowledgements import (
 from sfu.streams.feedback import LIMIT, MAX_INTERVAL_S, MIN_INTERVAL_S
 
 ORIGIN_US = 1_700_000_000_000_000
+ONE_OF_EACH = [phase * BLOCK for phase in range(PHASES)]
+"""A row of each phase."""
 
 
 class Post:
@@ -215,15 +218,15 @@ def test_how_often() -> None:
         assert gaps == {interval_s}, row
 
 
-@pytest.mark.parametrize(("few", "turns"), [(0, PHASES), (PHASES, 1)])
+@pytest.mark.parametrize(("few", "turns"), [(0, PHASES), (PHASES * BLOCK, 1)])
 def test_many_have_their_turns_one_after_the_other_and_few_at_once(
     monkeypatch: pytest.MonkeyPatch, few: int, turns: int
 ) -> None:
     monkeypatch.setattr(acknowledgements, "FEW", few)
-    desk = Desk(PHASES)
+    desk = Desk(len(ONE_OF_EACH) * BLOCK)
     at = set()
     for n in range(20 * PHASES):
-        for row in range(PHASES):
+        for row in ONE_OF_EACH:
             desk.record[row](n, desk.now_us)
         at.update(n % PHASES for _ in desk.turn())
     assert len(at) == turns
@@ -252,14 +255,14 @@ def test_long_rounds_stretch_no_interval() -> None:
 
 def test_after_a_stall_each_is_told_once_but_not_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(acknowledgements, "FEW", 0)
-    desk = Desk(PHASES)
+    desk = Desk(len(ONE_OF_EACH) * BLOCK)
     desk.turn()
-    for row in range(PHASES):
+    for row in ONE_OF_EACH:
         desk.record[row](1, desk.now_us)
     desk.now += 60.0
     first = desk.turn()
     assert len(first) <= CATCH_UP
-    assert sorted(row for row, _ in first + desk.turns()) == [*range(PHASES)]
+    assert sorted(row for row, _ in first + desk.turns()) == ONE_OF_EACH
 
 
 def test_no_turn_is_long_and_nobody_is_forgotten() -> None:
