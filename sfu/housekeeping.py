@@ -35,8 +35,8 @@ URGENT_S = 0.01
 SLOTS = 20
 SLOT_S = 0.05
 """Each transport is visited once in SLOTS slots: never all at once, but some, as the first of them is the slowest."""
-LAYERS_S = 0.2
-"""Between looks whether layers of a simulcast publisher have stopped."""
+LAYER_SLOTS = 4
+"""Whether layers of a simulcast publisher have stopped is looked at in one slot of so many: each 0.2 s."""
 ROUTERS = 64
 ROUTER_SLOTS = 5
 """Routers visited at most in one slot: so many, or one in ROUTER_SLOTS of all. Those made at once so come apart."""
@@ -67,6 +67,8 @@ class Housekeeping:
         """The one whose turn was last ..."""
         self._slot_at = 0.0
         """... and when that was."""
+        self._layered: list[dict[TransportId, Transport]] = [{} for _ in range(LAYER_SLOTS)]
+        """Who sends simulcast, by the slots in which that is looked at."""
         self._ringing: deque[Transport] = deque()
         """Whose bell was rung since the last round."""
         self._to_attend: Wheel[Transport] = Wheel(URGENT_S)
@@ -95,6 +97,7 @@ class Housekeeping:
     def remove(self, transport: Transport) -> None:
         del self._transports[transport.id]
         del self._slots[transport.row % SLOTS][transport.id]
+        self._layered[transport.row % LAYER_SLOTS].pop(transport.id, None)
         self._to_attend.discard(transport)
         self._failed.discard(transport.id)
 
@@ -141,6 +144,7 @@ class Housekeeping:
             yield
         yield from self._attend()
         if visits:
+            yield from self._look_at_layers(self._layered[self._slot % LAYER_SLOTS])
             yield from self._visit_transports(list(self._slots[self._slot].values()))
             yield from self._visit_routers(began_at)
 
@@ -157,11 +161,8 @@ class Housekeeping:
             overloaded = self._tick.overload.level > 0
             feedback = self._tick.feedback[transport]
             again_at = feedback.attend(self._now, self._unix_now, overloaded=overloaded)
-            for track in list(transport.publishing.tracks.values()):
-                if len(track.layers) > 1:
-                    again_at = min(again_at, self._slot_at + LAYERS_S)  # in a round that is due anyway
-                    if _stopped(track):
-                        yield from self._retarget(track)
+            if _layered(transport):
+                self._layered[transport.row % LAYER_SLOTS][transport.id] = transport
             if again_at != inf:
                 self._to_attend.put(transport, again_at)
             yield
@@ -171,6 +172,17 @@ class Housekeeping:
         for layer in dict.fromkeys(layers):
             self._emit(LayerStarted(layer.track.track_id, layer.info))
             yield from self._retarget(layer.track)
+
+    def _look_at_layers(self, transports: dict[TransportId, Transport]) -> Iterator[None]:
+        for transport in list(transports.values()):
+            layered = _layered(transport)
+            if transport.closed or not layered:
+                transports.pop(transport.id, None)
+                continue
+            for track in layered:
+                if _stopped(track):
+                    yield from self._retarget(track)
+            yield
 
     def _visit_transports(self, visited: list[tuple[Transport, Feedback]]) -> Iterator[None]:
         """What each transport needs once a second."""
@@ -231,6 +243,11 @@ class Housekeeping:
                 yield
         if scores:
             self._emit(Quality(router.id, scores))
+
+
+def _layered(transport: Transport) -> list[UpTrack]:
+    """Tracks of several layers."""
+    return [track for track in transport.publishing.tracks.values() if len(track.layers) > 1]
 
 
 def _stopped(track: UpTrack) -> bool:
