@@ -54,6 +54,8 @@ class SrtpTable:
             places.ROOM: self._room,
         }
         """What a list for compiled loops begins with."""
+        self.reserve = self._windows.reserve
+        """To be called before compiled loops protect or unprotect so many packets by a list of places."""
         self._held: dict[int, GcmKeys | SrtpPair] = {}
         """By row: what the numbers in ``_keys`` point to."""
 
@@ -61,10 +63,6 @@ class SrtpTable:
         """For protecting or unprotecting so many packets."""
         self.reserve(packets)
         return self._keys, self._windows.table, self._functions, self._room
-
-    def reserve(self, packets: int) -> None:
-        """To be called before compiled loops protect or unprotect so many packets by a list of places."""
-        self._windows.reserve(packets)
 
     def grow(self) -> None:
         """Have twice as many rows."""

@@ -93,12 +93,17 @@ class Feedback:
 
     def _reports(self, blocks: list[rtcp.Block], unix_now: float) -> None:
         ours, received = self._transport.subscribing.by_ssrc, self.quality.received
-        middle = ntp.middle_from_unix(unix_now)
+        answered = []
         for ssrc, lost, highest, jitter, last_report, delay in blocks:
             if ssrc in ours:
                 if last_report:
-                    self._round_trip(last_report, delay, middle)
-                received[ssrc] = highest, rtcp.signed24(lost), jitter
+                    answered.append((delay, last_report))
+                received[ssrc] = highest, lost, jitter
+        if (
+            answered
+        ):  # all in the same round trip; the clocks have drifted least since the newest report of ours
+            delay, last_report = min(answered)
+            self._round_trip(last_report, delay, ntp.middle_from_unix(unix_now))
 
     def _round_trip(self, last_report: int, delay: int, now_middle: int) -> None:
         rtt_s = rtt_from_report(now_middle, last_report, delay)

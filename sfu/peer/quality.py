@@ -6,6 +6,7 @@ from sfu.control import MediaKind
 from sfu.forwarding.binding import InStream
 from sfu.forwarding.uptrack import UpTrack
 from sfu.peer.transport import Transport
+from sfu.rtp.rtcp import signed24
 from sfu.streams.quality import (
     BEST,
     OPUS_LOSS_WEIGHT,
@@ -29,7 +30,8 @@ class TransportQuality:
     def __init__(self) -> None:
         self._streams: dict[int, _Stream] = {}
         self.received: dict[int, tuple[int, int, int]] = {}
-        """What the client reports of each stream that we send it: highest sequence number, packets lost, jitter."""
+        """What the client reports of each stream that we send it, in words of the report block: highest sequence
+        number, packets lost, jitter."""
 
     def take(self, transport: Transport, rtt_s: float) -> float:
         """The score of the window that ends now, 0 to 100; full marks when nothing flows."""
@@ -43,7 +45,8 @@ class TransportQuality:
             down = transport.subscribing.by_ssrc.get(ssrc)
             if down is not None and down.rendition is not None:
                 jitter_s = jitter / down.track.clock_rate
-                scores.append(self._score(ssrc, down.track, before, highest, lost, jitter_s, rtt_s))
+                gone = signed24(lost)
+                scores.append(self._score(ssrc, down.track, before, highest, gone, jitter_s, rtt_s))
         return min(scores)
 
     def _upward(self, ssrc: int, stream: InStream, before: dict[int, _Stream], rtt_s: float) -> float:

@@ -138,6 +138,18 @@ async def test_the_round_trip_comes_from_reports_on_our_own_reports(lab: Lab, bo
         assert wire.feedback.rtt_s == pytest.approx(expected_s, abs=0.001)
 
 
+async def test_of_a_report_on_many_streams_the_newest_answer_counts(lab: Lab, bob: LabClient) -> None:
+    wire = Wire(lab, bob)
+    blocks = []
+    for track, rtt_s, waited_s in ((CAMERA, 0.5, 2.0), (VOICE, 0.1, 1.0)):
+        sent_at = ntp.middle(ntp.from_unix(lab.unix_now - rtt_s - waited_s))
+        ssrc = _down(lab, bob, track).ssrc
+        blocks.append(_block(ssrc, last_report=sent_at, delay=int(65_536 * waited_s)))
+    report = rtcp.build_receiver_report(rtcp.ReceiverReport(5, tuple(blocks)))
+    wire.receive(report, now=lab.now, unix_now=lab.unix_now)
+    assert wire.feedback.rtt_s == pytest.approx(0.1, abs=0.001)
+
+
 async def test_a_publishers_clock_is_noted(lab: Lab, alice: LabClient, bob: LabClient) -> None:
     wire = Wire(lab, alice)
     report = rtcp.build_sender_report(rtcp.SenderReport(CAMERA_SSRC, 0xFFFF << 32, 9000, 1, 1))
