@@ -109,7 +109,7 @@ class Engine:
         )
         self.routers: dict[RouterId, Router] = {}
         self.transports: dict[TransportId, Transport] = {}
-        self._readers = Readers(self._read, lambda: self.backlog.copies > 0, config.coalesce_s)
+        self._readers = Readers(self._read, lambda: self.backlog.waits, config.coalesce_s)
         self._rounds = Rounds(self._keep_house, URGENT_S)
         self._reports = LateReports(self.tick.read_reports)
         self._housekeeping = Housekeeping(
@@ -224,7 +224,7 @@ class Engine:
 
     def _go_on(self) -> None:
         self._going_on = False
-        if self.backlog.copies:
+        if self.backlog.waits:
             self._on_backlog()  # first, so that a fault in this piece does not end all sending
             now = time.monotonic()
             self.tick.begin(now, time.time())

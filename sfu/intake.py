@@ -16,6 +16,7 @@ from sfu.compiled.intake import (
     DEPARTED,
     DROPPED,
     DTLS,
+    LEFT,
     LEFT_OUT,
     MEDIA,
     NEWEST_US,
@@ -24,7 +25,6 @@ from sfu.compiled.intake import (
     REJECTED,
     ROW_BYTES,
     RTCP,
-    SPENT,
     STRANGERS,
     TOTALS,
 )
@@ -139,9 +139,10 @@ class Intake:
         return count
 
     @property
-    def spent(self) -> bool:
-        """Whether all copies of the newest batch, and of what was in the lanes before, have been sent."""
-        return bool(self._total[SPENT])
+    def left(self) -> int:
+        """What is left of the newest batch and of what was in the lanes before, as LEFT of totals says."""
+        left: int = self._total[LEFT]
+        return left
 
     @property
     def newest_us(self) -> int:

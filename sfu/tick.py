@@ -8,7 +8,7 @@ from math import inf
 
 from sfu.appetite import Appetite
 from sfu.compiled.batch import STAY
-from sfu.compiled.intake import OTHER, ROW_BYTES, RTCP, STUN
+from sfu.compiled.intake import OTHER, ROW_BYTES, RTCP, SOMETHING, STUN, WAITING
 from sfu.forwarding.backlog import Backlog
 from sfu.forwarding.forwarder import Forwarder
 from sfu.forwarding.matrix import Lane
@@ -110,10 +110,13 @@ class Tick:
         if self._shed:
             waited_s = unix_now - intake.newest_us / 1e6 if port.timed else None
             overload.received(waited_s, now, full=full, dropped=intake.dropped)
-        if intake.spent:
-            self._tidy = True
-        else:
+        left = intake.left
+        if left == SOMETHING:
             self.finish()
+        else:
+            self._tidy = True
+            if left == WAITING:
+                self._backlog.rouse()
         appetite.had(count, counters.packets - before)
         return full
 

@@ -8,17 +8,20 @@ from sfu.compiled.intake import (
     DATAGRAMS,
     DEPARTED,
     KIND,
+    LEFT,
+    NOTHING,
     OTHER,
     PACKETS,
     RECORD_WORDS,
     RECORDS,
-    SPENT,
+    SOMETHING,
+    WAITING,
     receive,
     take,
 )
 from sfu.compiled.jit import compiled, part
 from sfu.compiled.messages import HEADER_WORDS
-from sfu.compiled.outgoing import ADDED, LANE_WORDS
+from sfu.compiled.outgoing import ADDED, LANE_WORDS, LANES
 from sfu.compiled.relay import relay
 
 _SEND_TIME_SHIFT = 18
@@ -39,13 +42,16 @@ def _all_plain(where: Words, records: int) -> bool:
 
 
 @part
-def _left(where: Words) -> bool:
-    """Whether a lane has been given something that has not been written."""
+def _left(where: Words) -> int:
+    """What lanes have been given that has not been written: SOMETHING, NOTHING, or WAITING."""
     lanes = places.words2(where, places.LANES, LANE_WORDS)
-    for number in range(len(lanes)):  # noqa: SIM110 - numba compiles no generators
+    left = NOTHING
+    for number in range(len(lanes)):
         if lanes[number, ADDED]:
-            return True
-    return False
+            if number < LANES:
+                return SOMETHING
+            left = WAITING
+    return left
 
 
 @compiled
@@ -67,7 +73,7 @@ def batch(
             count = receive(headers, places.words(where, places.RECEIVER), fd, count)
         totals[DATAGRAMS] = count
     totals[CALLS] += 1
-    totals[DEPARTED] = totals[SPENT] = 0
+    totals[DEPARTED], totals[LEFT] = 0, SOMETHING
     row = take(where, first, totals[DATAGRAMS], int(unix_now * 1e6), now)
     if totals[PACKETS]:
         relay(where, int(unix_now * (1 << _SEND_TIME_SHIFT)) & 0xFFFFFF, level, now)
@@ -76,5 +82,5 @@ def batch(
             if totals[DEPARTED] and places.words(where, places.OUTCOME)[UNFINISHED] >= 0:
                 return row
     if onward and not first and row == totals[DATAGRAMS] and not totals[RECORDS]:
-        totals[SPENT] = not _left(where)
+        totals[LEFT] = _left(where)
     return row

@@ -63,11 +63,12 @@ RECORD_WORDS = 10
 # authentication or came before the keys, and datagrams of addresses that nobody has validated, until somebody sets them
 # to zero; when the newest datagram came; packets of video left out because of overload; datagrams that the socket has
 # had no room for, as the newest says, 0 for none; calls; whether copies have been sent, as far as that was plain, and
-# whether nothing is left to be done.
-RECORDS, PACKETS, DATAGRAMS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT, DROPPED, CALLS, DEPARTED, SPENT = (
-    range(11)
-)
+# what is left to be done.
+(RECORDS, PACKETS, DATAGRAMS, REJECTED, STRANGERS, NEWEST_US, LEFT_OUT, DROPPED, CALLS, DEPARTED,
+ LEFT) = range(11)  # fmt: skip
 TOTALS = 11
+# Left: something that is to be looked for, nothing, or nothing but copies that wait.
+SOMETHING, NOTHING, WAITING = range(3)
 
 # Layouts of extensions: mask and pattern of the first words, size of the block, places of transport-wide number and
 # audio level in the packet (0: none).

@@ -65,8 +65,8 @@ class Backlog:
         self._asides = asides
         self._outlet = outlet
         self._wake = wake
-        self._waits = False
-        """Whether anything did when somebody last looked."""
+        self.waits = False
+        """Whether there may be something to :meth:`step` for."""
         self._hurried = 0
         """Rows of the down track table that something was sent for since the last piece."""
 
@@ -81,7 +81,7 @@ class Backlog:
     @property
     def full(self) -> bool:
         """Whether to let packets wait in the socket."""
-        if not self._waits:
+        if not self.waits:
             return False
         copies = packets = 0
         for lane in self._lanes:
@@ -110,8 +110,8 @@ class Backlog:
         stream: int,
     ) -> None:
         """Take a packet of a rendition, as :meth:`Lane.add` does, for the lane that the rendition has now."""
-        if not self.copies:
-            self._rouse()
+        if not self.waits:
+            self.rouse()
         lane = self._lanes[rendition.lane]
         while lane.packets == TEMPLATES:
             self.step()
@@ -120,22 +120,26 @@ class Backlog:
     def look(self) -> None:
         """See whether compiled loops have added anything."""
         if self.gathers:
-            self._rouse()
+            self.rouse()
 
-    def _rouse(self) -> None:
-        self._waits = True
+    def rouse(self) -> None:
+        """Compiled loops have added something."""
+        self.waits = True
         self._wake()
 
     def step(self, most: int | None = None) -> int:
         """Write and send one piece of ``most`` copies, PIECE by default and at most; returns how many it had."""
         self._hurried = 0
         for lane in self._lanes:
-            if not lane.left and lane.packets:
+            left = lane.left
+            if not left and lane.packets:
                 lane.begin(self._outlet.resume_at(lane.arena))
-            if lane.left:
+                left = lane.left
+            if left:
                 count = self._outlet.write_piece(lane, min(most or PIECE, PIECE))
-                self._waits = self.copies > 0
+                self.waits = count < left or self.copies > 0
                 return count
+        self.waits = False
         return 0
 
     def settle(self, row: int) -> None:

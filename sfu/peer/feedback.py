@@ -246,6 +246,8 @@ class Feedback:
 
     def _report_received(self, now: float) -> None:
         ingress = self._transport.ingress
+        if not ingress.streams:  # nor are there repairs of any
+            return
         blocks = [
             stream.stats.report(ssrc, now).words
             for streams in (ingress.streams, ingress.repairs)
