@@ -75,13 +75,14 @@ def compare(
 ) -> None:
     """Compare two servers under the same loads, in turns, by packets sent per CPU-second, memory and time to join.
 
-    Start both afresh, each kept on the same one core, and keep the generator on another. Exits with 1 if a target is
-    missed.
+    Start both afresh, and leave the machine to them. A server that runs many threads costs more on several cores than
+    on one: to compare them on one, start both with taskset, and keep the generator on another core by --cpu. Exits
+    with 1 if a target is missed.
 
     \b
-      taskset -c 0 hubbub serve --dev --tcp-port 0 & ours=$!
-      taskset -c 0 livekit-server --dev --bind 127.0.0.1 --port 7980 --udp-port 7982 & other=$!
-      hubbub compare --cpu 1 --url ws://localhost:7880 --server-pid $ours \\
+      hubbub serve --dev --tcp-port 0 & ours=$!
+      livekit-server --dev --bind 127.0.0.1 --port 7980 --udp-port 7982 & other=$!
+      hubbub compare --url ws://localhost:7880 --server-pid $ours \\
         --against-url ws://localhost:7980 --against-pid $other
     """
     ours = Candidate(
@@ -97,6 +98,7 @@ def compare(
     rows = [_turns(load, ours, other, rounds, arguments) for load in loads]
     both = ours.name, other.name
     click.echo(table(rows, both))
+    click.echo("\n".join(f"{name} may use {len(one['cores'])} cores" for name, one in servers.items()))
     if output is not None:
         output.write_text(json.dumps(document(rows, both, servers, at), indent=1, ensure_ascii=False) + "\n")
     if any(row.ratio < row.load.ratio for row in rows):
