@@ -34,7 +34,7 @@ HEAVY_BPS = 6_000_000
 """About 700 packets a second, twice what the engine can do."""
 HEAVY_PACKETS = 1800
 """Without help the engine would be 900 behind at the end."""
-BEHIND, IN_TIME = 400, 100
+BEHIND, IN_TIME = 400, 30
 """Packets of video that one of audio waits for at most, while there is too much of it and after that."""
 TAIL_PACKETS = 50
 """Of audio, a second of it, after all is well again."""
