@@ -5,7 +5,7 @@ written where arrivals go on from what was told before, none late, and are not f
 """
 
 from sfu.compiled.arrays import Bytes2, Halves2, Words, Words2
-from sfu.compiled.intake import BLOCK, CAME_US, FEEDBACK, KEY, PADDED, PHASES, RTPFB
+from sfu.compiled.intake import BLOCK, CAME_US, FEEDBACK, KEY, PADDED, RTPFB, phase_of
 from sfu.compiled.jit import compiled, part
 from sfu.compiled.octets import write16, write32
 from sfu.compiled.outgoing import PLAIN, ROW_LENGTH, ROW_PEER, ROW_STATE
@@ -45,16 +45,11 @@ _STATUSES = 7
 
 
 @part
-def _other(row: int, phase: int) -> bool:
-    return row // BLOCK % PHASES != phase
-
-
-@part
 def _first(states: Words2, phase: int, after: int) -> int:
     """The earliest later turn in which somebody is due for whom something came; ``after`` if there is none."""
     found = after
     for row in range(phase * BLOCK, len(states)):
-        if _other(row, phase):
+        if phase_of(row) != phase:
             continue
         due = states[row, DUE]
         if states[row, CAME] and due > after and (found == after or due < found):
@@ -67,7 +62,7 @@ def _waiting(states: Words2, phase: int, turn: int) -> int:
     """For how many something came, of those due in a turn, or of all (-1)."""
     count = 0
     for row in range(phase * BLOCK, len(states)):
-        if not _other(row, phase) and (turn < 0 or states[row, DUE] == turn):
+        if phase_of(row) == phase and (turn < 0 or states[row, DUE] == turn):
             count += states[row, CAME] > 0
     return count
 
@@ -88,7 +83,7 @@ def _choose(states: Words2, phase: int, told: Words2) -> int:
         spare -= here
     places = total = 0
     for row in range(phase * BLOCK, len(states)):
-        if _other(row, phase):
+        if phase_of(row) != phase:
             continue
         came = states[row, CAME]
         states[row, CAME] = 0

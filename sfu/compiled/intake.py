@@ -198,6 +198,12 @@ def _measure(
         observe(meters, meter_reals, meter, int(memory[row, at]) & _LEVEL_MASK, duration_ms, now, speech)
 
 
+@compiled
+def phase_of(row: int) -> int:
+    """The phase of a transport."""
+    return row // BLOCK % PHASES
+
+
 @part
 def _note(
     memory: Bytes2,
@@ -211,7 +217,7 @@ def _note(
 ) -> None:
     """Note a transport-wide number and when it came; of too many the newest are not."""
     at = layouts[layout, TWCC_AT]
-    phase = owner // BLOCK % PHASES
+    phase = phase_of(owner)
     if at and noted[phase] < arrivals.shape[1]:
         arrivals[phase, noted[phase], KEY] = owner << 16 | read16(memory[row], at)
         arrivals[phase, noted[phase], CAME_US] = arrival_us

@@ -19,14 +19,13 @@ Key = tuple[int, int, int, int]
 class Lookup:
     """A hash table that keeps itself half empty."""
 
-    __slots__ = ("_cell", "_slots", "place", "table")
+    __slots__ = ("_cell", "place", "table")
 
     def __init__(self, words: int = WORDS) -> None:
         """``words`` in each row; those behind the number are for whoever has the table."""
         self.table = _empty(_FIRST_SLOTS, words)
         """For :func:`sfu.compiled.table.find`; another one after it has grown."""
         self._cell: Any = self.table.data
-        self._slots = _FIRST_SLOTS
         self.place = Place(self.table)
 
     def __len__(self) -> int:
@@ -49,8 +48,8 @@ class Lookup:
     def reserve(self, count: int) -> None:
         """Have room for so many more keys."""
         needed = 2 * (self._cell[-1, COUNT] + count)
-        if needed > self._slots:
-            before = self.table
+        before = self.table
+        if needed > len(before) - 1:
             self._use(_empty(1 << (needed - 1).bit_length(), before.shape[1]))
             table.move(before, self.table)
 
@@ -59,7 +58,7 @@ class Lookup:
         self._use(_empty(_FIRST_SLOTS, self.table.shape[1]))
 
     def _use(self, table: Int64s) -> None:
-        self.table, self._cell, self._slots = table, table.data, len(table) - 1
+        self.table, self._cell = table, table.data
         self.place.move(table)
 
 

@@ -99,9 +99,8 @@ class Feedback:
                 if last_report:
                     answered.append((delay, last_report))
                 received[ssrc] = highest, lost, jitter
-        if (
-            answered
-        ):  # all in the same round trip; the clocks have drifted least since the newest report of ours
+        if answered:
+            # All came in the same round trip; the clocks have drifted least since the newest report of ours.
             delay, last_report = min(answered)
             self._round_trip(last_report, delay, ntp.middle_from_unix(unix_now))
 

@@ -30,7 +30,7 @@ from sfu.compiled.feedback import (
     gather,
     write,
 )
-from sfu.compiled.intake import BLOCK, PHASES
+from sfu.compiled.intake import PHASES, phase_of
 from sfu.net.arrays import Int64s, grown
 from sfu.net.outbox import Outbox
 from sfu.rtp import twcc
@@ -85,7 +85,7 @@ class Acknowledgements:
         state[HIGHEST] = -1
         state[SENDER_SSRC] = sender_ssrc
         state[VIDEO] = True
-        return self._phases[row // BLOCK % PHASES]
+        return self._phases[phase_of(row)]
 
     def describe(self, row: int, media_ssrc: int, *, video: bool) -> None:
         """Note an SSRC that the client sends; it ignores feedback for others. And whether there is video among it."""
@@ -96,7 +96,7 @@ class Acknowledgements:
     def close(self, row: int) -> None:
         """Forget a transport."""
         self._count -= 1
-        self._phases[row // BLOCK % PHASES].forget(row)
+        self._phases[phase_of(row)].forget(row)
 
     @property
     def _together(self) -> int:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hubbub.testing.netem import PERFECT, Conditions
-from sfu.compiled.intake import BLOCK, DROP_CONTROL, DROP_KIND, DROPS, OTHER, PHASES, RTCP
+from sfu.compiled.intake import DROP_CONTROL, DROP_KIND, DROPS, OTHER, RTCP, phase_of
 from sfu.compiled.messages import CONTROL_LENGTH
 from sfu.compiled.srtp import RECEIVE, RECEIVE_RTCP, SESSION_IN
 from sfu.compiled.streams import METER_WORDS, SMOOTHED
@@ -100,14 +100,7 @@ class World:
         speech = SpeechSettings()
         self.logs = ArrivalLogs()
         self.clients = [
-            Ingress(
-                self,
-                SourceExtensions,
-                speech,
-                Arrivals(self.logs, owner // BLOCK % PHASES),
-                owner,
-                self.table,
-            )
+            Ingress(self, SourceExtensions, speech, Arrivals(self.logs, phase_of(owner)), owner, self.table)
             for owner in range(CLIENTS)
         ]
         self.layers: list[Layer] = []

@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sfu.compiled.feedback import MAX_ARRIVALS
+from sfu.compiled.intake import BLOCK
 from sfu.net.outbox import Outbox
 from sfu.net.peers import PeerTable
 from sfu.rtp.twcc import parse_feedback
 from sfu.streams import acknowledgements
 from sfu.streams.acknowledgements import (
-    BLOCK,
     CATCH_UP,
     FEW,
     MOST,
