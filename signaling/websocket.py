@@ -36,6 +36,9 @@ M_co = TypeVar("M_co", covariant=True)
 
 MAX_FRAMES_PER_TURN = 64
 """Frames of one client handled before others have their turn."""
+LATE_S = 0.05
+"""How late timers are set: an event loop reckons from when its turn began, so one that is set for the very time comes too
+early, and is set again and again until it isn't."""
 
 
 def _soon(work: Callable[[], None]) -> None:
@@ -260,7 +263,7 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
                 return
             self._timer.cancel()
         self._timer_at = at
-        delay_s = max(at - time.monotonic(), 0.0)
+        delay_s = max(at - time.monotonic(), 0.0) + LATE_S
         self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
 
     def _on_timer(self) -> None:

@@ -9,11 +9,13 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
+import uvloop
 from livekit.protocol import rtc
 
 from auth.grants import Claims, VideoGrant
 from auth.tokens import mint
 from signaling.config import SignalingConfig
+from signaling.patience import Patience
 from tests.harness.eventually import PATIENCE_S
 from tests.harness.http_server import SECRET, serving
 from tests.harness.scripted_rooms import ScriptedRooms, ScriptedSession
@@ -163,6 +165,29 @@ async def test_control_pings_are_sent_and_a_silent_client_is_cut_off() -> None:
         message = await socket.receive(timeout=5)  # autoping is off: this client answers nothing
         assert message.type is aiohttp.WSMsgType.PING
         await lost(rooms.sessions[0])
+
+
+def test_a_timer_is_not_set_again_and_again_until_it_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Event loops reckon from when their turn began."""
+    looks = []
+    take_ping = Patience.take_ping
+
+    def counted(self: Patience, now: float) -> bool:
+        looks.append(take_ping(self, now))
+        return looks[-1]
+
+    async def pinged() -> None:
+        async with connected(ScriptedRooms(), SignalingConfig(control_ping_s=0.1)) as socket:
+            loop = asyncio.get_running_loop()
+            for _ in range(5):
+                for late_s in (0.002, 0.02, 0.04, 0.06, 0.08):
+                    loop.call_later(late_s, time.sleep, 0.003)
+                assert (await socket.receive(timeout=5)).type == aiohttp.WSMsgType.PING
+
+    monkeypatch.setattr(Patience, "take_ping", counted)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(pinged())
+    assert looks == [True] * len(looks)
 
 
 async def test_pongs_alone_keep_a_connection() -> None:
