@@ -37,8 +37,8 @@ M_co = TypeVar("M_co", covariant=True)
 MAX_FRAMES_PER_TURN = 64
 """Frames of one client handled before others have their turn."""
 LATE_S = 0.05
-"""How late timers are set: an event loop reckons from when its turn began, so one that is set for the very time comes too
-early, and is set again and again until it isn't."""
+"""How late timers are set: an event loop reckons from when its turn began, so one that is set for the very time comes
+too early, and is set again and again until it isn't."""
 
 
 def _soon(work: Callable[[], None]) -> None:
