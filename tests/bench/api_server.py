@@ -1,31 +1,25 @@
-"""A whole server in a process of its own, pinned to its core, which tells how long its event loop stood still."""
+"""A whole server that is filled with rooms and people, and tells how long its event loop stood still."""
 
 import asyncio
-import multiprocessing
-import os
 import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from typing import Any
 
-import uvloop
 from livekit.protocol import room as messages
 
 from auth.grants import Claims, VideoGrant
-from hubbub.config import DEV_KEY, configure
+from hubbub.config import DEV_KEY
 from hubbub.server import Server
 from rooms.join import JoinRequest
-from sfu import gc_policy
 from sfu.engine import Engine
 from sfu.tick import Tick
-from tests.bench.engine_process import take_core
+from tests.bench.whole_server import WholeServer
 
 MANY = 5_000
 ONE_ROOM = "many-people"
 TICK_S = 0.001
-_STOP_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,24 +93,21 @@ class _Nobody:
     def close(self, code: int = 1000) -> None: ...
 
 
-async def _serve(connection: Connection, options: dict[str, object]) -> None:
-    engine_s = _timed_engine()
-    async with Server(configure(options)) as server:
-        gc_policy.settle()
-        meter = StallMeter(engine_s)
-        readable = asyncio.Event()
-        asyncio.get_running_loop().add_reader(connection.fileno(), readable.set)
-        connection.send((server.port, os.getpid()))
-        while True:
-            await readable.wait()
-            readable.clear()
-            while connection.poll():
-                name, *arguments = connection.recv()
-                if name == "stop":
-                    return
-                if name == "fill":
-                    await _fill(server, *arguments)
-                connection.send(meter.take())
+class _ApiMeter:
+    """Fills the server, and measures its event loop."""
+
+    def __init__(self) -> None:
+        self._engine_s = _timed_engine()
+
+    def begin(self, server: Server) -> None:
+        self._server = server
+        self._stalls = StallMeter(self._engine_s)
+
+    async def answer(self, name: str, *arguments: Any) -> Stalls:
+        """``fill`` with so many rooms and people, or ``stalls``."""
+        if name == "fill":
+            await _fill(self._server, *arguments)
+        return self._stalls.take()
 
 
 def _timed_engine() -> list[float]:
@@ -154,51 +145,18 @@ async def _fill(server: Server, rooms: int, people: int) -> None:
         await asyncio.sleep(0)
 
 
-def _main(connection: Connection, core: int, options: dict[str, object]) -> None:
-    take_core(core)
-    uvloop.run(_serve(connection, options))
-
-
-class ApiServer:
+class ApiServer(WholeServer):
     """The bench's end. A context manager: leaving it ends the process."""
 
     def __init__(self, core: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, other = context.Pipe()
-        options = {
-            "development": True,
-            "bind_addresses": ["127.0.0.1"],
-            "port": 0,
-            "rtc.udp_port": 0,
-            "rtc.tcp_port": 0,
-            "rtc.node_ip": "127.0.0.1",
-            "room.empty_timeout": 3600,
-            "room.departure_timeout": 3600,
-            "limit.max_rooms": MANY,
-            "logging.level": "error",
-        }
-        self._process = context.Process(target=_main, args=(other, core, options), name="server", daemon=True)
-
-    def __enter__(self) -> "ApiServer":
-        self._process.start()
-        self.port, self.pid = self._connection.recv()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._connection.send(("stop",))
-        self._process.join(_STOP_S)
-        self._process.kill()
-        self._connection.close()
+        options = {"room.empty_timeout": 3600, "room.departure_timeout": 3600, "limit.max_rooms": MANY}
+        super().__init__(core, _ApiMeter, options)
 
     def fill(self, rooms: int, people: int) -> None:
         """So many rooms in all, one of them (ONE_ROOM) with so many people."""
-        self._ask("fill", rooms, people)
+        self.ask("fill", rooms, people)
 
     def stalls(self) -> Stalls:
         """Since the last time. Ask once in vain where a new measurement begins."""
-        return self._ask("stalls")
-
-    def _ask(self, *request: object) -> Stalls:
-        self._connection.send(request)
-        answer: Stalls = self._connection.recv()
-        return answer
+        taken: Stalls = self.ask("stalls")
+        return taken
