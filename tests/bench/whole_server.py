@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import uvloop
 
 from hubbub.config import configure
+from hubbub.logging import set_up_logging
 from hubbub.server import Server
 from sfu import gc_policy
 from tests.bench.engine_process import take_core
@@ -72,7 +73,9 @@ def _main(
 
 
 async def _serve(connection: Connection, meter: Meter, options: Mapping[str, object]) -> None:
-    async with Server(configure(options)) as server:
+    config = configure(options)
+    set_up_logging(config.logging)
+    async with Server(config) as server:
         gc_policy.settle()
         meter.begin(server)
         readable = asyncio.Event()
