@@ -1,6 +1,5 @@
-"""Keeps a RoomService's time: one timer of the event loop, armed for whatever the rooms wait for next."""
+"""Keeps a RoomService's time: one alarm, set for whatever the rooms wait for next."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
@@ -9,9 +8,7 @@ from rooms.ports import SignalSink
 from rooms.service import RoomService
 from rooms.session import Session
 from sfu.control import Event
-
-MIN_DELAY_S = 0.001
-"""Event loops round to milliseconds; a timer that comes too early would only be armed again."""
+from signaling.alarm import Alarm
 
 
 class SystemClock:
@@ -39,8 +36,7 @@ class TimedRooms:
         self.service = service
         self._ask = ask or _nobody_objects
         self._clock = clock
-        self._timer: asyncio.TimerHandle | None = None
-        self._armed_for = float("inf")
+        self._alarm = Alarm()
         self._stopped = False
         service.watch_timeouts(self.arm)
 
@@ -64,22 +60,15 @@ class TimedRooms:
         """See RoomService."""
         self._stopped = True
         self.service.shutdown()
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
 
     def arm(self) -> None:
-        """Set the timer if the rooms want to be woken earlier than it is set for."""
+        """Have the rooms woken when they next want that, if that is earlier than they would be."""
         at = self.service.next_timeout()
-        if self._stopped or at is None or at >= self._armed_for:
-            return
-        if self._timer is not None:
-            self._timer.cancel()
-        self._armed_for = at
-        delay_s = max(at - self._clock.now(), 0.0) + MIN_DELAY_S
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._fire)
+        if at is not None and not self._stopped:
+            self._alarm.set(at, self._clock.now(), self._fire)
 
     def _fire(self) -> None:
-        self._timer, self._armed_for = None, float("inf")
         try:
             self.service.on_timeout(self._clock.now())
         finally:

@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 import structlog
 
+from signaling.alarm import Alarm
 from signaling.config import SignalingConfig
 from signaling.errors import BadFrame
 from signaling.frames import (
@@ -36,9 +37,6 @@ M_co = TypeVar("M_co", covariant=True)
 
 MAX_FRAMES_PER_TURN = 64
 """Frames of one client handled before others have their turn."""
-LATE_S = 0.05
-"""How late timers are set: an event loop reckons from when its turn began, so one that is set for the very time comes
-too early, and is set again and again until it isn't."""
 
 
 def _soon(work: Callable[[], None]) -> None:
@@ -79,8 +77,7 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         self._frames: deque[bytes] | None = None
         self._queued_bytes = 0
         self._flushing = False
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = 0.0
+        self._alarm = Alarm()
         self._patience = Patience(config.control_ping_s, config.ping_timeout_s, time.monotonic())
         self._close_code: int | None = None
         self._deaf = False
@@ -127,8 +124,7 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
         """The TCP connection has ended, whoever ended it: let go of everything and tell the session."""
         self._over = True
         self._frames = self._arrived = self._transport = None
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         if not self._told:
             self._told = True
             self._lost()
@@ -257,17 +253,9 @@ class MessageSocket(asyncio.Protocol, Generic[M]):
 
     def _set_timer(self) -> None:
         """Wake up when there is something to do next, or earlier if that was wanted before."""
-        at = self._patience.next_at()
-        if self._timer is not None:
-            if self._timer_at <= at:
-                return
-            self._timer.cancel()
-        self._timer_at = at
-        delay_s = max(at - time.monotonic(), 0.0) + LATE_S
-        self._timer = asyncio.get_running_loop().call_later(delay_s, self._on_timer)
+        self._alarm.set(self._patience.next_at(), time.monotonic(), self._on_timer)
 
     def _on_timer(self) -> None:
-        self._timer = None
         if self._over:
             return
         now = time.monotonic()

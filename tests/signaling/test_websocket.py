@@ -168,7 +168,7 @@ async def test_control_pings_are_sent_and_a_silent_client_is_cut_off() -> None:
 
 
 def test_a_timer_is_not_set_again_and_again_until_it_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Event loops reckon from when their turn began."""
+    """Event loops round to milliseconds, so that some timers would come too early."""
     looks = []
     take_ping = Patience.take_ping
 
