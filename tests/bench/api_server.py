@@ -15,11 +15,14 @@ from hubbub.server import Server
 from rooms.join import JoinRequest
 from sfu.engine import Engine
 from sfu.tick import Tick
+from tests.bench.ledger import Ledger
 from tests.bench.whole_server import WholeServer
 
 MANY = 5_000
 ONE_ROOM = "many-people"
 TICK_S = 0.001
+_ENGINE = "engine"
+"""What it does when datagrams come, by its timer, and between."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +45,8 @@ class Stalls:
 class StallMeter:
     """Wants to be called every millisecond, and notes how late that is."""
 
-    def __init__(self, engine_s: list[float]) -> None:
-        """``engine_s`` has the seconds that the engine took so far."""
+    def __init__(self, engine_s: Callable[[], float]) -> None:
+        """``engine_s`` tells the seconds that the engine took so far."""
         self._loop = asyncio.get_running_loop()
         self._engine_s = engine_s
         self._forget()
@@ -51,7 +54,7 @@ class StallMeter:
 
     def _forget(self) -> None:
         self._last, self._last_busy = time.perf_counter(), time.thread_time()
-        self._last_engine_s = self._engine_s[0]
+        self._last_engine_s = self._engine_s()
         self._longest_s = self._longest_busy_s = self._longest_others_s = 0.0
         self._over = self._turns = 0
 
@@ -61,11 +64,11 @@ class StallMeter:
         self._longest_s = max(self._longest_s, late_s)
         self._longest_busy_s = max(self._longest_busy_s, busy - self._last_busy)
         self._longest_others_s = max(
-            self._longest_others_s, late_s - (self._engine_s[0] - self._last_engine_s)
+            self._longest_others_s, late_s - (self._engine_s() - self._last_engine_s)
         )
         self._over += late_s > 0.005
         self._turns += 1
-        self._last, self._last_busy, self._last_engine_s = now, busy, self._engine_s[0]
+        self._last, self._last_busy, self._last_engine_s = now, busy, self._engine_s()
         self._loop.call_later(TICK_S, self._tick)
 
     def take(self) -> Stalls:
@@ -97,37 +100,20 @@ class _ApiMeter:
     """Fills the server, and measures its event loop."""
 
     def __init__(self) -> None:
-        self._engine_s = _timed_engine()
+        ledger = self._ledger = Ledger(time.perf_counter)
+        for name in ("_read", "_go_on", "_keep_house"):
+            ledger.follow(_ENGINE, Engine, name)
+        ledger.follow(_ENGINE, Tick, "read_reports")
 
     def begin(self, server: Server) -> None:
         self._server = server
-        self._stalls = StallMeter(self._engine_s)
+        self._stalls = StallMeter(lambda: self._ledger.seconds[_ENGINE])
 
     async def answer(self, name: str, *arguments: Any) -> Stalls:
         """``fill`` with so many rooms and people, or ``stalls``."""
         if name == "fill":
             await _fill(self._server, *arguments)
         return self._stalls.take()
-
-
-def _timed_engine() -> list[float]:
-    """Let every engine made from now on add up its time: when datagrams come, by its timer, and between."""
-    spent_s = [0.0]
-
-    def timed(work: Callable[..., Any]) -> Callable[..., Any]:
-        def measured(*arguments: Any) -> Any:
-            started_at, before_s = time.perf_counter(), spent_s[0]
-            try:
-                return work(*arguments)
-            finally:  # one may call another
-                spent_s[0] = before_s + time.perf_counter() - started_at
-
-        return measured
-
-    for name in ("_read", "_go_on", "_keep_house"):
-        setattr(Engine, name, timed(getattr(Engine, name)))
-    Tick.read_reports = timed(Tick.read_reports)  # type: ignore[method-assign]
-    return spent_s
 
 
 async def _fill(server: Server, rooms: int, people: int) -> None:

@@ -8,12 +8,12 @@ import argparse
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import sfu.intake
 import sfu.net.egress
+from hubbub.load.compare import JOINS_PER_S
 from hubbub.load.comparison import LOADS, Load
 from hubbub.server import Server
 from sfu.engine import Engine
@@ -23,12 +23,12 @@ from sfu.peer.feedback import Feedback
 from sfu.tick import Tick
 from signaling.websocket import MessageSocket
 from tests.bench.engine_process import take_core
-from tests.bench.scene import ENGINE_CORE, GENERATOR_CORE
+from tests.bench.ledger import Ledger
+from tests.bench.scene import ENGINE_CORE, GENERATOR_CORE, Progress
 from tests.bench.settings import progress_of
 from tests.bench.whole_server import WholeServer
 
 WINDOW_S = 15.0
-JOINS_PER_S = 20
 CALM_S = 3.0
 """So long after the last one has joined, the window begins."""
 ELSE = "event loop, wake-ups, all else"
@@ -50,43 +50,28 @@ _PARTS: Mapping[str, tuple[tuple[Any, str], ...]] = {
 """Functions of the server; what one takes counts for it but not for those that call it."""
 
 
-class Ledger:
-    """Adds up what functions take, but for what others take that they call."""
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self.calls: defaultdict[str, int] = defaultdict(int)
-        self.seconds: defaultdict[str, float] = defaultdict(float)
-        self._clock = clock
-        self._within_s = 0.0
-        """Taken by what the one in progress has called."""
-
-    def timed(self, part: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, whose time counts for a part from now on."""
-
-        def measured(*arguments: Any, **named: Any) -> Any:
-            outer_s, self._within_s = self._within_s, 0.0
-            started_at = self._clock()
-            try:
-                return work(*arguments, **named)
-            finally:
-                took_s = self._clock() - started_at
-                self.seconds[part] += took_s - self._within_s
-                self.calls[part] += 1
-                self._within_s = outer_s + took_s
-
-        return measured
-
-
 class Account(NamedTuple):
-    """Of a server since its start."""
+    """Of a server, since its start or for a while."""
 
-    at: float
+    elapsed_s: float
     cpu_s: float
     packets: int
     """Forwarded."""
     transports: int
+    """At its end."""
     calls: Mapping[str, int]
     seconds: Mapping[str, float]
+
+    def since(self, before: "Account") -> "Account":
+        """What came after an account before this one."""
+        return Account(
+            self.elapsed_s - before.elapsed_s,
+            self.cpu_s - before.cpu_s,
+            self.packets - before.packets,
+            self.transports,
+            {part: calls - before.calls[part] for part, calls in self.calls.items()},
+            {part: seconds - before.seconds[part] for part, seconds in self.seconds.items()},
+        )
 
 
 class PartsMeter:
@@ -96,16 +81,17 @@ class PartsMeter:
         ledger = self._ledger = Ledger(time.thread_time)
         for part, functions in _PARTS.items():
             for owner, name in functions:
-                setattr(owner, name, ledger.timed(part, getattr(owner, name)))
+                ledger.follow(part, owner, name)
 
     def begin(self, server: Server) -> None:
         """The server runs."""
         self._engine = server._pool.engine
+        self._began_at = time.monotonic()
 
     async def answer(self, _name: str) -> Account:
         """What it is now."""
         return Account(
-            time.monotonic(),
+            time.monotonic() - self._began_at,
             time.process_time(),
             self._engine.egress.counters.packets,
             len(self._engine.transports),
@@ -114,8 +100,8 @@ class PartsMeter:
         )
 
 
-def measure(load: Load, window_s: float, progress: Callable[[str], None]) -> tuple[Account, Account]:
-    """What a server's accounts are before and after so much time under a load that everybody has joined."""
+def measure(load: Load, window_s: float, progress: Progress) -> Account:
+    """A server's account of so much time under a load that everybody has joined."""
     with WholeServer(ENGINE_CORE, PartsMeter, {}) as server:
         command = [sys.executable, "-m", "hubbub", "load", "--url", f"ws://127.0.0.1:{server.port}"]
         command += [*load.options, "--no-progress", "--join-rate", str(JOINS_PER_S), "--duration", "600s"]
@@ -130,7 +116,7 @@ def measure(load: Load, window_s: float, progress: Callable[[str], None]) -> tup
             finally:
                 people.kill()
     progress("done")
-    return before, after
+    return after.since(before)
 
 
 def _await_calm(server: WholeServer, people: "subprocess.Popen[bytes]") -> None:
@@ -145,24 +131,21 @@ def _await_calm(server: WholeServer, people: "subprocess.Popen[bytes]") -> None:
             since, transports = time.monotonic(), there
 
 
-def table(before: Account, after: Account) -> str:
+def table(account: Account) -> str:
     """A line for each part, in Markdown."""
-    elapsed_s = after.at - before.at
-    packets, cpu_s = after.packets - before.packets, after.cpu_s - before.cpu_s
-    seconds = {part: after.seconds[part] - before.seconds.get(part, 0.0) for part in after.seconds}
-    calls = {part: after.calls[part] - before.calls.get(part, 0) for part in after.calls}
+    elapsed_s, cpu_s, packets = account.elapsed_s, account.cpu_s, account.packets
     lines = [
         f"{packets / elapsed_s:,.0f} packets/s, {packets / cpu_s:,.0f} per CPU-second\n",
         "| part | CPU ms of each second | share | µs per packet | calls/s | µs each |",
         "|---|--:|--:|--:|--:|--:|",
     ]
-    for part in (*_PARTS, ELSE):
-        taken_s = seconds.get(part, 0.0) if part != ELSE else cpu_s - sum(seconds.values())
-        count = calls.get(part, 0)
-        each = f"{1e6 * taken_s / count:.0f}" if count else ""
+    claimed_s = sum(account.seconds.values())
+    for part, taken_s in {**account.seconds, ELSE: cpu_s - claimed_s}.items():
+        count = account.calls.get(part, 0)
+        calls, each = (f"{count / elapsed_s:,.0f}", f"{1e6 * taken_s / count:.0f}") if count else ("", "")
         lines.append(
             f"| {part} | {1e3 * taken_s / elapsed_s:.1f} | {taken_s / cpu_s:.0%} | {1e6 * taken_s / packets:.2f} "
-            f"| {f'{count / elapsed_s:,.0f}' if count else ''} | {each} |"
+            f"| {calls} | {each} |"
         )
     total = f"| all | {1e3 * cpu_s / elapsed_s:.1f} | | {1e6 * cpu_s / packets:.2f} | | |"
     return "\n".join([*lines, total])
@@ -184,8 +167,8 @@ def main() -> int:
     take_core(GENERATOR_CORE)
     for load in LOADS:
         if not arguments.loads or load.name in arguments.loads:
-            found = measure(load, arguments.seconds, progress_of(load.title))
-            print(f"\n{load.title}: {table(*found)}", flush=True)
+            account = measure(load, arguments.seconds, progress_of(load.title))
+            print(f"\n{load.title}: {table(account)}", flush=True)
     return 0
 
 
