@@ -84,8 +84,8 @@ class Engine:
             self.down_tracks, lanes, self.backlog, lambda: secrets.randbits(31), streams
         )
         self.mux = Mux(self.peers)
-        self._outbox = Outbox(self.peers, self.ports, batch=config.use_sendmmsg)
-        acknowledgements = Acknowledgements(self._outbox)
+        self.outbox = Outbox(self.peers, self.ports, batch=config.use_sendmmsg)
+        acknowledgements = Acknowledgements(self.outbox)
         self.context = PeerContext(
             config,
             emit,
@@ -111,10 +111,8 @@ class Engine:
         self.transports: dict[TransportId, Transport] = {}
         self._readers = Readers(self._read, lambda: self.backlog.waits, config.coalesce_s)
         self._rounds = Rounds(self._keep_house, URGENT_S)
-        self._reports = LateReports(self.tick.read_reports)
-        self._housekeeping = Housekeeping(
-            self.tick, self._outbox, acknowledgements, emit, self._rounds.hasten
-        )
+        self.reports = LateReports(self.tick.read_reports)
+        self._housekeeping = Housekeeping(self.tick, self.outbox, acknowledgements, emit, self._rounds.hasten)
         self._departed = 0
         """Transports closed since the last full collection."""
         self._complain_at = 0.0
@@ -156,13 +154,13 @@ class Engine:
         self._candidates = tuple(candidates(addresses, config.announced_udp_port or udp_port, tcp))
         self._tcp_candidates = tuple(candidates(addresses, None, tcp))
         self._readers.start(self.ports)
-        self._reports.start()
+        self.reports.start()
         self._rounds.begin()
 
     async def close(self) -> None:
         """Close every transport and port."""
         self._rounds.stop()
-        self._reports.stop()
+        self.reports.stop()
         for router_id in list(self.routers):
             self.execute(control.CloseRouter(router_id))
         self._readers.stop()
@@ -185,7 +183,7 @@ class Engine:
         self.add_port(port)
         reports = port.divide(self.config.socket_buffer_bytes)
         if reports is not None:
-            self._reports.ports.append(reports)
+            self.reports.ports.append(reports)
         return port.port
 
     async def _open_tcp(self, host: str, number: int) -> int:
@@ -210,8 +208,8 @@ class Engine:
             if not tick.turn(port, now, time.time()):
                 break
             now = time.monotonic()
-        if now >= self._reports.due_at:
-            self._reports.begin()
+        if now >= self.reports.due_at:
+            self.reports.begin()
         if now >= self._rounds.due_at:
             self._rounds.begin()
         return tick.datagrams - before
@@ -348,7 +346,7 @@ class Engine:
         )
         self.transports[transport.id] = transport
         router.transports[transport.id] = transport
-        self.tick.feedback[transport] = Feedback(transport, self._outbox.put, self.context.acknowledgements)
+        self.tick.feedback[transport] = Feedback(transport, self.outbox.put, self.context.acknowledgements)
         self.mux.register(transport)
         self._housekeeping.add(transport)
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from sfu.config import MediaConfig
 from sfu.control import Command, Event, TransportId
 from sfu.engine import Engine
+from sfu.snapshot import Snapshot, snapshot
 from sfu.tap import Tap, TapListener
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,10 @@ class LocalPool:
         """Be the client of a transport that was just opened; None when it could not be. See ``sfu.tap``."""
         transport = self._engine.transports.get(transport_id)
         return None if transport is None else Tap(self._engine, transport, listener)
+
+    def snapshot(self) -> Snapshot:
+        """How the engine is doing."""
+        return snapshot(self._engine)
 
     async def close(self) -> None:
         await self._engine.close()

@@ -68,7 +68,9 @@ class Tick:
         self.pace = Pace()
         self._appetite = Appetite(context.config.batch_size)
         self.datagrams = 0
-        """Datagrams from the UDP ports since the start."""
+        """Datagrams from the UDP ports since the start ..."""
+        self.late_datagrams = 0
+        """... but for RTCP that :meth:`read_reports` has read."""
         self.started_layers: list[Layer] = []
         """Layers whose first packet came since housekeeping last looked."""
 
@@ -81,11 +83,6 @@ class Tick:
     def rejected(self) -> int:
         """Packets that failed authentication or came before the keys."""
         return self._rejected + self._intake.rejected
-
-    @property
-    def unread(self) -> int:
-        """Datagrams that the sockets have had no room for."""
-        return self._intake.dropped
 
     def begin(self, now: float, unix_now: float) -> None:
         """Set the time of this tick: monotonic and Unix, in seconds."""
@@ -129,6 +126,7 @@ class Tick:
         count = self._intake.take(port, port.batch_size, now, unix_now, self.overload.level)
         if not count:
             return None
+        self.late_datagrams += count
         self.finish()
         return count == port.batch_size
 
@@ -213,6 +211,7 @@ class Tick:
         What an overloaded kernel refused is asked for again by everybody; that would keep it overloaded.
         """
         if self.overload.congested(self._now):
+            self._context.losses.retransmissions += 1
             return
         for lane in self._lanes:
             if len(packet) <= lane.largest:

@@ -41,7 +41,9 @@ class EgressCounters:
     packets: int = 0
     octets: int = 0
     dropped: int = 0
-    """Not sent: refused by the kernel, or without a destination."""
+    """Not sent: the kernel or a TCP connection did not take them."""
+    homeless: int = 0
+    """Not sent, because their peer had no keys or no address, yet or any more."""
     refused: int = 0
     """Times that the full socket buffer had no room for a packet."""
     kept: int = 0
@@ -212,7 +214,7 @@ class Egress:
         for row in np.flatnonzero(rows[:, ROW_STATE] == KEYLESS).tolist():
             tap = self._peers.taps.get(int(rows[row, ROW_PEER]))
             if tap is None:
-                self.counters.dropped += 1
+                self.counters.homeless += 1
             else:
                 tap.rtp(bytes(arena.packet(row)))
 
@@ -331,12 +333,14 @@ class Egress:
         return len(found)
 
     def _over_tcp(self, arena: SendArena) -> None:
-        """Send what goes over TCP; drop what has no destination."""
+        """Send what goes over TCP; drop what it has no room for, and what has no destination."""
         rows = arena.rows[: arena.count]
         nowhere = (rows[:, ROW_STATE] == PROTECTED) & (self._peers.matrix[rows[:, ROW_PEER], PORT] < 0)
         for row in np.flatnonzero(nowhere).tolist():
             connection = self._peers.tcp[rows[row, ROW_PEER]]
-            if connection is not None and connection.send(bytes(arena.packet(row))):
+            if connection is None:
+                self.counters.homeless += 1
+            elif connection.send(bytes(arena.packet(row))):
                 self.counters.packets += 1
                 self.counters.octets += int(rows[row, ROW_LENGTH])
             else:

@@ -15,6 +15,18 @@ from sfu.streams.speakers import SpeechSettings
 
 
 @dataclass(slots=True)
+class Losses:
+    """What transports have dropped since the start; counted here, as they go and counts must not."""
+
+    messages: int = 0
+    """Lossy data messages for receivers that were too slow for them."""
+    tapped: int = 0
+    """Packets and messages for clients in our own process that were too slow for them."""
+    retransmissions: int = 0
+    """Not sent, because the kernel had no room for other packets a moment ago."""
+
+
+@dataclass(slots=True)
 class PeerContext:
     """Tables and outlets, made by the engine."""
 
@@ -33,3 +45,4 @@ class PeerContext:
     """What the transports receive."""
     tracks: dict[TrackId, UpTrack] = field(default_factory=dict)
     """Started tracks of all routers."""
+    losses: Losses = field(default_factory=Losses)

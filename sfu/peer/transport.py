@@ -334,6 +334,7 @@ class Transport:
                 self._context.emit(control.ReceiverOverflow(self.id))
                 return
         elif backlog > self._context.config.lossy_buffer_bytes:
+            self._context.losses.messages += 1
             return
         self.sctp.send(label, payload)
 

@@ -54,8 +54,7 @@ class Tap:
         self._lines = Lines()
         self._outgoing: dict[str, Outgoing] = {}
         self._waiting: deque[Callable[[], None]] = deque()
-        self.dropped = 0
-        """Packets and messages for which there was no room."""
+        self._losses = engine.context.losses
         transport.house(self)
 
     # --- negotiation ---
@@ -123,7 +122,7 @@ class Tap:
         try:
             header = parse_header(packet, len(packet))
         except RtpError:
-            self.dropped += 1
+            self._losses.tapped += 1
             return
         down = self._transport.subscribing.by_ssrc.get(header.ssrc)
         if down is None or header.payload_start == header.payload_end:
@@ -137,7 +136,7 @@ class Tap:
         try:
             packets = rtcp.parse_compound(packet)
         except RtpError:
-            self.dropped += 1
+            self._losses.tapped += 1
             return
         for one in packets:
             if isinstance(one, rtcp.Pli):
@@ -156,7 +155,7 @@ class Tap:
 
     def _tell(self, call: Callable[[], None]) -> None:
         if len(self._waiting) >= MAX_WAITING:
-            self.dropped += 1
+            self._losses.tapped += 1
             return
         self._waiting.append(call)
         self._tell_soon()

@@ -5,9 +5,9 @@ import gc
 import os
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -20,6 +20,7 @@ from sfu.config import MediaConfig
 from sfu.control import Event
 from sfu.net.srtp import SrtpKeys
 from sfu.pool import LocalPool
+from sfu.snapshot import Loss
 from tests.bench.floor import Floor, Recorder
 from tests.bench.sampler import Pause, Pauses, Sampler, Stack
 
@@ -35,7 +36,6 @@ _FOR_SETUP = (
 _SETTLE_S = 0.02
 _PRIORITY = -20
 _AUTOGROUP = Path("/proc/self/autogroup")
-_OF_SENDING = ("packets", "octets", "calls", "kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +46,9 @@ class Stats:
     system_s: float
     packets: int
     octets: int
-    dropped: int
-    unprotected: int
     calls: int
-    rejected: int
-    strangers: int
-    drops: dict[str, int]
-    """What was not sent: counters of the egress, and incoming video packets that were left out on purpose."""
-    unread: int
-    """Datagrams that its sockets have had no room for, as far as it has been told."""
+    lost: Mapping[Loss, int]
+    """What it has dropped, all reasons."""
     rss_bytes: int
     others_s: float
     """CPU time that others have had on the engine's core: processes, interrupts, and the hypervisor."""
@@ -111,21 +105,15 @@ class EngineProcess:
             self._pool.engine.transports[transport_id].keyed(pair)
 
     async def _stats(self) -> Stats:
-        engine = self._pool.engine
-        counters = engine.egress.counters
+        counters = self._pool.engine.egress.counters
         usage = resource.getrusage(resource.RUSAGE_SELF)
         return Stats(
             usage.ru_utime,
             usage.ru_stime,
             counters.packets,
             counters.octets,
-            counters.dropped,
-            counters.unprotected,
             counters.calls,
-            engine.tick.rejected,
-            engine.mux.strangers,
-            _drops(counters) | {"left_out": engine.tick.left_out},
-            engine.tick.unread,
+            self._pool.snapshot().lost,
             _rss_bytes(),
             _core_s(min(os.sched_getaffinity(0))) - usage.ru_utime - usage.ru_stime,
             time.monotonic(),
@@ -133,7 +121,7 @@ class EngineProcess:
 
     async def _record(self) -> None:
         engine = self._pool.engine
-        senders = engine.egress._sender, engine._outbox._sender
+        senders = engine.egress._sender, engine.outbox._sender
         self._recorder = Recorder(sender for sender in senders if sender is not None)
 
     async def _prepare_floor(self) -> tuple[float, float]:
@@ -183,13 +171,6 @@ def take_core(core: int) -> None:
     with suppress(OSError):
         os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
         _AUTOGROUP.write_text(str(_PRIORITY))  # where sessions share the processor, it is theirs that counts
-
-
-def _drops(counters: object) -> dict[str, int]:
-    """By name, so that a counter that is new needs no line here."""
-    names = (field.name for field in fields(counters) if field.name not in _OF_SENDING)  # type: ignore[arg-type]
-    values = {name: getattr(counters, name) for name in names}
-    return {name: value for name, value in values.items() if isinstance(value, int)}
 
 
 def _core_s(core: int) -> float:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sfu.snapshot import Loss
 from tests.bench.crowd import Person
 from tests.bench.scene import Scene
 from tests.bench.sockets import Floats, Ints
@@ -90,7 +91,7 @@ class Stopwatch:
             scene.sink.drain()
         after = scene.engine.stats()
         streams, _, arrivals = scene.sink.arrivals()
-        left_out = after.drops["left_out"] - before.drops["left_out"]
+        left_out = after.lost[Loss.OVERLOAD] - before.lost[Loss.OVERLOAD]
         if left_out:
             raise LeftOutError(
                 f"{left_out} packets were left out; the generator was late by {1e3 * np.percentile(late_s, 99):.1f} ms"

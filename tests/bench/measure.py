@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
+from sfu.snapshot import Loss
 from tests.bench.scene import Scene, Slice, largest_burst, rest_if_none
 from tests.bench.tape import Tape
 
@@ -122,10 +123,11 @@ class Saturation:
                 result.media_only.append(self.play(result.media_s / 2, feedback=False))
             if result.per_batch:
                 result.floor_us.append(self._floor_us(one.packets))
-        stats, sink = scene.engine.stats(), scene.sink
+        lost, sink = scene.engine.stats().lost, scene.sink
         result.checked, result.forged, result.holes = sink.checked, sink.forged, sink.holes
-        result.rejected, result.dropped = stats.rejected + stats.strangers, stats.dropped
-        result.kernel_drops = max(scene.engine.waiting.drops, stats.unread)
+        result.rejected = lost[Loss.UNAUTHENTICATED] + lost[Loss.STRANGER]
+        result.dropped = lost[Loss.SEND_BUFFER] + lost[Loss.NO_DESTINATION]
+        result.kernel_drops = max(scene.engine.waiting.drops, lost[Loss.RECEIVE_BUFFER])
         return result
 
     def calibrate(self, *, one_burst: bool = False) -> None:

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from sfu.config import MediaConfig
 from sfu.control import MediaKind
+from sfu.snapshot import Loss
 from tests.bench.latency import Stopwatch
 from tests.bench.loads import OVERLOAD
 from tests.bench.measure import Saturation
@@ -47,7 +48,7 @@ class Overload:
     drops: int
     """Datagrams that the kernel dropped because the engine's socket was full."""
     counted: dict[str, int]
-    """What the engine itself says it dropped, by the names of its counters."""
+    """What the engine itself says it dropped, by the reasons that ``sfu.snapshot.Loss`` has."""
     waiting_bytes: int
     """Kernel memory in the engine's socket, at most."""
     limit_bytes: int
@@ -97,9 +98,9 @@ def measure(config: MediaConfig, progress: Progress) -> Overload:
             offered=TOO_FAST,
             drops=scene.engine.waiting.drops - drops,
             counted={
-                name: count - before.drops.get(name, 0)
-                for name, count in after.drops.items()
-                if count > before.drops.get(name, 0)
+                loss.value: count - before.lost[loss]
+                for loss, count in after.lost.items()
+                if loss is not Loss.RECEIVE_BUFFER and count > before.lost[loss]
             },
             waiting_bytes=watcher.waiting_bytes,
             limit_bytes=scene.engine.waiting.limit,

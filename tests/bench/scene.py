@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 
 from sfu.config import MediaConfig
+from sfu.snapshot import Loss
 from tests.bench.crowd import Crowd
 from tests.bench.engine_process import Stats
 from tests.bench.loads import Load
@@ -100,7 +101,8 @@ class Scene:
         after, expected = self.engine.stats(), tape.copies[-1] or tape.media
         packets = self.sink.media
         if not tape.copies[-1]:
-            packets = expected - (self.engine.waiting.drops - drops) - (after.rejected - before.rejected)
+            rejected = after.lost[Loss.UNAUTHENTICATED] - before.lost[Loss.UNAUTHENTICATED]
+            packets = expected - (self.engine.waiting.drops - drops) - rejected
         return _slice(before, after, packets, expected, wall_s, generator_s, len(tape.peers))
 
     @property

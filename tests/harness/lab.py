@@ -36,6 +36,7 @@ class MemoryPort:
         self.host, self.port, self.fileno = "10.0.0.1", 7882, -1
         self.batch_size = 64
         self.gso = False
+        self.unread = 0
         self.timed, self.batched = True, False
         self.receiver = Receiver(self.batch_size, ROW_BYTES)
         self.memory = self.receiver.rows.data.cast("B")

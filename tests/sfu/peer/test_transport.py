@@ -240,7 +240,10 @@ async def test_a_receiver_that_falls_behind_is_told_of(call: Call) -> None:
         while call.transport.sctp is not None and call.transport.sctp.buffered(label) + 10_000 <= limit:
             call.transport.send_data(label, bytes(10_000))
         assert not call.events(control.ReceiverOverflow)
+        assert not call.world.context.losses.messages
         call.transport.send_data(label, bytes(10_000))
+        assert call.world.context.losses.messages == (label == "_lossy")
+        call.world.context.losses.messages = 0
     assert call.events(control.ReceiverOverflow) == [control.ReceiverOverflow(call.transport.id)]
 
 

@@ -9,7 +9,9 @@ from sfu import control
 from sfu.config import MediaConfig
 from sfu.control import LOSSY, RELIABLE, Event, MediaKind, RouterId, TrackId, TrackSpec, TransportId
 from sfu.pool import LocalPool
+from sfu.snapshot import Loss
 from sfu.tap import Tapped
+from sfu.tap import tap as tap_module
 from tests.harness.eventually import eventually, stays
 
 CONFIG = MediaConfig(
@@ -155,3 +157,13 @@ async def test_after_the_end_nothing_happens(world: World) -> None:
 async def test_an_unknown_transport_has_no_tap(world: World) -> None:
     client = Client(world.pool, "one")
     assert world.pool.tap(TransportId("nobody"), client) is None
+
+
+async def test_who_is_too_slow_loses_what_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tap_module, "MAX_WAITING", 5)
+    client = Client(world.pool, "one")
+    for number in range(8):
+        world.pool.execute(control.SendData((client.id,), RELIABLE, b"%d" % number))
+    await eventually(lambda: len(client.messages) == 5)
+    assert [payload for _, payload in client.messages] == [b"0", b"1", b"2", b"3", b"4"]
+    assert world.pool.snapshot().lost[Loss.IN_PROCESS] == 3
