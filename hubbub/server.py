@@ -29,6 +29,7 @@ from auth.grants import Claims
 from auth.keys import KeyRing
 from hubbub import keys as api_keys
 from hubbub.api.app import build_app, runner_for
+from hubbub.api.metrics import metrics_app
 from hubbub.api.rest.service import Rest
 from hubbub.api.token_endpoint import TokenEndpoint
 from hubbub.api.twirp.services import twirp
@@ -44,6 +45,7 @@ from hubbub.history import store as history
 from hubbub.history.service import History
 from hubbub.hooks import HookRunner, Hooks, load_hooks
 from hubbub.keys import KeyTable, KeyWatch
+from hubbub.metrics import CONTENT_TYPE, Metrics, Sources
 from hubbub.room_clock import SystemClock, TimedRooms
 from hubbub.web.pages import Pages
 from hubbub.web.tokens import DevTokens
@@ -122,6 +124,8 @@ class Server:
             ice_servers=StunServers(config.media.stun_servers),
             server=self._identity,
         )
+        sources = Sources(self._pool.snapshot, service.rooms, lambda: self.webhooks.counters)
+        self._metrics = Metrics(sources, self._identity.node_id)
         self.agents = AgentService(config.agents, service, minter, clock, ids)
         """Workers, dispatches and jobs."""
         observers.add(self.agents)
@@ -142,7 +146,10 @@ class Server:
         async with AsyncExitStack() as parts:
             await self._start(parts)
             self._parts = parts.pop_all()
-        log.info("started", url=self.url, udp_port=self.udp_port, tcp_port=self.config.media.tcp_port)
+        ports = {"udp_port": self.udp_port, "tcp_port": self.config.media.tcp_port}
+        if self.config.metrics.port:
+            ports["metrics_port"] = self.config.metrics.port
+        log.info("started", url=self.url, **ports)
 
     async def _start(self, parts: AsyncExitStack) -> None:
         """Start each part, after saying what stops it, even half started; they are stopped the other way round."""
@@ -162,7 +169,16 @@ class Server:
         parts.push_async_callback(runner.cleanup)
         parts.push_async_callback(self._take_leave)
         await runner.setup()
-        await self._listen(runner)
+        self.port = await self._listen(runner, self.port)
+        if self.config.metrics.port:
+            await self._serve_metrics(parts)
+
+    async def _serve_metrics(self, parts: AsyncExitStack) -> None:
+        app = metrics_app(self.config.metrics, self._metrics.text, CONTENT_TYPE)
+        runner = runner_for(app, self.config.signaling)
+        parts.push_async_callback(runner.cleanup)
+        await runner.setup()
+        await self._listen(runner, self.config.metrics.port, "prometheus.port in the configuration")
 
     async def _start_media(self) -> None:
         try:
@@ -228,17 +244,19 @@ class Server:
         )
         return app
 
-    async def _listen(self, runner: web.AppRunner) -> None:
+    async def _listen(self, runner: web.AppRunner, port: int, option: str = "--port") -> int:
+        """Open a port on all addresses, any free one for 0; returns which. ``option`` is where to choose another."""
         hosts = self.config.bind_addresses or EVERYWHERE
         for host in hosts:
-            site = web.TCPSite(runner, host, self.port, backlog=BACKLOG)
+            site = web.TCPSite(runner, host, port, backlog=BACKLOG)
             try:
                 await site.start()
             except OSError as error:
                 if hosts is EVERYWHERE and host == "::" and not _has_ipv6(error):
                     continue
-                raise StartError(_cannot_listen(host, self.port, error)) from error
-            self.port = site.port
+                raise StartError(_cannot_listen(host, port, option, error)) from error
+            port = site.port
+        return port
 
     def _worker(self, sink: WorkerSink, issuer: str) -> WorkerSession:
         return WorkerSession(self.agents, sink, issuer, self._identity)
@@ -318,11 +336,11 @@ def _runner() -> Callable[[Coroutine[Any, Any, None]], None]:
     return cast("Callable[[Coroutine[Any, Any, None]], None]", uvloop.run)
 
 
-def _cannot_listen(host: str, port: int, error: OSError) -> str:
+def _cannot_listen(host: str, port: int, option: str, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} on {host} is in use by another program; choose another with --port"
+        return f"port {port} on {host} is in use by another program; choose another with {option}"
     if error.errno == errno.EACCES:
-        return f"port {port} on {host} is only for root; choose one above 1023 with --port"
+        return f"port {port} on {host} is only for root; choose one above 1023 with {option}"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{host} is no address of this machine; see --bind"
     return f"can't listen on port {port} of {host}: {error.strerror or error}"

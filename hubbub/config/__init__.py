@@ -5,13 +5,14 @@ does is its docstring there, from which ``hubbub config print-default`` is made.
 """
 
 from .load import configure, load, load_database, load_keys, load_url
-from .model import DEV_KEY, DEV_SECRET, Config, LoggingConfig
+from .model import DEV_KEY, DEV_SECRET, Config, LoggingConfig, MetricsConfig
 
 __all__ = [
     "DEV_KEY",
     "DEV_SECRET",
     "Config",
     "LoggingConfig",
+    "MetricsConfig",
     "configure",
     "load",
     "load_database",

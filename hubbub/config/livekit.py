@@ -6,6 +6,7 @@ as it is. A key stands for everything below it.
 
 MOVED = {
     "log_level": "logging.level",
+    "prometheus_port": "prometheus.port",
     "room.max_rooms": "limit.max_rooms",
     "room.max_tracks": "limit.max_tracks",
     "room.max_data_tracks": "limit.max_data_tracks",
@@ -26,8 +27,6 @@ IGNORED = frozenset(
         "metric",
         "node_selector",
         "node_stats",
-        "prometheus",
-        "prometheus_port",
         "psrpc",
         "redis",
         "signal_relay",

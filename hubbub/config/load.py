@@ -138,6 +138,12 @@ def _conflicts(config: Config) -> list[str]:
     problems = []
     if config.port and config.port == config.media.tcp_port:
         problems.append(f"rtc.tcp_port: {config.port} is the port of the web server already")
+    metrics = config.metrics
+    if metrics.port and metrics.port in (config.port, config.media.tcp_port):
+        whose = "the web server" if metrics.port == config.port else "rtc.tcp_port"
+        problems.append(f"prometheus.port: {metrics.port} is the port of {whose} already")
+    if bool(metrics.username) != bool(metrics.password):
+        problems.append("prometheus: username and password go together; set both, or none for no check")
     if config.signaling.ping_timeout_s <= config.signaling.ping_interval_s:
         problems.append("signal.ping_timeout_s: should be longer than signal.ping_interval_s")
     receivers = config.webhooks.receivers()
@@ -160,4 +166,8 @@ def _warnings(config: Config, values: Values, ignored: list[str]) -> tuple[str, 
     )
     if DEV_KEY in config.keys and config.keys.secret(DEV_KEY) == DEV_SECRET and not alone:
         warnings.append("whoever can reach this machine has all rights here: the API key is the one of --dev")
+    if config.metrics.port and not config.metrics.username and not alone:
+        warnings.append(
+            f"whoever can reach port {config.metrics.port} can read the metrics: no prometheus.username is set"
+        )
     return tuple(warnings)

@@ -30,6 +30,18 @@ class LoggingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsConfig:
+    """Numbers for Prometheus. Off until it has a port."""
+
+    port: int = 0
+    """Port at which Prometheus finds the metrics, at any path, on the addresses of the web server. 0 for none."""
+    username: str = ""
+    """Name that Prometheus must give (basic_auth). Empty: whoever reaches the port can read the metrics."""
+    password: str = field(default="", repr=False)
+    """Password that goes with it."""
+
+
+@dataclass(frozen=True, slots=True)
 class TokenEndpointConfig:
     """Who gets tokens without having an API key. Off until it is configured."""
 
@@ -37,7 +49,7 @@ class TokenEndpointConfig:
     """Path, such as /api/token, at which the SDKs' token sources get tokens to join. Empty: there is none."""
     connection_details: bool = False
     """Answer /api/connection-details, from which LiveKit Meet's page gets its tokens."""
-    authorization: str = ""
+    authorization: str = field(default="", repr=False)
     """What callers must send as Authorization: Bearer. Empty: whoever reaches the server gets a token."""
     rooms: tuple[str, ...] = ("*",)
     """Rooms that tokens are given for; * stands for any text."""
@@ -80,6 +92,7 @@ class Config:
     history: HistoryConfig = field(default_factory=HistoryConfig)
     logging: LoggingConfig = field(default_factory=LoggingConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
     rooms: RoomConfig = field(default_factory=RoomConfig)
     signaling: SignalingConfig = field(default_factory=SignalingConfig)
     webhooks: WebhookConfig = field(default_factory=WebhookConfig)

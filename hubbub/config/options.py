@@ -21,7 +21,7 @@ from rooms.limits import Limits
 from sfu.config import MediaConfig
 from signaling.config import SignalingConfig
 
-from .model import Config, LoggingConfig, TokenEndpointConfig
+from .model import Config, LoggingConfig, MetricsConfig, TokenEndpointConfig
 
 KEYS = "keys"
 KEY_FILE = "key_file"
@@ -38,6 +38,7 @@ SECTIONS: dict[type, str] = {
     HistoryConfig: "history.",
     WebhookConfig: "webhook.",
     TokenEndpointConfig: "token_endpoint.",
+    MetricsConfig: "prometheus.",
 }
 
 LIVEKIT_PLACES: dict[tuple[type, str], str] = {
@@ -104,6 +105,7 @@ MAY_BE_ZERO = (
     | KEY_LIMITS
     | {
         "port",
+        "prometheus.port",
         "rtc.udp_port",
         "rtc.announced_udp_port",
         "rtc.coalesce_s",

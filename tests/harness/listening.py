@@ -1,5 +1,6 @@
 """An aiohttp application on a free port of the loopback interface."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -19,3 +20,11 @@ async def listening(app: web.Application | web.AppRunner) -> AsyncIterator[int]:
         yield site.port
     finally:
         await runner.cleanup()
+
+
+def free_port() -> int:
+    """A TCP port that nobody has now."""
+    with socket.socket() as sock:
+        sock.bind((HOST, 0))
+        port: int = sock.getsockname()[1]
+        return port

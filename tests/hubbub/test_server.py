@@ -17,12 +17,13 @@ from auth.grants import Claims, VideoGrant
 from auth.keys import KeyRing
 from auth.tokens import mint
 from hubbub.banner import banner
-from hubbub.config import DEV_KEY, DEV_SECRET, Config
+from hubbub.config import DEV_KEY, DEV_SECRET, Config, MetricsConfig
 from hubbub.database import DatabaseConfig, DatabaseUnavailable
 from hubbub.errors import StartError
 from hubbub.server import Server
 from sfu.config import MediaConfig
 from tests.harness.eventually import PATIENCE_S
+from tests.harness.listening import free_port
 from tests.harness.raw_http import UPGRADE, ask, head
 from tests.harness.server import REPOSITORY
 
@@ -111,6 +112,24 @@ async def test_a_media_port_in_use_is_one_clear_line_too() -> None:
         media = replace(CONFIG.media, udp_port=taken.getsockname()[1])
         with pytest.raises(StartError, match=rf"UDP port {media.udp_port}"):
             await Server(replace(CONFIG, media=media)).start()
+
+
+async def test_a_port_for_metrics_in_use_is_one_clear_line_and_leaves_nothing_open() -> None:
+    async with Server(CONFIG) as first:
+        server = Server(replace(CONFIG, metrics=MetricsConfig(port=first.port)))
+        with pytest.raises(StartError, match=rf"port {first.port} .* choose another with prometheus\.port"):
+            await server.start()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", server.port)
+
+
+async def test_metrics_are_at_their_own_port_alone() -> None:
+    port = free_port()
+    async with Server(replace(CONFIG, metrics=MetricsConfig(port=port))) as server:
+        assert "livekit_room_total" in (await ask(port, "/metrics")).body
+        assert (await ask(server.port, "/metrics")).status == 404
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
 
 
 async def test_an_address_of_another_machine_is_one_clear_line() -> None:

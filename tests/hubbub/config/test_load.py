@@ -248,7 +248,10 @@ def test_keys_of_the_wrong_shape(keys: str) -> None:
 
 
 def test_no_secret_in_the_repr() -> None:
-    assert SECRET not in repr(load(KEYS)[0])
+    text = f"prometheus: {{username: u, password: {SECRET}}}\ntoken_endpoint: {{authorization: {SECRET}}}\n"
+    config = load(KEYS + text)[0]
+    assert config.metrics.password == config.token_endpoint.authorization == SECRET
+    assert SECRET not in repr(config)
 
 
 def test_keys_alone_may_be_short_for_who_signs_tokens() -> None:
@@ -286,6 +289,29 @@ def test_conflicts() -> None:
         "signal.ping_timeout_s: should be longer than signal.ping_interval_s",
     ]
     assert load(KEYS + "port: 0\nrtc: {tcp_port: 0}")[0].port == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("prometheus: {port: 7880}", "prometheus.port: 7880 is the port of the web server already"),
+        ("prometheus: {port: 7881}", "prometheus.port: 7881 is the port of rtc.tcp_port already"),
+        (
+            "prometheus: {port: 1, password: sesame}",
+            "prometheus: username and password go together; set both, or none for no check",
+        ),
+    ],
+)
+def test_metrics_that_nobody_could_read(text: str, problem: str) -> None:
+    assert problems(KEYS + text) == [problem]
+
+
+def test_metrics_for_everybody_only_with_a_warning() -> None:
+    config, warnings = load(KEYS + "prometheus_port: 6789")
+    assert config.metrics.port == 6789
+    assert warnings == ("whoever can reach port 6789 can read the metrics: no prometheus.username is set",)
+    for text in ("prometheus: {port: 6789, username: u, password: p}", 'bind_addresses: ["127.0.0.1"]'):
+        assert load(KEYS + text, flags={"prometheus.port": 6789})[1] == ()
 
 
 def test_limits_of_single_keys() -> None:
