@@ -31,10 +31,10 @@ run: $(RUNTIME) web  ## start a server on this machine, with a page to join from
 	@exec $(PY) -m hubbub serve --dev $(ARGS)
 
 test: $(DEV) $(AGENTS) web browser  ## run all tests (ARGS: pytest's, such as ARGS="tests/auth -x")
-	@$(PY) -m pytest -n auto --dist loadfile $(ARGS)
+	@$(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fallback: $(DEV) $(AGENTS) web browser  ## run the tests with real clients on plain sockets, as without sendmmsg and GSO
-	@HUBBUB_TEST_PLAIN_SOCKETS=1 $(PY) -m pytest -n auto --dist loadfile tests/interop $(ARGS)
+	@HUBBUB_TEST_PLAIN_SOCKETS=1 $(PY) -m pytest -n auto --dist loadfile --no-loadscope-reorder tests/interop $(ARGS)
 
 check: $(DEV)  ## check format, lint, types and who imports whom
 	$(PY) -m ruff format --check .

@@ -16,6 +16,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore::jwt.warnings.InsecureKeyLengthWarning")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first, or the other workers have nothing to do at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("takes_minutes") is None)
+
+
 # Machines are noisy: a slow example is no failure.
 settings.register_profile("hubbub", deadline=None)
 settings.load_profile("hubbub")

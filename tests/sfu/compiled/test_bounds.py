@@ -25,6 +25,7 @@ RUN = (
 )
 
 
+@pytest.mark.takes_minutes
 @pytest.mark.timeout(400)
 def test_no_index_is_out_of_bounds():
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *RUN, "--ignore", __file__]
