@@ -57,6 +57,8 @@ def changes(old: Document, new: Document) -> Iterator[Change]:
     times = [f"loads.{name}.delays.p99_ms" for name in loads]
     times += ["two_people.p99_ms", "fairness.added_p99_ms", "broadcast.engine", "overload.recovery_s"]
     yield from _each(old, new, times, judged=False, better_up=False)
+    compared = [f"beside.loads.{name}.ratio" for name in new.get("beside", {}).get("loads", {})]
+    yield from _each(old, new, compared, judged=False)
 
 
 def _each(

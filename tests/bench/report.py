@@ -13,6 +13,7 @@ from tests.bench.targets import TARGETS, Target
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
 _NONE = "–"
+_SERVERS = ("hubbub", "livekit")
 BEGIN, END = "<!-- report: begin -->", "<!-- report: end -->"
 
 Document = Mapping[str, Any]
@@ -52,6 +53,7 @@ def text(document: Document, before: Document | None = None) -> str:
         "broadcast": broadcast,
         "overload": overload,
         "api": api,
+        "beside": beside,
     }
     parts += [part(document[name]) for name, part in others.items() if document.get(name)]
     parts.append(stages(document, before))
@@ -232,6 +234,35 @@ def api(one: Document) -> str:
         f"core, without calls {one['server_cpu_alone']:.0%}; callers waited {one['calls_p99_ms']:.0f} ms at p99; "
         f"{one['lost']} packets lost."
     )
+
+
+def beside(one: Document) -> str:
+    """What two servers send per CPU-second under the same loads, and what a sceptic asks next."""
+    rows = [
+        (
+            load["title"],
+            *(f"{load[server]['packets_per_cpu_s']:,.0f}" for server in _SERVERS),
+            f"{load['ratio']:.2f}",
+            *(f"{load[server]['packets_per_s']:,.0f}" for server in _SERVERS),
+            *(f"{load[server]['loss_percent']:.3f}" for server in _SERVERS),
+            *(f"{1000 * load[server]['join_median_s']:.0f}" for server in _SERVERS),
+        )
+        for load in one["loads"].values()
+    ]
+    heads = (
+        "packets per CPU-second",
+        "Hubbub",
+        "LiveKit",
+        "ratio",
+        *(f"{who}: {what}" for what in ("received/s", "% lost", "join ms") for who in ("H", "L")),
+    )
+    notes = [
+        f"- {load['title']}, {name}: {note}"
+        for load in one["loads"].values()
+        for name, server in zip(("Hubbub", "LiveKit"), _SERVERS, strict=True)
+        for note in load[server]["notes"]
+    ]
+    return "\n".join([markdown(heads, rows), *([""] if notes else []), *notes])
 
 
 def stages(document: Document, before: Document | None = None) -> str:

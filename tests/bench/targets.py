@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hubbub.load.comparison import JOIN_MAX_S, MEMORY_RATIO
+from hubbub.load.comparison import LOADS as COMPARED
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -77,5 +80,11 @@ TARGETS: tuple[Target, ...] = (
     Target("stall beside 200 API calls/s", "api.stall_ms", 5, "ms", at_most=True),
     Target("the same but for media's own work", "api.media_waited_ms", 5, "ms", at_most=True),
     Target("stall by API lists of 1,000", "api.lists_stall_ms", 5, "ms", at_most=True),
+    *(
+        Target(f"beside LiveKit: {load.title}", f"beside.loads.{load.name}.ratio", load.ratio, "×")
+        for load in COMPARED
+    ),
+    Target("beside LiveKit: memory per participant", "beside.memory_ratio", MEMORY_RATIO, "%", at_most=True),
+    Target("join, median of 201", "beside.join_median_ms", 1000 * JOIN_MAX_S, "ms", at_most=True),
 )
-"""Ratios are to the floor measured in turns with the load."""
+"""Ratios are to the floor measured in turns with the load, or to LiveKit's packets per CPU-second."""
