@@ -14,9 +14,9 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from sfu.little import LittleByLittle
 from signaling.errors import BadRequest, NotAWebSocket
 from signaling.frames import CloseCode
-from signaling.little import LittleByLittle
 from signaling.websocket import MessageSocket
 
 log = structlog.get_logger(__name__)

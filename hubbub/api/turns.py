@@ -9,7 +9,7 @@ from typing import TypeVar
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from signaling.little import LittleByLittle
+from sfu.little import LittleByLittle
 
 T = TypeVar("T")
 

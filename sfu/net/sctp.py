@@ -81,14 +81,28 @@ _common_header = struct.Struct("!HHL")
 _AIORTC_ERRORS = (AssertionError, AttributeError, LookupError, TypeError, ValueError, struct.error)
 
 
+Soon = Callable[[Callable[[], None]], None]
+
+
+def call_soon(work: Callable[[], None]) -> None:
+    """In the next turn of the event loop, whatever else there is to do."""
+    asyncio.get_running_loop().call_soon(work)
+
+
 class SctpAssociation:
     """One association. ``send`` gets SCTP packets for DTLS; DTLS gives what it decrypts to :meth:`feed`."""
 
     def __init__(
-        self, send: Callable[[bytes], None], role: Role, listener: ChannelListener, local_port: int = PORT
+        self,
+        send: Callable[[bytes], None],
+        role: Role,
+        listener: ChannelListener,
+        local_port: int = PORT,
+        soon: Soon = call_soon,
     ) -> None:
+        """``soon`` calls something in one of the next turns of the event loop."""
         self._channels = Channels(listener, first_id=1 if role == "server" else 0)
-        self._association = _Association(send, role, self._channels, local_port)
+        self._association = _Association(send, role, self._channels, local_port, soon)
 
     @property
     def state(self) -> str:
@@ -124,7 +138,7 @@ class SctpAssociation:
         self._association.schedule_flush()
 
     def send(self, label: str, payload: bytes, binary: bool = True) -> bool:
-        """Queue a message on the channel opened last under this label; it leaves at the end of this turn.
+        """Queue a message on the channel opened last under this label; it leaves soon.
 
         False if there is no such channel, the message is larger than the peer takes, or too much waits
         already.
@@ -164,7 +178,7 @@ class _Association(RTCSctpTransport):  # type: ignore[misc]
     """aiortc's association with our own reading, receiving, packing and channels."""
 
     def __init__(
-        self, send: Callable[[bytes], None], role: Role, channels: Channels, local_port: int
+        self, send: Callable[[bytes], None], role: Role, channels: Channels, local_port: int, soon: Soon
     ) -> None:
         super().__init__(_Wire(role), port=local_port)
         self.rejected = 0
@@ -183,7 +197,8 @@ class _Association(RTCSctpTransport):  # type: ignore[misc]
         self._filling = False
         self._retransmit_due = False
         self._peer_window = RECEIVE_WINDOW
-        self._flush_handle: asyncio.Handle | None = None
+        self._soon = soon
+        self._flush_due = False
         self._sack_handle: asyncio.TimerHandle | None = None
         self._unacknowledged_packets = 0
 
@@ -503,12 +518,13 @@ class _Association(RTCSctpTransport):  # type: ignore[misc]
     # Channels
 
     def schedule_flush(self) -> None:
-        """Send what the channels hold, once in this turn of the loop."""
-        if self._flush_handle is None and not self._closed:
-            self._flush_handle = self._loop.call_soon(self._flush)
+        """Send what the channels hold, soon and once."""
+        if not self._flush_due and not self._closed:
+            self._flush_due = True
+            self._soon(self._flush)
 
     def _flush(self) -> None:
-        self._flush_handle = None
+        self._flush_due = False
         _run(self._data_channel_flush())
 
     async def _data_channel_flush(self) -> None:
@@ -555,10 +571,9 @@ class _Association(RTCSctpTransport):  # type: ignore[misc]
         if self._closed:
             return
         _run(self.stop())
-        for handle in (self._flush_handle, self._sack_handle):
-            if handle is not None:
-                handle.cancel()
-        self._flush_handle = self._sack_handle = None
+        if self._sack_handle is not None:
+            self._sack_handle.cancel()
+            self._sack_handle = None
         self._outgoing.clear()
 
 

@@ -9,6 +9,7 @@ from sfu.forwarding.downtracks import DownTrackTable
 from sfu.forwarding.profile import ProfileRegistry
 from sfu.forwarding.stream_table import StreamTable
 from sfu.forwarding.uptrack import UpTrack
+from sfu.little import LittleByLittle
 from sfu.net.peers import PeerTable
 from sfu.streams.acknowledgements import Acknowledgements
 from sfu.streams.speakers import SpeechSettings
@@ -46,3 +47,5 @@ class PeerContext:
     tracks: dict[TrackId, UpTrack] = field(default_factory=dict)
     """Started tracks of all routers."""
     losses: Losses = field(default_factory=Losses)
+    messages: LittleByLittle = field(default_factory=LittleByLittle)
+    """Sends what data channels hold."""

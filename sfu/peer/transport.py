@@ -277,7 +277,9 @@ class Transport:
     def _start_sctp(self) -> None:
         if self.sctp is not None or self._sctp_port is None or self._dtls is None:
             return
-        self.sctp = SctpAssociation(self._dtls.send_data, self._dtls_role, self)
+        self.sctp = SctpAssociation(
+            self._dtls.send_data, self._dtls_role, self, soon=self._context.messages.soon
+        )
         self.sctp.start(self._sctp_port, self._max_message_size)
         if self._offerer is not None:
             for label, ordered, max_retransmits in _CHANNELS:

@@ -3,13 +3,15 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from aiortc.rtcdatachannel import RTCDataChannel, RTCDataChannelParameters
 from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
 
-from sfu.net.sctp import MAX_MESSAGE_SIZE, SctpAssociation
+from sfu.little import LittleByLittle
+from sfu.net.sctp import MAX_MESSAGE_SIZE, SctpAssociation, Soon, call_soon
 from tests.harness.skipped_time import skipped_time
 
 
@@ -38,12 +40,13 @@ class Listener:
 class Pair:
     """A server and a client; packets arrive in the next turn of the loop, except for those that are lost."""
 
-    def __init__(self, loss: float = 0.0, seed: int = 1) -> None:
+    def __init__(self, loss: float = 0.0, seed: int = 1, soon: Soon = call_soon) -> None:
+        """``soon`` is the server's."""
         self.loss = loss
         self.chance = random.Random(seed)
         self.packets: list[bytes] = []
         self.server_heard, self.client_heard = Listener(), Listener()
-        self.server = SctpAssociation(self.to_client, "server", self.server_heard)
+        self.server = SctpAssociation(self.to_client, "server", self.server_heard, soon=soon)
         self.client = SctpAssociation(self.to_server, "client", self.client_heard)
 
     def to_client(self, packet: bytes) -> None:
@@ -323,3 +326,28 @@ async def test_an_unmodified_aiortc_peer(role: Any) -> None:
     await stock.stop()
     await settle()
     assert ours.state == "closed"
+
+
+async def test_associations_with_little_time_send_one_after_the_other() -> None:
+    little = LittleByLittle(little_s=0)  # one of them in each turn
+    pairs = [Pair(soon=little.soon) for _ in range(5)]
+    for pair in pairs:
+        await pair.connect()
+        await pair.channel("data")
+    await settle()
+    for pair in pairs:
+        pair.packets.clear()
+        for payload in (b"first", b"second"):
+            assert pair.server.send("data", payload)
+    closed = pairs.pop(3)
+    closed.close()
+    sent = [0]
+    while sent[-1] < 4:
+        await asyncio.sleep(0)
+        sent.append(sum(bool(pair.packets) for pair in pairs))
+    assert all(later - earlier <= 1 for earlier, later in pairwise(sent))
+    await settle()
+    assert closed.client_heard.payloads == []
+    for pair in pairs:
+        assert pair.client_heard.payloads == [b"first", b"second"]
+        pair.close()

@@ -1,6 +1,7 @@
 """Work for many, a little in each turn of the event loop, so that media goes on meanwhile.
 
-What is told to all people of a large room would otherwise be written to all of them at once: ten milliseconds for 200.
+What all people of a large room are told, by signalling or by data channels, would otherwise be written to all of them
+at once: ten milliseconds for 200.
 """
 
 import asyncio

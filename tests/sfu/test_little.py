@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from signaling.little import LITTLE_S, LittleByLittle
+from sfu.little import LITTLE_S, LittleByLittle
 
 
 async def test_all_is_done_in_order_and_others_have_turns_in_between() -> None:
