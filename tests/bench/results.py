@@ -96,6 +96,7 @@ def complaints(document: Mapping[str, Any]) -> list[str]:
         for key, what in named.items()
         if load[key]
     ]
+    found += [f"{load['title']}: {load['note']}" for load in document["loads"].values() if load.get("note")]
     others = {
         "two people": document.get("two_people"),
         "two people beside 1 to 500": document.get("fairness", {}).get("beside"),

@@ -155,9 +155,10 @@ def test_tables_go_where_the_page_wants_them() -> None:
 
 
 def test_doubtful_figures_are_named() -> None:
-    load = _load(1000, 0.5) | {"lost": 3, "others": 0.2}
+    load = _load(1000, 0.5) | {"lost": 3, "others": 0.2, "note": "no delays"}
     assert complaints(_document(x=load)) == [
         "a load: 3 packets were lost",
+        "a load: no delays",
         "a load: others took 20% of the engine's core",
     ]
 
