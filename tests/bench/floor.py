@@ -75,6 +75,8 @@ class Recorder:
     def __init__(self, senders: Iterable[mmsg.Sender]) -> None:
         self._lib: Any = mmsg._lib
         self._batches: list[Batch] = []
+        self.at: list[float] = []
+        """When each of them went, by the monotonic clock."""
         self._bytes = 0
         self._tap = _Tap(self._lib, self._note)
         self._ear = mmsg._ffi.callback("int(int, void *, unsigned int, int)", self._tap.sendmmsg)
@@ -91,6 +93,7 @@ class Recorder:
             batch = [message for message in messages if message.is_media]
             if batch:
                 self._batches.append(batch)
+                self.at.append(time.monotonic())
                 self._bytes += sum(len(vector) for message in batch for vector in message.vectors)
 
     def stop(self) -> list[Batch]:
@@ -135,7 +138,7 @@ def _protect(sessions: Words, rows: Words, lengths: Words, function: int) -> int
     return refused
 
 
-class _Prepared:
+class Prepared:
     """A batch in memory of its own with all its C structures, ready to go."""
 
     def __init__(self, batch: Batch, session_of: Callable[[bytes], int]) -> None:
@@ -192,9 +195,11 @@ class _Prepared:
         self._headers = headers
         self._pointer = mmsg._ffi.from_buffer(headers)
 
-    def send(self, fd: int) -> int:
-        np.copyto(self._lengths, self._plain)
-        assert not _protect(self._sessions, self._rows, self._length_places, srtp.PROTECT)
+    def send(self, fd: int, *, protect: bool = True) -> int:
+        """Without ``protect`` what was recorded goes as it is."""
+        if protect:
+            np.copyto(self._lengths, self._plain)
+            assert not _protect(self._sessions, self._rows, self._length_places, srtp.PROTECT)
         done = 0
         while done < self._messages:
             assert mmsg._lib is not None
@@ -218,9 +223,9 @@ class Floor:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self._socket.bind(("127.0.0.1", 0))
         self._sessions: dict[bytes, Session] = {}
-        self._prepared = [_Prepared(batch, self._session_of) for batch in batches]
+        self.prepared = [Prepared(batch, self._session_of) for batch in batches]
         messages = sum(len(batch) for batch in batches)
-        total = sum(batch.count for batch in self._prepared)
+        total = sum(batch.count for batch in self.prepared)
         self.shape = (total / len(batches), total / messages)
         """Datagrams per call and per message."""
 
@@ -228,7 +233,7 @@ class Floor:
         """Send so many, at most ``window`` ahead of what ``received`` counts; returns sent and CPU seconds."""
         sent, first, cpu_s = 0, received.value, 0.0
         while sent < datagrams:
-            for batch in self._prepared:
+            for batch in self.prepared:
                 while sent + batch.count - (received.value - first) > max(window, batch.count):
                     time.sleep(_PAUSE_S)
                 before_s = time.process_time()

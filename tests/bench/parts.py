@@ -8,7 +8,8 @@ import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import sfu.intake
@@ -26,7 +27,7 @@ from tests.bench.engine_process import take_core
 from tests.bench.ledger import Ledger
 from tests.bench.scene import ENGINE_CORE, GENERATOR_CORE, Progress
 from tests.bench.settings import progress_of
-from tests.bench.whole_server import WholeServer
+from tests.bench.whole_server import Meter, WholeServer
 
 WINDOW_S = 15.0
 CALM_S = 3.0
@@ -102,21 +103,34 @@ class PartsMeter:
 
 def measure(load: Load, window_s: float, progress: Progress) -> Account:
     """A server's account of so much time under a load that everybody has joined."""
-    with WholeServer(ENGINE_CORE, PartsMeter, {}) as server:
+    with under_load(load, PartsMeter, progress) as server:
+        progress("measuring")
+        account = account_of(server, window_s)
+    progress("done")
+    return account
+
+
+def account_of(server: WholeServer, window_s: float) -> Account:
+    """What it is for so much time from now on."""
+    before: Account = server.ask("account")
+    time.sleep(window_s)
+    after: Account = server.ask("account")
+    return after.since(before)
+
+
+@contextmanager
+def under_load(load: Load, meter: Callable[[], Meter], progress: Progress) -> Iterator[WholeServer]:
+    """A server that everybody of a load has joined. Its meter must tell the account."""
+    with WholeServer(ENGINE_CORE, meter, {}) as server:
         command = [sys.executable, "-m", "hubbub", "load", "--url", f"ws://127.0.0.1:{server.port}"]
         command += [*load.options, "--no-progress", "--join-rate", str(JOINS_PER_S), "--duration", "600s"]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as people:
             try:
                 progress("everybody joins")
                 _await_calm(server, people)
-                progress("measuring")
-                before: Account = server.ask("account")
-                time.sleep(window_s)
-                after: Account = server.ask("account")
+                yield server
             finally:
                 people.kill()
-    progress("done")
-    return after.since(before)
 
 
 def _await_calm(server: WholeServer, people: "subprocess.Popen[bytes]") -> None:
