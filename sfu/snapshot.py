@@ -112,7 +112,7 @@ def _lost(engine: "Engine") -> Mapping[Loss, int]:
         Loss.OVERLOAD: tick.left_out,
         Loss.OVERSIZED: engine.forwarder.oversized,
         Loss.SEND_BUFFER: counters.dropped,
-        Loss.NO_DESTINATION: counters.homeless,
+        Loss.NO_DESTINATION: counters.no_destination,
         Loss.UNPROTECTED: counters.unprotected,
         Loss.RETRANSMISSION: losses.retransmissions,
         Loss.RTCP: engine.outbox.dropped,

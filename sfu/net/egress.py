@@ -42,7 +42,7 @@ class EgressCounters:
     octets: int = 0
     dropped: int = 0
     """Not sent: the kernel or a TCP connection did not take them."""
-    homeless: int = 0
+    no_destination: int = 0
     """Not sent, because their peer had no keys or no address, yet or any more."""
     refused: int = 0
     """Times that the full socket buffer had no room for a packet."""
@@ -214,7 +214,7 @@ class Egress:
         for row in np.flatnonzero(rows[:, ROW_STATE] == KEYLESS).tolist():
             tap = self._peers.taps.get(int(rows[row, ROW_PEER]))
             if tap is None:
-                self.counters.homeless += 1
+                self.counters.no_destination += 1
             else:
                 tap.rtp(bytes(arena.packet(row)))
 
@@ -339,7 +339,7 @@ class Egress:
         for row in np.flatnonzero(nowhere).tolist():
             connection = self._peers.tcp[rows[row, ROW_PEER]]
             if connection is None:
-                self.counters.homeless += 1
+                self.counters.no_destination += 1
             elif connection.send(bytes(arena.packet(row))):
                 self.counters.packets += 1
                 self.counters.octets += int(rows[row, ROW_LENGTH])

@@ -111,12 +111,12 @@ def test_peers_without_keys_or_address_cost_the_others_nothing(
     )
     assert peer.received() == [rtp(1), rtp(2)]
     assert unreachable.received() == []
-    assert (egress.counters.packets, egress.counters.homeless, egress.counters.dropped) == (2, 3, 0)
+    assert (egress.counters.packets, egress.counters.no_destination, egress.counters.dropped) == (2, 3, 0)
 
 
 def test_nobody_has_keys(table: PeerTable, ports: list[UdpPort], egress: Egress) -> None:
     egress.send(_arena((table.allocate(), rtp(1))))
-    assert (egress.counters.packets, egress.counters.homeless) == (0, 1)
+    assert (egress.counters.packets, egress.counters.no_destination) == (0, 1)
 
 
 def test_a_repeated_number_is_refused_by_srtp_and_counted(
@@ -286,7 +286,7 @@ def test_peers_of_our_own_process_get_theirs_in_the_clear(
     egress.send(_arena(*((to, packet) for packet in packets for to in (row, peer.row, nobody))))
     assert tap.packets == packets
     assert peer.received() == packets
-    assert (egress.counters.packets, egress.counters.homeless) == (4, 4)
+    assert (egress.counters.packets, egress.counters.no_destination) == (4, 4)
     table.release(row)
     egress.send(_arena((row, packets[0])))
     assert len(tap.packets) == 4
