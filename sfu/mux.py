@@ -36,6 +36,8 @@ class Mux:
         self._ufrags: dict[Transport, tuple[str, ...]] = {}
         self.strangers = 0
         """Datagrams from addresses that nobody has validated."""
+        self.unsent = 0
+        """Datagrams (STUN, DTLS) without an address, or not taken by the kernel or a TCP connection."""
 
     def add_port(self, port: UdpPort) -> None:
         self._ports.append(port)
@@ -70,14 +72,14 @@ class Mux:
             host, number = address_of(port.raw_address(key))
             response = self._check(address, data, host, number, now)
         if response is not None:
-            port.send(response, key)
+            self.unsent += not port.send(response, key)
 
     def tcp_check(self, peer: TcpPeer, data: bytes, now: float) -> None:
         """Take a STUN message from an ICE-TCP connection and answer it."""
         response = self._check(peer, data, peer.host, peer.port, now)
         if response is not None:
             peer.validated()
-            peer.send(response)
+            self.unsent += not peer.send(response)
 
     def tcp_closed(self, peer: TcpPeer) -> None:
         """An ICE-TCP connection has ended."""
@@ -152,13 +154,15 @@ class Mux:
             self._peers.use_udp(transport.row, index, self._ports[index].raw_address(key))
 
     def send(self, transport: Transport, data: bytes) -> None:
-        """Send one datagram (DTLS, RTCP) to the selected address, if there is one."""
+        """Send one datagram (DTLS) to the selected address, if there is one."""
         address = transport.ice.selected
+        sent = False
         if isinstance(address, TcpPeer):
-            address.send(data)
+            sent = address.send(data)
         elif address is not None:
             index, key = _udp(address)
-            self._ports[index].send(data, key)
+            sent = self._ports[index].send(data, key)
+        self.unsent += not sent
 
 
 def _udp(address: Hashable) -> UdpAddress:

@@ -36,9 +36,11 @@ class Loss(Enum):
     UNPROTECTED = "unprotected"
     """Copies that SRTP refused to encrypt."""
     RETRANSMISSION = "retransmission"
-    """Retransmissions that were not sent because the send buffers were full a moment before."""
+    """Retransmissions that were not sent, mostly because the send buffers were full a moment before."""
     RTCP = "rtcp"
     """RTCP that was not sent, for any of these reasons."""
+    STUN_DTLS = "stun_dtls"
+    """STUN and DTLS, data channels in it, that were not sent, for any of these reasons."""
     MESSAGE = "message"
     """Lossy data messages for receivers that were too slow for them."""
     IN_PROCESS = "in_process"
@@ -116,6 +118,7 @@ def _lost(engine: "Engine") -> Mapping[Loss, int]:
         Loss.UNPROTECTED: counters.unprotected,
         Loss.RETRANSMISSION: losses.retransmissions,
         Loss.RTCP: engine.outbox.dropped,
+        Loss.STUN_DTLS: engine.mux.unsent,
         Loss.MESSAGE: losses.messages,
         Loss.IN_PROCESS: losses.tapped,
     }

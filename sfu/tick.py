@@ -210,16 +210,15 @@ class Tick:
 
         What an overloaded kernel refused is asked for again by everybody; that would keep it overloaded.
         """
-        if self.overload.congested(self._now):
-            self._context.losses.retransmissions += 1
-            return
-        for lane in self._lanes:
+        lanes = () if self.overload.congested(self._now) else self._lanes
+        for lane in lanes:
             if len(packet) <= lane.largest:
                 self._tidy = False
                 if lane.arena.count == lane.arena.capacity:
                     self._egress.send(lane.arena)
                 lane.arena.append(peer, packet)
                 return
+        self._context.losses.retransmissions += 1
 
     # --- MediaSink ---
 

@@ -24,7 +24,7 @@ class Losses:
     tapped: int = 0
     """Packets and messages for clients in our own process that were too slow for them."""
     retransmissions: int = 0
-    """Not sent, because the kernel had no room for other packets a moment ago."""
+    """Not sent, because the kernel had no room for other packets a moment ago, or too large."""
 
 
 @dataclass(slots=True)

@@ -21,13 +21,15 @@ class Port:
     def __init__(self, index: int = 0) -> None:
         self.index = index
         self.sent: list[tuple[bytes, AddressKey]] = []
+        self.is_full = False
 
     def raw_address(self, key: AddressKey) -> bytes:
         return key.to_bytes(8, "little").ljust(16, b"\0") if isinstance(key, int) else key
 
     def send(self, data: bytes, key: AddressKey) -> bool:
-        self.sent.append((data, key))
-        return True
+        if not self.is_full:
+            self.sent.append((data, key))
+        return not self.is_full
 
 
 class Connection(TcpPeer):
@@ -37,14 +39,15 @@ class Connection(TcpPeer):
         super().__init__(lambda peer, data: None, lambda peer: True, lambda peer: None)
         self.host, self.port = "192.0.2.9", 4000
         self.sent: list[bytes] = []
-        self.is_valid = self.is_closed = False
+        self.is_valid = self.is_closed = self.is_full = False
 
     def validated(self) -> None:
         self.is_valid = True
 
     def send(self, data: bytes) -> bool:
-        self.sent.append(data)
-        return True
+        if not self.is_full:
+            self.sent.append(data)
+        return not self.is_full
 
     def close(self) -> None:
         self.is_closed = True
@@ -304,3 +307,18 @@ def test_datagrams_of_the_transport_go_where_its_media_goes(bench: Bench) -> Non
     bench.mux.tcp_check(connection, _check("alice"), 0.0)
     bench.mux.send(transport, b"by TCP")
     assert connection.sent[-1] == b"by TCP"
+
+
+def test_what_is_not_taken_is_counted(bench: Bench) -> None:
+    alice, connection = bench.add("alice"), Connection()
+    transport = cast(Transport, alice)
+    bench.mux.send(transport, b"without an address")
+    bench.udp(A, _check("alice"))
+    bench.mux.send(transport, b"sent")
+    assert bench.mux.unsent == 1
+    bench.port.is_full = connection.is_full = True
+    bench.mux.send(transport, b"by UDP")
+    assert bench.udp(A, _check("alice")) is None
+    bench.mux.tcp_check(connection, _check("alice", nominate=True), 0.0)
+    bench.mux.send(transport, b"by TCP")
+    assert bench.mux.unsent == 1 + 4

@@ -295,6 +295,7 @@ async def test_media_over_tcp(lab: Lab, speaker: LabClient, listener: LabClient)
 async def test_a_packet_too_large_to_send_again_is_left_out(lab: Lab, speaker: LabClient) -> None:
     row = lab.engine.transports[speaker.peer.id].row
     lab.engine.tick.resend(row, bytes(4000))
+    assert lab.engine.context.losses.retransmissions == 1
     lab.engine.tick.resend(row, _rtp(1, 77, bytes(1400)))
     lab.engine.tick.finish()
     assert len(_sent_to(lab, speaker)) == 1
